@@ -1,0 +1,207 @@
+//! The one decision: what does this machine, with this firmware, boot?
+//!
+//! DHCP, TFTP and HTTP all ask here; none of them has boot rules of its own.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::catalog::{Catalog, Loader, Profile};
+use crate::machine::{Architecture, Firmware, Machine};
+
+/// What a machine boots next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Decision<'c> {
+    /// It is not booting: no boot option concerns it.
+    NotBooting,
+    /// A loader, which brings it to iPXE.
+    Loader(&'c Loader),
+    /// The boot file that the operator named.
+    BootFile(&'c str),
+    /// A script: iPXE is there.
+    Script(&'c Profile),
+    /// There is no loader for it, and somebody else's would only crash.
+    NoLoader(Option<Architecture>),
+}
+
+/// Decides what `machine` boots next. iPXE is never given a loader again: that is what chain loops
+/// are made of.
+pub fn decide<'c>(machine: &Machine, firmware: Firmware, catalog: &'c Catalog) -> Decision<'c> {
+    let (arch, named) = match firmware {
+        Firmware::NotBooting => return Decision::NotBooting,
+        Firmware::Ipxe(_) => return Decision::Script(catalog.profile(machine)),
+        // A PXE ROM can not load a URL.
+        Firmware::Pxe(arch) => (arch, catalog.boot_file.as_deref().filter(|file| !is_url(file))),
+        Firmware::HttpBoot(arch) => (arch, catalog.boot_file.as_deref()),
+    };
+    match (named, arch.and_then(|arch| catalog.loader(arch))) {
+        (Some(file), _) => Decision::BootFile(file),
+        (None, Some(loader)) => Decision::Loader(loader),
+        (None, None) => Decision::NoLoader(arch),
+    }
+}
+
+/// Where a machine reaches the services, as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Services {
+    /// The TFTP server.
+    pub tftp: Ipv4Addr,
+    /// The HTTP server.
+    pub http: SocketAddrV4,
+}
+
+impl Services {
+    /// The absolute URL of a served file, with the machine's identity in it, so that no later
+    /// stage has to guess who asks.
+    pub fn url(&self, machine: &Machine, name: &str) -> String {
+        match machine.mac() {
+            Some(mac) => format!("http://{}/machine/{}/{name}", self.http, mac.hyphens()),
+            None => format!("http://{}/files/{name}", self.http),
+        }
+    }
+
+    /// The absolute URL of the machine's iPXE script.
+    pub fn script_url(&self, machine: &Machine) -> String {
+        let url = match machine.mac() {
+            Some(_) => self.url(machine, "boot.ipxe"),
+            None => format!("http://{}/boot.ipxe", self.http),
+        };
+        match machine.uuid {
+            Some(uuid) => format!("{url}?uuid={uuid}"),
+            None => url,
+        }
+    }
+}
+
+/// What a DHCP reply says about booting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Boot {
+    /// Nothing: the client is not booting.
+    Nothing,
+    /// A file to load.
+    File(BootFile),
+    /// Nothing, since there is no loader for this architecture.
+    NoLoader(Option<Architecture>),
+}
+
+/// A file to load, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BootFile {
+    /// The next server (`siaddr`, option 66). Never zero: iPXE takes an offer without it for half
+    /// an offer, even when the file is an absolute URL.
+    pub server: Ipv4Addr,
+    /// A TFTP file name, or an absolute URL (`file`, option 67).
+    pub name: String,
+}
+
+impl Boot {
+    /// What to tell `machine`.
+    pub fn of(machine: &Machine, firmware: Firmware, catalog: &Catalog, at: &Services) -> Self {
+        let name = match (decide(machine, firmware, catalog), firmware) {
+            (Decision::NotBooting, _) => return Self::Nothing,
+            (Decision::NoLoader(arch), _) => return Self::NoLoader(arch),
+            (Decision::Script(_), _) => at.script_url(machine),
+            (Decision::Loader(loader), Firmware::HttpBoot(_)) => at.url(machine, &loader.file),
+            (Decision::BootFile(file), Firmware::HttpBoot(_)) if !is_url(file) => {
+                at.url(machine, file)
+            }
+            (Decision::Loader(loader), _) => loader.file.clone(),
+            (Decision::BootFile(file), _) => file.to_owned(),
+        };
+        let elsewhere = catalog.tftp_server.filter(|_| !is_url(&name));
+        Self::File(BootFile { server: elsewhere.unwrap_or(at.tftp), name })
+    }
+}
+
+impl fmt::Display for BootFile {
+    /// The URL that it comes to: `tftp://192.168.77.1/undionly.kpxe`, `http://…`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if is_url(&self.name) {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "tftp://{}/{}", self.server, self.name.trim_start_matches('/'))
+        }
+    }
+}
+
+/// Is it an absolute URL, and not the name of a file?
+pub fn is_url(name: &str) -> bool {
+    name.contains("://")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::machine::Uuid;
+    use crate::net::Mac;
+
+    const MAC: Mac = Mac([0x52, 0x54, 0, 0x12, 0x34, 0x56]);
+
+    fn services() -> Services {
+        let server = Ipv4Addr::new(192, 168, 77, 1);
+        Services { tftp: server, http: SocketAddrV4::new(server, 8067) }
+    }
+
+    fn catalog() -> Catalog {
+        let loader = |file: &str, architectures: &[u16]| Loader {
+            name: file.to_owned(),
+            architectures: architectures.iter().map(|arch| Architecture(*arch)).collect(),
+            file: file.to_owned(),
+            companions: vec![],
+        };
+        let loaders = vec![loader("undionly.kpxe", &[0]), loader("ipxe.efi", &[7, 9, 16])];
+        Catalog { loaders, ..Catalog::default() }
+    }
+
+    fn told(firmware: Firmware, catalog: &Catalog) -> String {
+        match Boot::of(&Machine::from(MAC), firmware, catalog, &services()) {
+            Boot::Nothing => "nothing".to_owned(),
+            Boot::NoLoader(arch) => format!("no loader for {arch:?}"),
+            Boot::File(file) => file.to_string(),
+        }
+    }
+
+    #[test]
+    fn each_firmware_gets_what_it_can_load() {
+        let x64 = Some(Architecture::UEFI_X64);
+        let script = "http://192.168.77.1:8067/machine/52-54-00-12-34-56/boot.ipxe";
+        for (firmware, url) in [
+            (Firmware::NotBooting, "nothing"),
+            (Firmware::Pxe(Some(Architecture::BIOS)), "tftp://192.168.77.1/undionly.kpxe"),
+            (Firmware::Pxe(x64), "tftp://192.168.77.1/ipxe.efi"),
+            (Firmware::Pxe(Some(Architecture::UEFI_EBC)), "tftp://192.168.77.1/ipxe.efi"),
+            (Firmware::Pxe(Some(Architecture::UEFI_ARM64)), "no loader for Some(Architecture(11))"),
+            (Firmware::Pxe(None), "no loader for None"),
+            (
+                Firmware::HttpBoot(Some(Architecture::HTTP_X64)),
+                "http://192.168.77.1:8067/machine/52-54-00-12-34-56/ipxe.efi",
+            ),
+            (Firmware::Ipxe(x64), script),
+            (Firmware::Ipxe(None), script),
+        ] {
+            assert_eq!(told(firmware, &catalog()), url, "{firmware}");
+        }
+    }
+
+    #[test]
+    fn the_operators_boot_file_replaces_the_loader_but_not_the_script() {
+        let (pxe, http) = (Firmware::Pxe(None), Firmware::HttpBoot(None));
+        let mut named = Catalog { boot_file: Some("/pxelinux.0".to_owned()), ..catalog() };
+        assert_eq!(told(pxe, &named), "tftp://192.168.77.1/pxelinux.0");
+        named.tftp_server = Some(Ipv4Addr::new(10, 0, 0, 9));
+        assert_eq!(told(pxe, &named), "tftp://10.0.0.9/pxelinux.0");
+        assert!(told(Firmware::Ipxe(None), &named).ends_with("boot.ipxe"));
+        named.boot_file = Some("https://boot.example/grub.efi".to_owned());
+        assert_eq!(told(http, &named), "https://boot.example/grub.efi");
+        let bios = Firmware::Pxe(Some(Architecture::BIOS));
+        assert_eq!(told(bios, &named), "tftp://10.0.0.9/undionly.kpxe", "a ROM loads no URL");
+    }
+
+    #[test]
+    fn the_script_url_carries_the_uuid_and_fits_the_file_field() {
+        let machine = Machine { uuid: Some(Uuid([7; 16])), ..Machine::from(MAC) };
+        let longest = SocketAddrV4::new(Ipv4Addr::new(192, 168, 177, 101), 65535);
+        let url = Services { tftp: *longest.ip(), http: longest }.script_url(&machine);
+        assert!(url.ends_with("?uuid=07070707-0707-0707-0707-070707070707"), "{url}");
+        assert!(url.len() <= crate::wire::dhcp::FILE_MAX, "{}", url.len());
+    }
+}

@@ -1,0 +1,69 @@
+//! What there is to boot: loaders, and the profile that machines are assigned.
+//!
+//! Loaded and checked by the program, looked up here. Names are names of served files, as they
+//! stand in a TFTP request or behind `/machine/<mac>/` in a URL; where a file lies is the
+//! program's business.
+
+use std::net::Ipv4Addr;
+
+use crate::machine::{Architecture, Machine};
+
+/// Everything that can be booted, and the rule for who gets what.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    /// Loaders that are there, the preferred one first.
+    pub loaders: Vec<Loader>,
+    /// What every machine boots.
+    pub profile: Profile,
+    /// `--tftp-server`: where PXE firmware finds its boot file instead of here.
+    pub tftp_server: Option<Ipv4Addr>,
+    /// `--bootfile`: what PXE and HTTP Boot firmware loads instead of a loader.
+    pub boot_file: Option<String>,
+}
+
+impl Catalog {
+    /// The loader for an architecture; `None` if there is none, which is never answered with
+    /// another architecture's.
+    pub fn loader(&self, arch: Architecture) -> Option<&Loader> {
+        self.loaders.iter().find(|loader| loader.architectures.contains(&arch))
+    }
+
+    /// What `machine` is assigned.
+    pub fn profile(&self, _machine: &Machine) -> &Profile {
+        &self.profile
+    }
+}
+
+/// A named set of files that brings a firmware to iPXE: one file, or a shim with what it loads.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loader {
+    /// What people call it.
+    pub name: String,
+    /// What runs it.
+    pub architectures: Vec<Architecture>,
+    /// The file that firmware loads (its NBP).
+    pub file: String,
+    /// Files that the first one asks for next.
+    pub companions: Vec<String>,
+}
+
+/// A named way to boot, once iPXE runs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Profile {
+    /// Nothing was configured: the machine is told so, and goes on to its next boot device.
+    #[default]
+    Nothing,
+    /// A Linux kernel.
+    Linux {
+        /// The kernel's served name.
+        kernel: String,
+        /// The initial file systems' served names, in the order in which they are unpacked.
+        initrds: Vec<String>,
+        /// The kernel's arguments.
+        arguments: String,
+    },
+    /// An iPXE script of the user's own, by its served name.
+    Script(String),
+    /// A program that iPXE is to chainload, by its URL.
+    Program(String),
+}

@@ -1,0 +1,24 @@
+//! The DHCP server (RFC 2131): one function for each datagram, one for each message type.
+//!
+//! [`Server::plan`] says what a datagram deserves and changes nothing. [`Server::apply`] takes the
+//! plan into the lease table. What must be durable before the client hears of it comes out as a
+//! [`Commit`]; its reply and its event stay here until [`Server::committed`], so that no driver
+//! can send an ACK too early.
+
+mod config;
+mod discover;
+mod inform;
+mod lease;
+mod reason;
+mod release;
+mod reply;
+mod request;
+mod server;
+mod table;
+mod transmit;
+
+pub use config::{Config, LeaseTime, Link, LinkId, Subnet, SubnetId};
+pub use lease::{ClientKey, Lease, LeaseState};
+pub use reason::{Ignored, NakReason, RequestState};
+pub use server::{Change, Commit, CommitError, CommitId, Output, Plan, Server};
+pub use transmit::{Arrival, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

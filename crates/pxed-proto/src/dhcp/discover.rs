@@ -1,0 +1,31 @@
+//! DHCPDISCOVER (RFC 2131 section 4.3.1): an offer, held for a short while in memory.
+
+use super::reason::Ignored;
+use super::reply;
+use super::server::{Asking, Change, Verdict};
+use crate::boot::Boot;
+use crate::event::Outcome;
+use crate::limits;
+use crate::wire::dhcp::MessageType;
+use crate::wire::options::code;
+
+pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
+    let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
+    let Some(address) = asking.table.choose(&asking.client, wish, asking.now) else {
+        return Verdict::ignored(Ignored::PoolExhausted);
+    };
+    let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
+    let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
+    let own = asking.table.get(address).is_some_and(|lease| lease.is_active(asking.now));
+    let change = if own { Change::None } else { hold(asking, address) };
+    Verdict { outcome: Outcome::Offered { address, boot }, change, reply: Some(reply) }
+}
+
+fn hold(asking: &Asking<'_>, address: std::net::Ipv4Addr) -> Change {
+    Change::Hold {
+        subnet: asking.subnet_id,
+        address,
+        client: asking.client.clone(),
+        until: asking.now + limits::OFFER_HOLD,
+    }
+}

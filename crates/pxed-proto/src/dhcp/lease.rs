@@ -1,0 +1,74 @@
+//! Leases: who has which address until when, as the store keeps it.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::config::LeaseTime;
+use crate::Timestamp;
+use crate::machine::{HardwareAddress, Machine};
+
+/// How a client is told from others (RFC 2131 section 4.2).
+///
+/// By its hardware address where it has one: ROM, installer and operating system of one machine
+/// send different client identifiers, and are one machine.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClientKey {
+    /// `htype` and `chaddr`.
+    Hardware(HardwareAddress),
+    /// Option 61, of a client without a hardware address.
+    Identifier(Vec<u8>),
+}
+
+/// What became of a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LeaseState {
+    /// The client may use the address until it expires.
+    Leased,
+    /// The client gave it back; remembered, so that it gets it again.
+    Released,
+    /// A client found the address in use: nobody gets it until it "expires".
+    Declined,
+}
+
+/// One address and its client: a row of the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lease {
+    /// The address.
+    pub address: Ipv4Addr,
+    /// Whose it is.
+    pub client: ClientKey,
+    /// The client's hardware, for people.
+    pub hardware: HardwareAddress,
+    /// What the client calls itself (option 12), sanitised.
+    pub host_name: Option<String>,
+    /// What became of it.
+    pub state: LeaseState,
+    /// When the last ACK was decided.
+    pub granted: Timestamp,
+    /// When the address is free again; for a released lease, when it was released.
+    pub expires: Timestamp,
+    /// How often the row was written: a change names the version that it replaces.
+    pub version: u64,
+}
+
+impl Lease {
+    /// Is the address in use, or kept out of use, at `now`?
+    pub fn is_running(&self, now: Timestamp) -> bool {
+        self.expires > now
+    }
+
+    /// Does the client have the address at `now`?
+    pub fn is_active(&self, now: Timestamp) -> bool {
+        self.state == LeaseState::Leased && self.is_running(now)
+    }
+
+    /// Whose it is, for people.
+    pub fn machine(&self) -> Machine {
+        Machine { hardware: self.hardware, uuid: None }
+    }
+}
+
+/// When a lease of `lease_time` that begins at `now` ends.
+pub fn expiry(now: Timestamp, lease_time: Duration) -> Timestamp {
+    if lease_time >= LeaseTime::INFINITE { Timestamp::FOREVER } else { now + lease_time }
+}

@@ -1,0 +1,162 @@
+//! Why a client was refused, and why a datagram was not answered.
+
+use std::fmt;
+
+use crate::wire::dhcp::{Malformed, MessageType};
+
+/// The client's state when it sent its REQUEST (RFC 2131 section 4.3.2 and figure 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestState {
+    /// It takes an offer: option 54 names the server.
+    Selecting,
+    /// It remembers an address: option 50, no option 54.
+    InitReboot,
+    /// It prolongs its lease: `ciaddr`, sent to the server alone.
+    Renewing,
+    /// It prolongs its lease with any server: `ciaddr`, sent by broadcast.
+    Rebinding,
+}
+
+impl fmt::Display for RequestState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Selecting => "selecting",
+            Self::InitReboot => "init-reboot",
+            Self::Renewing => "renewing",
+            Self::Rebinding => "rebinding",
+        })
+    }
+}
+
+/// Why a REQUEST was answered with DHCPNAK. Its text goes to the client in option 56.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum NakReason {
+    /// The REQUEST names no address.
+    NoAddress,
+    /// The address belongs to another network than the client is on.
+    WrongNetwork,
+    /// The address is on this network, but not for clients to have.
+    NotInPool,
+    /// Another client has it, or it is held for another.
+    InUse,
+    /// This client has another address.
+    NotYours,
+    /// A client found it in use by a stranger.
+    Declined,
+}
+
+impl NakReason {
+    /// The words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAddress => "no address was asked for",
+            Self::WrongNetwork => "the address is not on this network",
+            Self::NotInPool => "the address is in no pool",
+            Self::InUse => "another client has the address",
+            Self::NotYours => "the client has another address",
+            Self::Declined => "the address was declined",
+        }
+    }
+}
+
+impl fmt::Display for NakReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// Why a datagram was not answered. Every one is counted under its [`Ignored::label`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ignored {
+    /// No DHCP message at all.
+    Malformed(Malformed),
+    /// `op` is not BOOTREQUEST: a server's or relay agent's own message.
+    NotARequest,
+    /// Option 53 is missing: a BOOTP client.
+    Bootp,
+    /// Option 53 says something that no client says to a server.
+    MessageType,
+    /// A server's message (OFFER, ACK, NAK) on the server's port.
+    FromServer(MessageType),
+    /// `htype` 0, or `hlen` longer than `chaddr`.
+    Hardware,
+    /// `chaddr` is a group address, which no machine has.
+    GroupAddress,
+    /// Neither a hardware address nor a client identifier.
+    NoIdentity,
+    /// No subnet is configured for where it came from.
+    NoSubnet,
+    /// `giaddr` can not be a relay agent's.
+    RelayAddress,
+    /// Every address of the pool is in use.
+    PoolExhausted,
+    /// The client takes another server's offer.
+    OtherServer,
+    /// The client remembers an address that there is no record of here; another server may know.
+    UnknownClient,
+    /// RELEASE or DECLINE of an address that this client does not have.
+    NotHolder,
+    /// RELEASE or DECLINE without option 54, or for another server.
+    NotForUs,
+    /// RELEASE whose IP source is not the address released: it may be anybody's.
+    SpoofedSource,
+    /// DECLINE long after the ACK: the client has had its time to probe.
+    LateDecline,
+    /// INFORM that says no address, or one that is not on this network.
+    InformAddress,
+}
+
+impl Ignored {
+    /// A name for counters.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Malformed(Malformed::TooShort) => "too-short",
+            Self::Malformed(Malformed::NoMagicCookie) => "no-magic-cookie",
+            Self::NotARequest => "not-a-request",
+            Self::Bootp => "bootp",
+            Self::MessageType => "message-type",
+            Self::FromServer(_) => "from-server",
+            Self::Hardware => "hardware",
+            Self::GroupAddress => "group-address",
+            Self::NoIdentity => "no-identity",
+            Self::NoSubnet => "no-subnet",
+            Self::RelayAddress => "relay-address",
+            Self::PoolExhausted => "pool-exhausted",
+            Self::OtherServer => "other-server",
+            Self::UnknownClient => "unknown-client",
+            Self::NotHolder => "not-holder",
+            Self::NotForUs => "not-for-us",
+            Self::SpoofedSource => "spoofed-source",
+            Self::LateDecline => "late-decline",
+            Self::InformAddress => "inform-address",
+        }
+    }
+}
+
+impl fmt::Display for Ignored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Malformed(Malformed::TooShort) => "shorter than a DHCP message",
+            Self::Malformed(Malformed::NoMagicCookie) => "BOOTP, without DHCP's magic cookie",
+            Self::NotARequest => "not a client's message (op is not BOOTREQUEST)",
+            Self::Bootp => "a BOOTP client: no message type",
+            Self::MessageType => "a message type that no client sends to a server",
+            Self::FromServer(message_type) => {
+                return write!(f, "{message_type} is a server's message");
+            }
+            Self::Hardware => "impossible hardware type or address length",
+            Self::GroupAddress => "the hardware address is a group's",
+            Self::NoIdentity => "neither a hardware address nor a client identifier",
+            Self::NoSubnet => "no subnet is configured for where it came from",
+            Self::RelayAddress => "giaddr can not be a relay agent's address",
+            Self::PoolExhausted => "every address of the pool is in use",
+            Self::OtherServer => "the client takes another server's offer",
+            Self::UnknownClient => "no record of this client, another server may have one",
+            Self::NotHolder => "the address is not this client's",
+            Self::NotForUs => "option 54 does not name this server",
+            Self::SpoofedSource => "its IP source is not the address that it gives back",
+            Self::LateDecline => "the address was given out too long ago to be declined",
+            Self::InformAddress => "the client's address is not on this network",
+        })
+    }
+}

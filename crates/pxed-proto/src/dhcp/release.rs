@@ -1,0 +1,68 @@
+//! DHCPRELEASE and DHCPDECLINE (RFC 2131 sections 4.3.3 and 4.3.4): neither is ever answered, and
+//! neither is believed from anybody but the holder.
+
+use super::lease::{Lease, LeaseState};
+use super::reason::Ignored;
+use super::server::{Asking, Change, Verdict};
+use crate::event::Outcome;
+use crate::limits;
+use crate::wire::options::code;
+
+/// The client gives its address back. It is remembered, so that the client gets it again.
+pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
+    let address = asking.message.ciaddr;
+    let lease = match held_lease(asking, address) {
+        Ok(lease) => lease,
+        Err(reason) => return Verdict::ignored(reason),
+    };
+    // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's.
+    if *asking.arrival.source.ip() != address {
+        return Verdict::ignored(Ignored::SpoofedSource);
+    }
+    let lease = Lease {
+        state: LeaseState::Released,
+        expires: asking.now,
+        version: lease.version + 1,
+        ..lease.clone()
+    };
+    put(asking, lease, Outcome::Released { address })
+}
+
+/// The client found its new address in use by a stranger.
+pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
+    let Some(address) = asking.message.ipv4(code::REQUESTED_ADDRESS) else {
+        return Verdict::ignored(Ignored::NotHolder);
+    };
+    let lease = match held_lease(asking, address) {
+        Ok(lease) => lease,
+        Err(reason) => return Verdict::ignored(reason),
+    };
+    if asking.now.since(lease.granted) > limits::DECLINE_WINDOW {
+        return Verdict::ignored(Ignored::LateDecline);
+    }
+    let probation = limits::DECLINE_PROBATION;
+    let lease = Lease {
+        state: LeaseState::Declined,
+        expires: asking.now + probation,
+        version: lease.version + 1,
+        ..lease.clone()
+    };
+    put(asking, lease, Outcome::Declined { address, probation })
+}
+
+/// The client's running lease of `address`, if the message is for this server at all.
+fn held_lease<'a>(asking: &Asking<'a>, address: std::net::Ipv4Addr) -> Result<&'a Lease, Ignored> {
+    let server = asking.message.ipv4(code::SERVER_IDENTIFIER).ok_or(Ignored::NotForUs)?;
+    if !asking.is_ours(server) {
+        return Err(Ignored::NotForUs);
+    }
+    let lease = asking.table.get(address).ok_or(Ignored::NotHolder)?;
+    if lease.client != asking.client || !lease.is_active(asking.now) {
+        return Err(Ignored::NotHolder);
+    }
+    Ok(lease)
+}
+
+fn put(asking: &Asking<'_>, lease: Lease, outcome: Outcome) -> Verdict {
+    Verdict { outcome, change: Change::Put { subnet: asking.subnet_id, lease }, reply: None }
+}

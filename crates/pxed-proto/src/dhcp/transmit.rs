@@ -1,0 +1,50 @@
+//! Where datagrams come from and where replies go: RFC 2131 section 4.1 as types.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+use crate::net::Mac;
+
+/// The port of DHCP servers and relay agents.
+pub const SERVER_PORT: u16 = 67;
+/// The port of DHCP clients.
+pub const CLIENT_PORT: u16 = 68;
+
+/// How a datagram came in: what only the socket knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    /// IP source address and UDP source port.
+    pub source: SocketAddrV4,
+    /// IP destination address: 255.255.255.255, or one of ours.
+    pub destination: Ipv4Addr,
+    /// The frame's source, where a packet socket saw the frame.
+    pub source_mac: Option<Mac>,
+}
+
+/// Where a reply goes (RFC 2131 section 4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// To `address`, port 68, with the frame addressed to `mac`: the client has no address yet and
+    /// can not answer ARP. "You MUST NOT rely on ARP" is why packet sockets exist.
+    Unicast {
+        /// The client's hardware address, from `chaddr`.
+        mac: Mac,
+        /// `yiaddr`.
+        address: Ipv4Addr,
+    },
+    /// To 255.255.255.255, port 68, and every station of the link.
+    Broadcast,
+    /// To a host that has an address: a relay agent (port 67) or a bound client (port 68).
+    /// The kernel routes, and asks by ARP.
+    Routed(SocketAddrV4),
+}
+
+/// A message that is to leave.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transmit {
+    /// Where to.
+    pub destination: Destination,
+    /// The IP source address: the server identifier that the message carries.
+    pub source: Ipv4Addr,
+    /// The DHCP message, without UDP and IP headers.
+    pub message: Vec<u8>,
+}

@@ -1,0 +1,302 @@
+//! One vocabulary of facts: what happened, to whom, and why not.
+//!
+//! The log, the counters and every later view read these and nothing else, so they cannot
+//! disagree. Each datagram on a DHCP port yields exactly one event; so does each TFTP request and
+//! each HTTP request, when it ends.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::boot::Boot;
+use crate::dhcp::{Ignored, NakReason, RequestState};
+use crate::machine::{Firmware, Machine};
+use crate::net::Mac;
+use crate::text::Printable;
+use crate::time::Human;
+use crate::wire::dhcp::MessageType;
+
+/// A fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A datagram came to a DHCP port.
+    Dhcp(DhcpEvent),
+    /// A lease ran out.
+    Expired {
+        /// What is free again.
+        address: Ipv4Addr,
+        /// Whose it was.
+        machine: Machine,
+    },
+    /// A TFTP request was served, or not.
+    Tftp(TftpEvent),
+    /// An HTTP request was served, or not.
+    Http(HttpEvent),
+}
+
+/// What became of one datagram on a DHCP port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DhcpEvent {
+    /// The interface it came in by.
+    pub link: Arc<str>,
+    /// Who asked for what; `None` where the datagram did not say so legibly.
+    pub request: Option<Request>,
+    /// What pxed did.
+    pub outcome: Outcome,
+}
+
+/// Who asked for what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Option 53; `None` is a BOOTP request.
+    pub message_type: Option<MessageType>,
+    /// The transaction (`xid`).
+    pub xid: u32,
+    /// Who.
+    pub machine: Machine,
+    /// What runs there.
+    pub firmware: Firmware,
+    /// `giaddr`, if a relay agent brought it.
+    pub relay: Option<Ipv4Addr>,
+}
+
+/// What pxed did with a datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// DHCPOFFER.
+    Offered {
+        /// The address held for the client.
+        address: Ipv4Addr,
+        /// What it is to boot.
+        boot: Boot,
+    },
+    /// DHCPACK to a REQUEST; the lease was durable before it left.
+    Acked {
+        /// The address leased.
+        address: Ipv4Addr,
+        /// For how long.
+        lease_time: Duration,
+        /// In which state the client asked.
+        state: RequestState,
+        /// What it is to boot.
+        boot: Boot,
+    },
+    /// DHCPACK to an INFORM.
+    Informed {
+        /// The client's own address.
+        address: Ipv4Addr,
+        /// What it is to boot.
+        boot: Boot,
+    },
+    /// DHCPNAK.
+    Refused {
+        /// What the client wanted, if it said so.
+        address: Option<Ipv4Addr>,
+        /// Why it can not have it.
+        reason: NakReason,
+    },
+    /// The lease was given back.
+    Released {
+        /// What is free again.
+        address: Ipv4Addr,
+    },
+    /// The client found its address in use.
+    Declined {
+        /// What is out of use now.
+        address: Ipv4Addr,
+        /// For how long.
+        probation: Duration,
+    },
+    /// No answer, and why.
+    Ignored(Ignored),
+    /// An answer was due, and the lease could not be made durable: it was not sent.
+    NotDurable {
+        /// What was not leased.
+        address: Ipv4Addr,
+    },
+}
+
+impl DhcpEvent {
+    /// What was heard, as one line: `DISCOVER 52:54:00:12:34:56 on eth0 (PXE, BIOS)`.
+    pub fn heard(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| {
+            let Some(request) = &self.request else {
+                return write!(f, "datagram on {}", self.link);
+            };
+            match request.message_type {
+                Some(message_type) => write!(f, "{message_type}")?,
+                None => f.write_str("BOOTP")?,
+            }
+            write!(f, " {} on {}", request.machine.hardware, self.link)?;
+            if let Some(relay) = request.relay {
+                write!(f, " by relay {relay}")?;
+            }
+            match request.firmware {
+                Firmware::NotBooting => Ok(()),
+                firmware => write!(f, " ({firmware})"),
+            }
+        })
+    }
+
+    /// What pxed answered or did, as one line: `OFFER 192.168.77.100 to 52:54:00:12:34:56, boot
+    /// tftp://192.168.77.1/undionly.kpxe`.
+    pub fn done(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| {
+            let client = fmt::from_fn(|f| match &self.request {
+                Some(request) => write!(f, "{}", request.machine.hardware),
+                None => f.write_str("unknown"),
+            });
+            match &self.outcome {
+                Outcome::Offered { address, boot } => {
+                    write!(f, "OFFER {address} to {client}{}", and_boot(boot))
+                }
+                Outcome::Acked { address, lease_time, state, boot } => {
+                    let lease_time = Human(*lease_time);
+                    write!(f, "ACK {address} to {client} for {lease_time} ({state})")?;
+                    write!(f, "{}", and_boot(boot))
+                }
+                Outcome::Informed { address, boot } => {
+                    write!(f, "ACK {address} of {client} (INFORM){}", and_boot(boot))
+                }
+                Outcome::Refused { address: Some(address), reason } => {
+                    write!(f, "NAK {address} to {client}: {reason}")
+                }
+                Outcome::Refused { address: None, reason } => {
+                    write!(f, "NAK to {client}: {reason}")
+                }
+                Outcome::Released { address } => {
+                    write!(f, "released {address} by {client}")
+                }
+                Outcome::Declined { address, probation } => {
+                    let probation = Human(*probation);
+                    write!(f, "declined {address} by {client}: out of use for {probation}")
+                }
+                Outcome::Ignored(reason) => write!(f, "no answer to {client}: {reason}"),
+                Outcome::NotDurable { address } => {
+                    write!(f, "no ACK of {address} to {client}: the lease could not be stored")
+                }
+            }
+        })
+    }
+}
+
+/// `, boot tftp://…`, or why there is nothing to boot.
+fn and_boot(boot: &Boot) -> impl fmt::Display + '_ {
+    fmt::from_fn(move |f| match boot {
+        Boot::Nothing => Ok(()),
+        Boot::File(file) => write!(f, ", boot {file}"),
+        Boot::NoLoader(Some(arch)) => write!(f, ", nothing to boot: no loader for {arch}"),
+        Boot::NoLoader(None) => f.write_str(", nothing to boot: it does not say its architecture"),
+    })
+}
+
+/// What became of one TFTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TftpEvent {
+    /// Who asked: address and TID.
+    pub client: SocketAddr,
+    /// The file's name as it was asked for; empty where the request was illegible.
+    pub file: Vec<u8>,
+    /// How it ended.
+    pub outcome: TftpOutcome,
+    /// The file's octets that the client acknowledged.
+    pub bytes: u64,
+    /// From request to end.
+    pub duration: Duration,
+    /// Packets sent again.
+    pub retransmissions: u32,
+    /// Octets a block (RFC 2348).
+    pub blksize: u16,
+    /// Blocks a window (RFC 7440).
+    pub windowsize: u16,
+}
+
+/// How a TFTP request ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TftpOutcome {
+    /// The client has the whole file.
+    Completed,
+    /// The client ended it with an ERROR packet. Before the first block this is how PXE ROMs ask
+    /// for a file's size, and nothing is wrong.
+    Aborted {
+        /// The ERROR packet's code.
+        code: u16,
+        /// Its text.
+        message: Vec<u8>,
+    },
+    /// The client fell silent.
+    TimedOut,
+    /// There is no such file.
+    NotFound,
+    /// The request can not be granted; the text is what the client was told.
+    Refused(&'static str),
+    /// The file could not be read to its end, or the socket failed.
+    Failed(String),
+    /// pxed was stopped meanwhile.
+    Stopped,
+    /// Not a request at all: no answer.
+    Ignored(&'static str),
+}
+
+impl fmt::Display for TftpEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "TFTP {} to {}: ", Printable(&self.file), self.client)?;
+        let rate = fmt::from_fn(|f| {
+            write!(f, "{} bytes in {} ms", self.bytes, self.duration.as_millis())?;
+            write!(f, ", {} retransmissions", self.retransmissions)?;
+            write!(f, ", blksize {}, windowsize {}", self.blksize, self.windowsize)
+        });
+        match &self.outcome {
+            TftpOutcome::Completed => write!(f, "sent, {rate}"),
+            TftpOutcome::Aborted { .. } if self.bytes == 0 => {
+                f.write_str("size asked for, not fetched")
+            }
+            TftpOutcome::Aborted { code, message } => {
+                let message = Printable(message);
+                write!(f, "ended by the client, error {code} \"{message}\", after {rate}")
+            }
+            TftpOutcome::TimedOut => write!(f, "the client fell silent after {rate}"),
+            TftpOutcome::NotFound => f.write_str("no such file"),
+            TftpOutcome::Refused(reason) => write!(f, "refused: {reason}"),
+            TftpOutcome::Failed(error) => write!(f, "failed: {error}, after {rate}"),
+            TftpOutcome::Stopped => write!(f, "stopped with the server after {rate}"),
+            TftpOutcome::Ignored(reason) => write!(f, "no answer: {reason}"),
+        }
+    }
+}
+
+/// What became of one HTTP request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpEvent {
+    /// Who asked.
+    pub client: SocketAddr,
+    /// The machine that the URL names.
+    pub machine: Option<Mac>,
+    /// `GET`, `HEAD`; empty where the request was illegible.
+    pub method: String,
+    /// The request target as it came.
+    pub target: String,
+    /// The status that was answered.
+    pub status: u16,
+    /// Octets of the body that were handed to the network.
+    pub bytes: u64,
+    /// From the request's head to the last octet.
+    pub duration: Duration,
+    /// The body was sent to its end.
+    pub complete: bool,
+}
+
+impl fmt::Display for HttpEvent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (method, target) =
+            (Printable(self.method.as_bytes()), Printable(self.target.as_bytes()));
+        write!(f, "HTTP {method} {target} to {}", self.client)?;
+        if let Some(mac) = self.machine {
+            write!(f, " ({mac})")?;
+        }
+        let (bytes, ms) = (self.bytes, self.duration.as_millis());
+        write!(f, ": {}, {bytes} bytes in {ms} ms", self.status)?;
+        if self.complete { Ok(()) } else { f.write_str(", broken off by the client") }
+    }
+}

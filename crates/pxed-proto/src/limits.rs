@@ -1,0 +1,94 @@
+//! Bounds of everything that grows, each with its reason. Nothing a peer sends may cost more.
+
+use std::time::Duration;
+
+/// The largest DHCP message that is read, in octets: an Ethernet frame's UDP payload with room for
+/// jumbo frames. Larger datagrams are cut by the kernel and counted as malformed.
+pub const DHCP_MESSAGE_MAX: usize = 9000;
+
+/// The least number of octets in a DHCP reply: BOOTP's (RFC 951 section 3, RFC 1542 section 2.1).
+/// Old ROMs and relay agents drop what is shorter.
+pub const DHCP_REPLY_MIN: usize = 300;
+
+/// The IP datagram that every client can take (RFC 2131 section 2), in octets, and the least that
+/// option 57 may ask for.
+pub const DHCP_DATAGRAM_MIN: usize = 576;
+
+/// The most octets of one option joined from its parts (RFC 3396): a bomb of two hundred
+/// option 43 is cut here.
+pub const OPTION_JOINED_MAX: usize = 2048;
+
+/// How long an offer keeps its address, in memory only. EDK2 gives up a DISCOVER after 4 s and
+/// PXE ROMs after up to 32 s; a client that means it sends its REQUEST within a second or two.
+pub const OFFER_HOLD: Duration = Duration::from_secs(30);
+
+/// How many offers may be held at once; the oldest gives way.
+pub const OFFERS_MAX: usize = 4096;
+
+/// How long an address stays out of use after a DHCPDECLINE.
+pub const DECLINE_PROBATION: Duration = Duration::from_secs(600);
+
+/// How long after its ACK a client may decline the address: a client probes at once or never.
+pub const DECLINE_WINDOW: Duration = Duration::from_secs(60);
+
+/// The most host name octets that are kept with a lease (RFC 1035: 255 with the length octets).
+pub const HOST_NAME_MAX: usize = 253;
+
+/// The most addresses in one pool: 2^23, a /9.
+pub const POOL_ADDRESSES_MAX: u64 = 1 << 23;
+
+/// TFTP transfers at once. Each holds a socket and a read-ahead buffer.
+pub const TFTP_TRANSFERS_MAX: usize = 1000;
+
+/// TFTP transfers of one address at once. A ROM has one, a retry leaves a second behind.
+pub const TFTP_TRANSFERS_PER_CLIENT_MAX: usize = 16;
+
+/// The largest TFTP block that is granted, in octets (RFC 2348: 65464); what the path's MTU
+/// carries is asked first.
+pub const TFTP_BLKSIZE_MAX: u16 = 65464;
+
+/// The largest TFTP window that is granted, in blocks (RFC 7440). A window is sent as one burst:
+/// 64 blocks of 1468 octets are 94 kB, what a switch port's buffer takes.
+pub const TFTP_WINDOWSIZE_MAX: u16 = 64;
+
+/// How often one TFTP packet is sent again before the transfer is given up.
+pub const TFTP_RETRANSMISSIONS_MAX: u32 = 6;
+
+/// The longest wait for an answer to a TFTP packet, unless the client asked for a longer one: with
+/// the default of 1 s, silence ends a transfer after 39 s.
+pub const TFTP_BACKOFF_MAX: Duration = Duration::from_secs(8);
+
+/// How much of a file is read at once for a TFTP transfer, in octets: two of the largest windows
+/// on Ethernet, and 1000 transfers take 256 MB.
+pub const TFTP_READ_AHEAD: usize = 256 * 1024;
+
+/// The largest file that is sent as netascii, in octets: it is converted in memory.
+pub const TFTP_NETASCII_MAX: u64 = 256 * 1024;
+
+/// The longest file name taken from a TFTP request or a URL, in octets (Linux: PATH_MAX is 4096,
+/// but a TFTP request is one 512-octet datagram).
+pub const FILE_NAME_MAX: usize = 512;
+
+/// HTTP connections at once, all clients together.
+pub const HTTP_CONNECTIONS_MAX: usize = 4096;
+
+/// How long an HTTP client may take for its request head.
+pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The largest HTTP request head, in octets.
+pub const HTTP_HEAD_MAX: usize = 16 * 1024;
+
+/// How long an HTTP client may leave what it was sent unacknowledged, or its window closed, before
+/// its connection ends: machines are switched off in the middle of a kernel, and a paused
+/// download resumes by range.
+pub const HTTP_SEND_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How much of a file is read at once for HTTP, in octets. A running response holds two of these:
+/// one that is being sent and the next.
+pub const HTTP_CHUNK: u64 = 256 * 1024;
+
+/// How long a stop waits for running transfers.
+pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
+
+/// The longest client identifier that is kept, in octets: one option's worth (RFC 2132).
+pub const CLIENT_ID_MAX: usize = 255;
