@@ -44,6 +44,8 @@ pub struct DhcpEvent {
     pub request: Option<Request>,
     /// What pxed did.
     pub outcome: Outcome,
+    /// Options that the reply ought to have, and has not: they did not fit, or were damaged.
+    pub left_out: Vec<u8>,
 }
 
 /// Who asked for what.
@@ -143,6 +145,18 @@ impl DhcpEvent {
     /// tftp://192.168.77.1/undionly.kpxe`.
     pub fn done(&self) -> impl fmt::Display + '_ {
         fmt::from_fn(move |f| {
+            write!(f, "{}", self.outcome())?;
+            let mut separator = ", without options ";
+            for code in &self.left_out {
+                write!(f, "{separator}{code}")?;
+                separator = ", ";
+            }
+            Ok(())
+        })
+    }
+
+    fn outcome(&self) -> impl fmt::Display + '_ {
+        fmt::from_fn(move |f| {
             let client = fmt::from_fn(|f| match &self.request {
                 Some(request) => write!(f, "{}", request.machine.hardware),
                 None => f.write_str("unknown"),
@@ -196,6 +210,8 @@ fn and_boot(boot: &Boot) -> impl fmt::Display + '_ {
 pub struct TftpEvent {
     /// Who asked: address and TID.
     pub client: SocketAddr,
+    /// The machine that has the client's address by a lease.
+    pub machine: Option<Mac>,
     /// The file's name as it was asked for; empty where the request was illegible.
     pub file: Vec<u8>,
     /// How it ended.
@@ -241,7 +257,8 @@ pub enum TftpOutcome {
 
 impl fmt::Display for TftpEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "TFTP {} to {}: ", Printable(&self.file), self.client)?;
+        let (file, client) = (Printable(&self.file), of_machine(self.client, self.machine));
+        write!(f, "TFTP {file} to {client}: ")?;
         let rate = fmt::from_fn(|f| {
             write!(f, "{} bytes in {} ms", self.bytes, self.duration.as_millis())?;
             write!(f, ", {} retransmissions", self.retransmissions)?;
@@ -266,12 +283,20 @@ impl fmt::Display for TftpEvent {
     }
 }
 
+/// `192.168.77.100:2070 (52:54:00:12:34:56)`.
+fn of_machine(client: SocketAddr, machine: Option<Mac>) -> impl fmt::Display {
+    fmt::from_fn(move |f| match machine {
+        Some(mac) => write!(f, "{client} ({mac})"),
+        None => write!(f, "{client}"),
+    })
+}
+
 /// What became of one HTTP request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpEvent {
     /// Who asked.
     pub client: SocketAddr,
-    /// The machine that the URL names.
+    /// The machine that the URL names, or that has the client's address by a lease.
     pub machine: Option<Mac>,
     /// `GET`, `HEAD`; empty where the request was illegible.
     pub method: String,
@@ -291,10 +316,7 @@ impl fmt::Display for HttpEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (method, target) =
             (Printable(self.method.as_bytes()), Printable(self.target.as_bytes()));
-        write!(f, "HTTP {method} {target} to {}", self.client)?;
-        if let Some(mac) = self.machine {
-            write!(f, " ({mac})")?;
-        }
+        write!(f, "HTTP {method} {target} to {}", of_machine(self.client, self.machine))?;
         let (bytes, ms) = (self.bytes, self.duration.as_millis());
         write!(f, ": {}, {bytes} bytes in {ms} ms", self.status)?;
         if self.complete { Ok(()) } else { f.write_str(", broken off by the client") }

@@ -31,6 +31,10 @@ pub const DECLINE_PROBATION: Duration = Duration::from_secs(600);
 /// How long after its ACK a client may decline the address: a client probes at once or never.
 pub const DECLINE_WINDOW: Duration = Duration::from_secs(60);
 
+/// How many addresses one client can keep out of use by DHCPDECLINE: one that finds everything in
+/// use has a fault of its own, and would empty the pool.
+pub const DECLINES_PER_CLIENT_MAX: usize = 16;
+
 /// The most host name octets that are kept with a lease (RFC 1035: 255 with the length octets).
 pub const HOST_NAME_MAX: usize = 253;
 
@@ -92,3 +96,6 @@ pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);
 
 /// The longest client identifier that is kept, in octets: one option's worth (RFC 2132).
 pub const CLIENT_ID_MAX: usize = 255;
+
+/// The longest iPXE script of the user's own, in octets; iPXE keeps it in memory.
+pub const SCRIPT_MAX: usize = 1 << 20;

@@ -59,12 +59,17 @@ impl HardwareAddress {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
     }
 
-    /// The Ethernet address, if that is what it is.
+    /// The Ethernet address, if that is what it is: zeros are nobody's.
     pub fn mac(&self) -> Option<Mac> {
-        if self.htype != Self::ETHERNET {
+        if self.htype != Self::ETHERNET || self.is_empty() {
             return None;
         }
         self.octets().try_into().ok().map(Mac)
+    }
+
+    /// Does it tell nobody from anybody: no octets, or only zeros?
+    pub fn is_empty(&self) -> bool {
+        self.octets().iter().all(|octet| *octet == 0)
     }
 }
 
@@ -339,5 +344,12 @@ mod tests {
         assert_eq!(mac, HardwareAddress::from(Mac([1, 2, 3, 4, 5, 6])));
         assert_eq!(HardwareAddress::new(32, 2, chaddr).unwrap().to_string(), "htype 32: 01 02");
         assert_eq!(HardwareAddress::new(1, 17, chaddr), None);
+    }
+
+    #[test]
+    fn zeros_are_no_mac() {
+        let zeros = HardwareAddress::new(1, 6, [0; 16]).unwrap();
+        assert!(zeros.is_empty() && zeros.mac().is_none());
+        assert!(HardwareAddress::new(32, 0, [7; 16]).unwrap().is_empty());
     }
 }

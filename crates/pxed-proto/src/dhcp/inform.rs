@@ -23,10 +23,11 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     Verdict { outcome, change: Change::None, reply: Some(reply) }
 }
 
-/// `ciaddr`; some clients leave it empty and are known by their IP source.
+/// `ciaddr`; some clients leave it empty and are known by their IP source, unless that is a relay
+/// agent's.
 fn own_address(asking: &Asking<'_>) -> Ipv4Addr {
     match asking.message.ciaddr {
-        Ipv4Addr::UNSPECIFIED => *asking.arrival.source.ip(),
+        Ipv4Addr::UNSPECIFIED if !asking.is_relayed() => *asking.arrival.source.ip(),
         ciaddr => ciaddr,
     }
 }

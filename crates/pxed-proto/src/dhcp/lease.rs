@@ -54,7 +54,7 @@ pub struct Lease {
 impl Lease {
     /// Is the address in use, or kept out of use, at `now`?
     pub fn is_running(&self, now: Timestamp) -> bool {
-        self.expires > now
+        self.state != LeaseState::Released && self.expires > now
     }
 
     /// Does the client have the address at `now`?

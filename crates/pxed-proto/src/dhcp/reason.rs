@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::wire::dhcp::{Malformed, MessageType};
+use crate::wire::udp;
 
 /// The client's state when it sent its REQUEST (RFC 2131 section 4.3.2 and figure 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +69,8 @@ impl fmt::Display for NakReason {
 /// Why a datagram was not answered. Every one is counted under its [`Ignored::label`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ignored {
+    /// No UDP datagram: a wrong checksum, lengths that contradict each other.
+    Damaged(udp::Malformed),
     /// No DHCP message at all.
     Malformed(Malformed),
     /// `op` is not BOOTREQUEST: a server's or relay agent's own message.
@@ -102,6 +105,8 @@ pub enum Ignored {
     SpoofedSource,
     /// DECLINE long after the ACK: the client has had its time to probe.
     LateDecline,
+    /// DECLINE by a client that has too many addresses out of use already.
+    TooManyDeclines,
     /// INFORM that says no address, or one that is not on this network.
     InformAddress,
 }
@@ -110,6 +115,7 @@ impl Ignored {
     /// A name for counters.
     pub const fn label(self) -> &'static str {
         match self {
+            Self::Damaged(_) => "damaged",
             Self::Malformed(Malformed::TooShort) => "too-short",
             Self::Malformed(Malformed::NoMagicCookie) => "no-magic-cookie",
             Self::NotARequest => "not-a-request",
@@ -128,6 +134,7 @@ impl Ignored {
             Self::NotForUs => "not-for-us",
             Self::SpoofedSource => "spoofed-source",
             Self::LateDecline => "late-decline",
+            Self::TooManyDeclines => "too-many-declines",
             Self::InformAddress => "inform-address",
         }
     }
@@ -136,6 +143,7 @@ impl Ignored {
 impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Damaged(damage) => return write!(f, "damaged on its way: {damage:?}"),
             Self::Malformed(Malformed::TooShort) => "shorter than a DHCP message",
             Self::Malformed(Malformed::NoMagicCookie) => "BOOTP, without DHCP's magic cookie",
             Self::NotARequest => "not a client's message (op is not BOOTREQUEST)",
@@ -156,6 +164,7 @@ impl fmt::Display for Ignored {
             Self::NotForUs => "option 54 does not name this server",
             Self::SpoofedSource => "its IP source is not the address that it gives back",
             Self::LateDecline => "the address was given out too long ago to be declined",
+            Self::TooManyDeclines => "the client has declined too many addresses",
             Self::InformAddress => "the client's address is not on this network",
         })
     }

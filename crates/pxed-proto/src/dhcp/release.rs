@@ -16,7 +16,7 @@ pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
         Err(reason) => return Verdict::ignored(reason),
     };
     // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's.
-    if *asking.arrival.source.ip() != address {
+    if *asking.arrival.source.ip() != address || asking.is_relayed() {
         return Verdict::ignored(Ignored::SpoofedSource);
     }
     let lease = Lease {
@@ -39,6 +39,9 @@ pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
     };
     if asking.now.since(lease.granted) > limits::DECLINE_WINDOW {
         return Verdict::ignored(Ignored::LateDecline);
+    }
+    if asking.table.declined_by(&asking.client, asking.now) >= limits::DECLINES_PER_CLIENT_MAX {
+        return Verdict::ignored(Ignored::TooManyDeclines);
     }
     let probation = limits::DECLINE_PROBATION;
     let lease = Lease {

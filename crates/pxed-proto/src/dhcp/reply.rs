@@ -10,7 +10,9 @@ use super::transmit::{CLIENT_PORT, Destination, SERVER_PORT, Transmit};
 use crate::boot::{Boot, BootFile};
 use crate::limits;
 use crate::machine::Firmware;
-use crate::wire::dhcp::{FILE_MAX, FLAG_BROADCAST, Header, MessageType, Writer, encoded_len};
+use crate::wire::dhcp::{
+    FILE_MAX, FLAG_BROADCAST, Header, MessageType, Writer, encoded_len, is_sub_options,
+};
 use crate::wire::options::code;
 use crate::wire::pxe;
 
@@ -20,6 +22,16 @@ const IP_UDP_HEADERS: usize = 28;
 /// iPXE's option 176 within 175: "do not wait for a ProxyDHCP server", which saves two seconds.
 const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
 
+/// What a client gets that sends no parameter request list (option 55), or an empty one.
+const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
+
+/// A reply, and what had to be left out of it.
+pub(super) struct Reply {
+    pub transmit: Transmit,
+    /// Options that ought to stand in the reply, and did not fit or could not be echoed.
+    pub left_out: Vec<u8>,
+}
+
 /// DHCPOFFER, or DHCPACK to a REQUEST.
 pub(super) fn lease(
     asking: &Asking<'_>,
@@ -27,45 +39,57 @@ pub(super) fn lease(
     address: Ipv4Addr,
     lease_time: Duration,
     boot: &Boot,
-) -> Transmit {
-    let mut header = Header { yiaddr: address, ..Header::reply_to(asking.message) };
+) -> Reply {
+    let mut header = Header { yiaddr: address, ..header(asking, boot) };
     // A client that renews has its address, and is answered there.
     let bound = message_type == MessageType::Ack && !asking.message.ciaddr.is_unspecified();
     if bound {
         header.ciaddr = asking.message.ciaddr;
     }
-    let mut options = Options::new(asking, message_type);
-    options.lease_times(lease_time);
-    options.network();
-    let message = options.finish(header, boot);
+    let seconds = u32::try_from(lease_time.as_secs()).unwrap_or(u32::MAX);
+    let mut options = Options::new(asking, &header, message_type);
+    options.push(code::LEASE_TIME, &seconds.to_be_bytes());
+    options.network(boot, Some(seconds));
     let destination = if bound {
         Destination::Routed(SocketAddrV4::new(asking.message.ciaddr, CLIENT_PORT))
     } else {
         to_unbound(asking, address)
     };
-    asking.transmit(destination, message)
+    options.finish(destination)
 }
 
 /// DHCPACK to an INFORM: no lease, `yiaddr` empty, sent to the client's own address.
-pub(super) fn inform(asking: &Asking<'_>, address: Ipv4Addr, boot: &Boot) -> Transmit {
-    let header = Header { ciaddr: asking.message.ciaddr, ..Header::reply_to(asking.message) };
-    let mut options = Options::new(asking, MessageType::Ack);
-    options.network();
-    let message = options.finish(header, boot);
-    asking.transmit(Destination::Routed(SocketAddrV4::new(address, CLIENT_PORT)), message)
+pub(super) fn inform(asking: &Asking<'_>, address: Ipv4Addr, boot: &Boot) -> Reply {
+    let header = Header { ciaddr: asking.message.ciaddr, ..header(asking, boot) };
+    let mut options = Options::new(asking, &header, MessageType::Ack);
+    options.network(boot, None);
+    options.finish(Destination::Routed(SocketAddrV4::new(address, CLIENT_PORT)))
 }
 
 /// DHCPNAK: broadcast, whatever the flags and `ciaddr` say (RFC 2131 section 4.3.2): the client
 /// may not be where its address says that it is.
-pub(super) fn nak(asking: &Asking<'_>, reason: NakReason) -> Transmit {
-    let mut header = Header::reply_to(asking.message);
-    if !header.giaddr.is_unspecified() {
+pub(super) fn nak(asking: &Asking<'_>, reason: NakReason) -> Reply {
+    let mut header = header(asking, &Boot::Nothing);
+    if asking.is_relayed() {
         header.flags |= FLAG_BROADCAST;
     }
-    let mut options = Options::new(asking, MessageType::Nak);
+    let mut options = Options::new(asking, &header, MessageType::Nak);
+    options.echoes();
     options.push(code::MESSAGE, reason.as_str().as_bytes());
-    let message = options.finish(header, &Boot::Nothing);
-    asking.transmit(Destination::Broadcast, message)
+    options.finish(Destination::Broadcast)
+}
+
+/// What is copied from the request, and where to boot from.
+fn header<'a>(asking: &Asking<'_>, boot: &'a Boot) -> Header<'a> {
+    let header = Header::reply_to(asking.message);
+    match boot {
+        // A name that is too long for the field would only be wrong there.
+        Boot::File(BootFile { server, name }) => {
+            let file = if name.len() <= FILE_MAX { name.as_bytes() } else { &[] };
+            Header { siaddr: *server, file, ..header }
+        }
+        Boot::Nothing | Boot::NoLoader(_) => header,
+    }
 }
 
 /// Where a client is reached that has no address yet.
@@ -78,34 +102,31 @@ fn to_unbound(asking: &Asking<'_>, address: Ipv4Addr) -> Destination {
     }
 }
 
-impl Asking<'_> {
-    /// Is `server` one of the server's own addresses on this link?
+impl<'a> Asking<'a> {
+    /// Does `server` name this server: one of its addresses on this link, or the one that it
+    /// answers with?
     pub fn is_ours(&self, server: Ipv4Addr) -> bool {
-        self.link.addresses.contains(&server)
+        self.link.addresses.contains(&server) || server == self.subnet.server
     }
 
-    /// The server identifier to answer with: the address that was asked, if it was one of ours.
+    /// Did a relay agent bring it?
+    pub fn is_relayed(&self) -> bool {
+        !self.message.giaddr.is_unspecified()
+    }
+
+    /// The server identifier to answer with, and the reply's source: the address by which the
+    /// client named the server, or wrote to it, if it is one of this link's.
     fn server_identifier(&self) -> Ipv4Addr {
-        let asked = self.arrival.destination;
-        if self.is_ours(asked) { asked } else { self.subnet.server }
+        let named = self.message.ipv4(code::SERVER_IDENTIFIER);
+        let mut asked = named.into_iter().chain([self.arrival.destination]);
+        let on_link = asked.find(|server| self.link.addresses.contains(server));
+        on_link.unwrap_or(self.subnet.server)
     }
 
-    /// What came by a relay agent goes back by it.
-    fn transmit(&self, destination: Destination, message: Vec<u8>) -> Transmit {
-        let destination = match self.message.giaddr {
-            Ipv4Addr::UNSPECIFIED => destination,
-            relay => Destination::Routed(SocketAddrV4::new(relay, SERVER_PORT)),
-        };
-        Transmit { destination, source: self.server_identifier(), message }
-    }
-
-    fn asks_for(&self, code: u8) -> bool {
-        self.message.option(code::PARAMETER_REQUEST_LIST).is_some_and(|list| list.contains(&code))
-    }
-
-    /// A client without a list gets what most clients want.
-    fn asks_for_common(&self, code: u8) -> bool {
-        self.message.option(code::PARAMETER_REQUEST_LIST).is_none_or(|list| list.contains(&code))
+    /// What the client wants to be told, in its order of preference.
+    fn wishes(&self) -> Cow<'a, [u8]> {
+        let list = self.message.option(code::PARAMETER_REQUEST_LIST);
+        list.filter(|list| !list.is_empty()).unwrap_or(Cow::Borrowed(&COMMON_WISHES))
     }
 
     /// The most octets that the client, and the link, can take in one unfragmented message
@@ -117,67 +138,85 @@ impl Asking<'_> {
     }
 }
 
-/// The options of a reply, the most important first: what does not fit is dropped from the end.
+/// The options of a reply, written in the order of their importance: where room runs out, the
+/// client misses what it can do without.
 struct Options<'a> {
     asking: &'a Asking<'a>,
-    list: Vec<(u8, Cow<'a, [u8]>)>,
+    writer: Writer,
+    /// Option 82, for which room is kept at the end.
+    relay_information: Option<Cow<'a, [u8]>>,
+    left_out: Vec<u8>,
 }
 
 impl<'a> Options<'a> {
     /// Options 53 and 54; 53 comes first, since small ROMs look for it there.
-    fn new(asking: &'a Asking<'a>, message_type: MessageType) -> Self {
-        let mut options = Self { asking, list: Vec::with_capacity(20) };
+    fn new(asking: &'a Asking<'a>, header: &Header<'_>, message_type: MessageType) -> Self {
+        let writer = Writer::new(header, asking.budget());
+        let mut options = Self { asking, writer, relay_information: None, left_out: Vec::new() };
         options.push(code::MESSAGE_TYPE, &[message_type as u8]);
         options.push(code::SERVER_IDENTIFIER, &asking.server_identifier().octets());
         options
     }
 
     fn push(&mut self, code: u8, value: &[u8]) {
-        self.list.push((code, Cow::Owned(value.to_vec())));
-    }
-
-    /// Options 51, 58 and 59: T1 is half and T2 seven eighths of the lease (RFC 2131 section 4.4.5).
-    fn lease_times(&mut self, lease_time: Duration) {
-        let seconds = u32::try_from(lease_time.as_secs()).unwrap_or(u32::MAX);
-        self.push(code::LEASE_TIME, &seconds.to_be_bytes());
-        let eighths =
-            |count: u64| u32::try_from(u64::from(seconds) * count / 8).unwrap_or(u32::MAX);
-        for (code, time) in [(code::RENEWAL_TIME, eighths(4)), (code::REBINDING_TIME, eighths(7))] {
-            if self.asking.asks_for(code) {
-                // What never ends is never renewed.
-                let time = if seconds == u32::MAX { seconds } else { time };
-                self.push(code, &time.to_be_bytes());
-            }
+        if !self.writer.option(code, value) {
+            self.left_out.push(code);
         }
     }
 
-    /// Mask, routers, name servers, domain, broadcast address: as far as configured and asked for.
-    fn network(&mut self) {
-        let subnet = self.asking.subnet;
-        self.push(code::SUBNET_MASK, &subnet.net.mask().octets());
-        self.addresses(code::ROUTER, &subnet.routers);
-        if self.asking.asks_for_common(code::DOMAIN_NAME_SERVER) {
-            self.addresses(code::DOMAIN_NAME_SERVER, &subnet.dns);
-        }
-        if let Some(domain) = &subnet.domain
-            && self.asking.asks_for_common(code::DOMAIN_NAME)
-        {
-            self.push(code::DOMAIN_NAME, domain.as_bytes());
-        }
-        if self.asking.asks_for(code::BROADCAST_ADDRESS) {
-            self.push(code::BROADCAST_ADDRESS, &subnet.net.broadcast().octets());
-        }
-    }
-
-    fn addresses(&mut self, code: u8, addresses: &[Ipv4Addr]) {
+    fn push_addresses(&mut self, code: u8, addresses: &[Ipv4Addr]) {
         if !addresses.is_empty() {
             let octets: Vec<u8> = addresses.iter().flat_map(|address| address.octets()).collect();
             self.push(code, &octets);
         }
     }
 
-    /// What firmware needs to load `file`: see docs/quirks.md for who needs which.
-    fn boot(&mut self, file: &BootFile, firmware: Firmware) {
+    /// Everything about the network and the boot, as far as it is configured. Lease times are in
+    /// seconds, where there is a lease.
+    fn network(&mut self, boot: &Boot, lease_time: Option<u32>) {
+        let subnet = self.asking.subnet;
+        self.push(code::SUBNET_MASK, &subnet.net.mask().octets());
+        self.echoes();
+        self.push_addresses(code::ROUTER, &subnet.routers);
+        let wishes = self.asking.wishes();
+        if wishes.contains(&code::DOMAIN_NAME_SERVER) {
+            self.push_addresses(code::DOMAIN_NAME_SERVER, &subnet.dns);
+        }
+        self.boot(boot);
+        self.rest(&wishes, lease_time);
+    }
+
+    /// Client identifier (RFC 6842) and relay agent information (RFC 3046 section 2.2) go back as
+    /// they came, the latter last. What is not made of sub-options is not relay agent information.
+    fn echoes(&mut self) {
+        let asked = |code| self.asking.message.option(code).filter(|value| !value.is_empty());
+        let (id, information) = (asked(code::CLIENT_IDENTIFIER), asked(code::RELAY_AGENT));
+        if let Some(id) = id {
+            self.push(code::CLIENT_IDENTIFIER, &id);
+        }
+        let Some(information) = information else { return };
+        if is_sub_options(&information) && self.writer.reserve(encoded_len(information.len())) {
+            self.relay_information = Some(information);
+        } else {
+            self.left_out.push(code::RELAY_AGENT);
+        }
+    }
+
+    /// What firmware needs to load its file: see docs/quirks.md for who needs which.
+    fn boot(&mut self, boot: &Boot) {
+        match boot {
+            Boot::Nothing => return,
+            Boot::NoLoader(_) => {}
+            Boot::File(file) => self.boot_file(file),
+        }
+        let id = self.asking.message.option(code::CLIENT_MACHINE_ID);
+        if let Some(id) = id.filter(|id| id.len() == 17) {
+            self.push(code::CLIENT_MACHINE_ID, &id);
+        }
+    }
+
+    fn boot_file(&mut self, file: &BootFile) {
+        let firmware = self.asking.firmware;
         // Old ROMs append the octet after the name to it; in the length only they want the NUL.
         let nul: &[u8] = if matches!(firmware, Firmware::Pxe(_)) { &[0] } else { &[] };
         match firmware {
@@ -189,33 +228,49 @@ impl<'a> Options<'a> {
             }
         }
         let server = file.server.to_string();
-        self.push(code::TFTP_SERVER_NAME, &[server.as_bytes(), nul].concat());
         self.push(code::BOOT_FILE_NAME, &[file.name.as_bytes(), nul].concat());
-        let id = self.asking.message.option(code::CLIENT_MACHINE_ID);
-        if let Some(id) = id.filter(|id| id.len() == 17) {
-            self.push(code::CLIENT_MACHINE_ID, &id);
+        self.push(code::TFTP_SERVER_NAME, &[server.as_bytes(), nul].concat());
+    }
+
+    /// What else was asked for, in the client's order of preference. T1 is half and T2 seven
+    /// eighths of the lease (RFC 2131 section 4.4.5).
+    fn rest(&mut self, wishes: &[u8], lease_time: Option<u32>) {
+        let known =
+            [code::DOMAIN_NAME, code::BROADCAST_ADDRESS, code::RENEWAL_TIME, code::REBINDING_TIME];
+        let place = |code: u8| wishes.iter().position(|wish| *wish == code);
+        let mut wanted: Vec<_> =
+            known.into_iter().filter_map(|code| Some((place(code)?, code))).collect();
+        wanted.sort_unstable();
+        let subnet = self.asking.subnet;
+        for (_, code) in wanted {
+            match (code, &subnet.domain, lease_time) {
+                (code::DOMAIN_NAME, Some(domain), _) => self.push(code, domain.as_bytes()),
+                (code::BROADCAST_ADDRESS, ..) => self.push(code, &subnet.net.broadcast().octets()),
+                (code::RENEWAL_TIME, _, Some(time)) => self.push(code, &eighths(4, time)),
+                (code::REBINDING_TIME, _, Some(time)) => self.push(code, &eighths(7, time)),
+                _ => {}
+            }
         }
     }
 
-    /// Writes the message. Client identifier (RFC 6842) and relay agent information (RFC 3046
-    /// section 2.2) are echoed as they came, the latter last.
-    fn finish<'h>(mut self, mut header: Header<'h>, boot: &'h Boot) -> Vec<u8> {
-        if let Boot::File(file) = boot {
-            self.boot(file, self.asking.firmware);
-            header.siaddr = file.server;
-            let name = file.name.as_bytes();
-            // A name that is too long for the field would only be wrong there.
-            header.file = if name.len() <= FILE_MAX { name } else { &[] };
+    /// Ends the message and addresses it. What came by a relay agent goes back by it.
+    fn finish(mut self, destination: Destination) -> Reply {
+        self.writer.reserve(0);
+        if let Some(information) = self.relay_information.take() {
+            self.push(code::RELAY_AGENT, &information);
         }
-        let mut echoes = Vec::new();
-        for code in [code::CLIENT_IDENTIFIER, code::RELAY_AGENT] {
-            echoes.extend(self.asking.message.option(code).map(|value| (code, value)));
-        }
-        let mut writer = Writer::new(&header, self.asking.budget());
-        writer.reserve(echoes.iter().map(|(_, value)| encoded_len(value.len())).sum());
-        self.list.retain(|(code, value)| writer.option(*code, value));
-        writer.reserve(0);
-        echoes.retain(|(code, value)| writer.option(*code, value));
-        writer.finish()
+        let destination = match self.asking.message.giaddr {
+            Ipv4Addr::UNSPECIFIED => destination,
+            relay => Destination::Routed(SocketAddrV4::new(relay, SERVER_PORT)),
+        };
+        let source = self.asking.server_identifier();
+        let transmit = Transmit { destination, source, message: self.writer.finish() };
+        Reply { transmit, left_out: self.left_out }
     }
+}
+
+/// A part of a lease time, as an option's value. What never ends is never renewed.
+fn eighths(count: u64, seconds: u32) -> [u8; 4] {
+    let part = u32::try_from(u64::from(seconds) * count / 8).unwrap_or(u32::MAX);
+    if seconds == u32::MAX { seconds } else { part }.to_be_bytes()
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::config::{Config, Link, LinkId, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::reason::Ignored;
+use super::reply::Reply;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
 use super::{discover, inform, release, request};
@@ -15,6 +16,7 @@ use crate::event::{DhcpEvent, Event, Outcome, Request};
 use crate::machine::{Firmware, HardwareAddress, Machine, identify};
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
+use crate::wire::udp;
 use crate::{Timestamp, limits};
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
@@ -148,7 +150,7 @@ pub(super) struct Asking<'a> {
 pub(super) struct Verdict {
     pub outcome: Outcome,
     pub change: Change,
-    pub reply: Option<Transmit>,
+    pub reply: Option<Reply>,
 }
 
 impl Verdict {
@@ -189,10 +191,19 @@ impl Server {
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
-        let verdict = verdict.unwrap_or_else(Verdict::ignored);
-        let name = self.config.links.get(link.0).map_or_else(|| Arc::from("?"), |l| l.name.clone());
-        let event = DhcpEvent { link: name, request: request.ok(), outcome: verdict.outcome };
-        Plan { event, change: verdict.change, reply: verdict.reply }
+        let Verdict { outcome, change, reply } = verdict.unwrap_or_else(Verdict::ignored);
+        let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
+        let (link, request) = (self.link_name(link), request.ok());
+        let event = DhcpEvent { link, request, outcome, left_out: left_out.unwrap_or_default() };
+        Plan { event, change, reply }
+    }
+
+    /// What to do about a packet that carries no datagram: it is an event too.
+    pub fn damaged(&self, link: LinkId, damage: udp::Malformed) -> Output {
+        let outcome = Outcome::Ignored(Ignored::Damaged(damage));
+        let link = self.link_name(link);
+        let event = DhcpEvent { link, request: None, outcome, left_out: Vec::new() };
+        Output { event: Some(Event::Dhcp(event)), ..Output::default() }
     }
 
     /// Takes the plan into the lease table, and says what to do in the world.
@@ -234,7 +245,8 @@ impl Server {
             }
             Err(error) => {
                 let outcome = Outcome::NotDurable { address: done.lease.address };
-                let event = DhcpEvent { outcome, ..done.told.event.clone() };
+                let left_out = Vec::new();
+                let event = DhcpEvent { outcome, left_out, ..done.told.event.clone() };
                 self.take_back(done, error, now);
                 Output { event: Some(Event::Dhcp(event)), ..Output::default() }
             }
@@ -265,9 +277,18 @@ impl Server {
         self.tables.iter().map(LeaseTable::offers).sum()
     }
 
+    /// How many commits the store has not answered.
+    pub fn commits_waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// The configuration that is in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    fn link_name(&self, link: LinkId) -> Arc<str> {
+        self.config.links.get(link.0).map_or_else(|| Arc::from("?"), |link| link.name.clone())
     }
 
     fn verdict(&self, heard: &Heard<'_>, request: &Request) -> Result<Verdict, Ignored> {
@@ -307,7 +328,7 @@ impl Server {
     ) -> Result<(&Link, SubnetId, &Subnet, &LeaseTable), Ignored> {
         let on_link = self.config.links.get(link.0).ok_or(Ignored::NoSubnet)?;
         let impossible = giaddr.is_loopback() || giaddr.is_broadcast() || giaddr.is_multicast();
-        if impossible || on_link.addresses.contains(&giaddr) {
+        if impossible || self.config.links.iter().any(|link| link.addresses.contains(&giaddr)) {
             return Err(Ignored::RelayAddress);
         }
         let serves = |subnet: &Subnet| match giaddr {
@@ -394,7 +415,7 @@ fn client_key(message: &Message<'_>, hardware: &HardwareAddress) -> Result<Clien
     if hardware.mac().is_some_and(crate::net::Mac::is_multicast) {
         return Err(Ignored::GroupAddress);
     }
-    if hardware.octets().iter().any(|octet| *octet != 0) {
+    if !hardware.is_empty() {
         return Ok(ClientKey::Hardware(*hardware));
     }
     match message.option(code::CLIENT_IDENTIFIER) {

@@ -9,6 +9,8 @@
 //! - *fresh*: never in use. `Fresh` walks over these, so that a pool of millions costs nothing
 //!   until it is used.
 //!
+//! An address outside the pools (they were changed since it was leased) is only ever running.
+//!
 //! Every operation is logarithmic in what is in use.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +26,7 @@ pub struct LeaseTable {
     pools: Vec<AddressRange>,
     leases: BTreeMap<Ipv4Addr, Lease>,
     by_client: BTreeMap<ClientKey, Ipv4Addr>,
+    declined: BTreeSet<(ClientKey, Ipv4Addr)>,
     expiries: BTreeSet<(Timestamp, Ipv4Addr)>,
     holds: BTreeMap<Ipv4Addr, Hold>,
     hold_of: BTreeMap<ClientKey, Ipv4Addr>,
@@ -60,6 +63,7 @@ impl LeaseTable {
             pools,
             leases: BTreeMap::new(),
             by_client: BTreeMap::new(),
+            declined: BTreeSet::new(),
             expiries: BTreeSet::new(),
             holds: BTreeMap::new(),
             hold_of: BTreeMap::new(),
@@ -76,6 +80,14 @@ impl LeaseTable {
     /// The lease that the client has, or had last.
     pub fn of(&self, client: &ClientKey) -> Option<&Lease> {
         self.by_client.get(client).and_then(|address| self.leases.get(address))
+    }
+
+    /// How many addresses are out of use at `now` because this client declined them.
+    pub fn declined_by(&self, client: &ClientKey, now: Timestamp) -> usize {
+        let running = |address| self.get(address).is_some_and(|lease| lease.is_running(now));
+        let from = (client.clone(), Ipv4Addr::UNSPECIFIED);
+        let its_own = self.declined.range(from..).take_while(|(other, _)| other == client);
+        its_own.filter(|(_, address)| running(*address)).count()
     }
 
     /// The address that is held for the client at `now`.
@@ -110,7 +122,7 @@ impl LeaseTable {
         wish: Option<Ipv4Addr>,
         now: Timestamp,
     ) -> Option<Ipv4Addr> {
-        let own = self.of(client).filter(|lease| lease.state != LeaseState::Declined);
+        let own = self.of(client);
         let active = own.filter(|lease| lease.is_active(now)).map(|lease| lease.address);
         let remembered = [active, self.held_for(client, now), own.map(|lease| lease.address), wish];
         let available =
@@ -156,19 +168,16 @@ impl LeaseTable {
         self.drop_hold(&lease.client);
         self.end_hold(address);
         self.forget_place(address);
-        let ends = (lease.expires, address);
         if lease.is_running(now) {
-            self.expiries.insert(ends)
+            self.expiries.insert((lease.expires, address));
         } else {
-            self.idle.insert(ends)
-        };
+            self.lay_idle(address, lease.expires);
+        }
         let replaced = self.leases.remove(&address);
         if let Some(replaced) = &replaced {
             self.unlink(replaced);
         }
-        if lease.state != LeaseState::Declined {
-            self.link(&lease);
-        }
+        self.link(&lease);
         self.leases.insert(address, lease);
         self.fresh_moves_on();
         replaced
@@ -184,7 +193,9 @@ impl LeaseTable {
         if let Some(lease) = self.leases.remove(&address) {
             self.unlink(&lease);
         }
-        self.idle.insert((Timestamp::EPOCH, address));
+        if !self.holds.contains_key(&address) {
+            self.lay_idle(address, Timestamp::EPOCH);
+        }
     }
 
     /// Ends holds and leases whose time is over; returns the leases that a client lost by it.
@@ -196,7 +207,7 @@ impl LeaseTable {
         let mut expired = Vec::new();
         while let Some(&ends) = self.expiries.first().filter(|(end, _)| *end <= now) {
             self.expiries.remove(&ends);
-            self.idle.insert(ends);
+            self.lay_idle(ends.1, ends.0);
             let lease = self.leases.get(&ends.1);
             expired.extend(lease.filter(|lease| lease.state == LeaseState::Leased).cloned());
         }
@@ -249,11 +260,21 @@ impl LeaseTable {
         self.hold_ends.remove(&(hold.until, address));
         self.hold_of.remove(&hold.client);
         let end = self.leases.get(&address).map_or(Timestamp::EPOCH, |lease| lease.expires);
-        self.idle.insert((end, address));
+        self.lay_idle(address, end);
     }
 
-    /// A client's newest lease is the one that it is found by.
+    fn lay_idle(&mut self, address: Ipv4Addr, since: Timestamp) {
+        if self.in_pool(address) {
+            self.idle.insert((since, address));
+        }
+    }
+
+    /// A client's newest lease is the one that it is found by. What it declined is not its own.
     fn link(&mut self, lease: &Lease) {
+        if lease.state == LeaseState::Declined {
+            self.declined.insert((lease.client.clone(), lease.address));
+            return;
+        }
         let newest = self.of(&lease.client).is_none_or(|other| other.granted <= lease.granted);
         if newest {
             self.by_client.insert(lease.client.clone(), lease.address);
@@ -263,6 +284,9 @@ impl LeaseTable {
     fn unlink(&mut self, lease: &Lease) {
         if self.by_client.get(&lease.client) == Some(&lease.address) {
             self.by_client.remove(&lease.client);
+        }
+        if lease.state == LeaseState::Declined {
+            self.declined.remove(&(lease.client.clone(), lease.address));
         }
     }
 }

@@ -68,11 +68,10 @@ impl MessageType {
             _ => return None,
         })
     }
-}
 
-impl fmt::Display for MessageType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+    /// The RFC's name without its DHCP, as people say it.
+    pub const fn name(self) -> &'static str {
+        match self {
             Self::Discover => "DISCOVER",
             Self::Offer => "OFFER",
             Self::Request => "REQUEST",
@@ -81,7 +80,13 @@ impl fmt::Display for MessageType {
             Self::Nak => "NAK",
             Self::Release => "RELEASE",
             Self::Inform => "INFORM",
-        })
+        }
+    }
+}
+
+impl fmt::Display for MessageType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
     }
 }
 
@@ -322,6 +327,15 @@ fn tlv(datagram: &[u8], at: usize, to: usize) -> Option<(u8, &[u8], usize)> {
     }
 }
 
+/// Are these octets sub-options, each whole, and nothing else (RFC 3046 section 2.0)?
+pub fn is_sub_options(mut octets: &[u8]) -> bool {
+    while let [_, len, rest @ ..] = octets {
+        let Some(behind) = rest.get(usize::from(*len)..) else { return false };
+        octets = behind;
+    }
+    octets.is_empty()
+}
+
 /// The fixed fields, taken from the front.
 struct Fields<'a>(&'a [u8]);
 
@@ -399,9 +413,12 @@ impl Writer {
         Self { message, budget, reserved: 0 }
     }
 
-    /// Keeps `octets` free for options that are to come last; `reserve(0)` gives them back.
-    pub fn reserve(&mut self, octets: usize) {
-        self.reserved = octets;
+    /// Keeps `octets` free for an option that is to come last; `reserve(0)` gives them back.
+    /// `false`, and nothing is kept, if there is not so much room.
+    pub fn reserve(&mut self, octets: usize) -> bool {
+        let fits = self.message.len() + octets < self.budget;
+        self.reserved = if fits { octets } else { 0 };
+        fits
     }
 
     /// Appends an option, in several instances if it is longer than 255 octets (RFC 3396).
@@ -650,5 +667,23 @@ mod tests {
         assert!(writer.option(43, &[0; 57]), "240 + 59 + the end option");
         assert!(!writer.option(12, b"x"));
         assert_eq!(writer.finish().len(), 300);
+    }
+
+    #[test]
+    fn what_is_reserved_is_there_in_the_end() {
+        let mut writer = Writer::new(&client_header(), 300);
+        assert!(!writer.reserve(60), "240 + 60, and the end option");
+        assert!(writer.reserve(59) && !writer.option(12, b""));
+        assert!(writer.reserve(0) && writer.option(82, &[0; 57]));
+    }
+
+    #[test]
+    fn item_81_sub_options_are_whole() {
+        for octets in [&[][..], &[1, 0], &[1, 1, 7], &[1, 1, 7, 200, 2, 0, 0]] {
+            assert!(is_sub_options(octets), "{octets:?}");
+        }
+        for octets in [&[1][..], &[1, 1], &[1, 1, 7, 2], &[1, 200, 7]] {
+            assert!(!is_sub_options(octets), "{octets:?}");
+        }
     }
 }

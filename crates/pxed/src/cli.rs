@@ -1,0 +1,155 @@
+//! The command line, as it was typed. What it comes to is worked out in [`crate::config`].
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use pxed_proto::net::AddressRange;
+
+use crate::config::values::{duration, lease_time, range};
+
+/// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
+#[derive(Debug, Parser)]
+#[command(name = "pxed", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What pxed does.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the network of an interface: give addresses, and boot the machines that ask.
+    ///
+    /// pxed serve -i eth1 --range 192.168.77.100-192.168.77.200 \
+    ///     --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"
+    #[command(verbatim_doc_comment)]
+    Serve(Box<ServeArgs>),
+}
+
+/// The flags of `pxed serve`.
+#[derive(Args, Clone, Debug)]
+pub struct ServeArgs {
+    /// Serve the network on this interface; may be given several times. pxed is silent on every
+    /// other one.
+    #[arg(short, long = "interface", value_name = "IFACE", required = true)]
+    pub interfaces: Vec<String>,
+
+    /// Lease the addresses from A to B; may be given several times. Each must be in the subnet
+    /// of a served interface.
+    #[arg(long = "range", value_name = "A-B", value_parser = range, help_heading = "Addresses")]
+    pub ranges: Vec<AddressRange>,
+
+    /// Answer from this address [default: the interface's address].
+    #[arg(long, value_name = "IP", help_heading = "Addresses")]
+    pub server_ip: Option<Ipv4Addr>,
+
+    /// The subnet's mask, like 255.255.255.0 [default: the interface's].
+    #[arg(long, value_name = "MASK", help_heading = "Addresses")]
+    pub subnet_mask: Option<Ipv4Addr>,
+
+    /// Routers that clients are told of (option 3), with commas between them.
+    #[arg(long = "router", value_name = "IP", value_delimiter = ',', help_heading = "Addresses")]
+    pub routers: Vec<Ipv4Addr>,
+
+    /// Name servers that clients are told of (option 6), with commas between them.
+    #[arg(long, value_name = "IP", value_delimiter = ',', help_heading = "Addresses")]
+    pub dns: Vec<Ipv4Addr>,
+
+    /// The domain that clients are told of (option 15).
+    #[arg(long, value_name = "NAME", help_heading = "Addresses")]
+    pub domain: Option<String>,
+
+    /// How long a lease lasts: 3600, 90s, 30m, 1h, 2d, or infinite.
+    #[arg(long, value_name = "TIME", value_parser = lease_time, default_value = "1h",
+          help_heading = "Addresses")]
+    pub lease_time: Duration,
+
+    /// Boot this Linux kernel on every machine (BIOS and UEFI).
+    #[arg(long, value_name = "FILE", conflicts_with = "script", help_heading = "Booting")]
+    pub kernel: Option<PathBuf>,
+
+    /// The kernel's initial file system; may be given several times, they are unpacked in order.
+    #[arg(long = "initrd", value_name = "FILE", requires = "kernel", num_args = 1..,
+          help_heading = "Booting")]
+    pub initrds: Vec<PathBuf>,
+
+    /// The kernel's arguments. iPXE fills in its settings, such as ${net0/mac}.
+    #[arg(
+        long,
+        value_name = "ARGS",
+        requires = "kernel",
+        allow_hyphen_values = true,
+        help_heading = "Booting"
+    )]
+    pub append: Option<String>,
+
+    /// Run this iPXE script on every machine, instead of a kernel.
+    #[arg(long, value_name = "FILE.ipxe", help_heading = "Booting")]
+    pub script: Option<PathBuf>,
+
+    /// Serve the files of this directory by TFTP and HTTP. Boot loaders in it (undionly.kpxe,
+    /// ipxe.efi, ...) are preferred to those of Debian's packages.
+    #[arg(long, value_name = "DIR", help_heading = "Booting")]
+    pub boot_dir: Option<PathBuf>,
+
+    /// Send PXE firmware to this TFTP server instead of pxed's own.
+    #[arg(long, value_name = "IP", help_heading = "Booting")]
+    pub tftp_server: Option<Ipv4Addr>,
+
+    /// Have PXE firmware load this file instead of an iPXE loader that fits its architecture. A
+    /// URL is for UEFI HTTP Boot; PXE ROMs, which can not load one, still get their loader.
+    #[arg(long, value_name = "NAME", help_heading = "Booting")]
+    pub bootfile: Option<String>,
+
+    /// Serve scripts, kernels and files by HTTP on this port.
+    #[arg(long, value_name = "PORT", default_value_t = 8067,
+          value_parser = clap::value_parser!(u16).range(1..), help_heading = "Service")]
+    pub http_port: u16,
+
+    /// Keep the leases in this directory.
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/pxed", help_heading = "Service")]
+    pub state_dir: PathBuf,
+
+    /// After binding the ports become this user, keeping only CAP_NET_RAW and
+    /// CAP_NET_BIND_SERVICE [default: pxed, if started as root and there is such a user].
+    #[arg(long, value_name = "NAME", help_heading = "Service")]
+    pub user: Option<String>,
+
+    /// Write a status line to the log this often.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m",
+          help_heading = "Service")]
+    pub status_interval: Duration,
+
+    /// How log lines look.
+    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, help_heading = "Service")]
+    pub log_format: LogFormat,
+
+    /// Log each datagram with a hex dump and its options, each datagram that is not answered with
+    /// the reason, and each lease that expires.
+    #[arg(short, long, help_heading = "Service")]
+    pub verbose: bool,
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line to read.
+    #[default]
+    Text,
+    /// A JSON object a line, with the same message and its facts as fields.
+    Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,129 @@
+//! What there is to boot: kernel and initrds, or a script, or somebody else's boot file.
+
+use std::path::{Path, PathBuf};
+
+use pxed_proto::boot::is_url;
+use pxed_proto::catalog::{Catalog, Profile};
+use pxed_proto::dhcp::Subnet;
+use pxed_proto::ipxe::{BadArguments, check_arguments};
+use pxed_proto::wire::dhcp::FILE_MAX;
+
+use super::{Loaders, UsageError};
+use crate::cli::ServeArgs;
+
+/// A served name, and the file behind it.
+type NamedFile = (String, PathBuf);
+
+/// The catalog, and the files that its profile names.
+pub fn catalog(
+    args: &ServeArgs,
+    loaders: &Loaders,
+    subnets: &[Subnet],
+) -> Result<(Catalog, Vec<NamedFile>), UsageError> {
+    check_boot_file(args)?;
+    check_directory(args)?;
+    let (profile, files) = match (&args.kernel, &args.script) {
+        (Some(kernel), _) => linux(args, kernel)?,
+        (None, Some(script)) => {
+            let file = named("--script", script, &[])?;
+            (Profile::Script(file.0.clone()), vec![file])
+        }
+        (None, None) => (chained(args, subnets), vec![]),
+    };
+    let catalog = Catalog {
+        loaders: loaders.loaders(),
+        profile,
+        tftp_server: args.tftp_server,
+        boot_file: args.bootfile.clone(),
+    };
+    Ok((catalog, files))
+}
+
+fn linux(args: &ServeArgs, kernel: &Path) -> Result<(Profile, Vec<NamedFile>), UsageError> {
+    let arguments = args.append.clone().unwrap_or_default();
+    check_append(&arguments)?;
+    let mut files = vec![named("--kernel", kernel, &[])?];
+    for initrd in &args.initrds {
+        let file = named("--initrd", initrd, &files)?;
+        files.push(file);
+    }
+    let mut names = files.iter().map(|(name, _)| name.clone());
+    let kernel = names.next().unwrap_or_default();
+    Ok((Profile::Linux { kernel, initrds: names.collect(), arguments }, files))
+}
+
+/// iPXE, told of no kernel and no script, goes on to the operator's boot file, unless that is iPXE
+/// itself: it would come back here for ever.
+fn chained(args: &ServeArgs, subnets: &[Subnet]) -> Profile {
+    let Some(file) = &args.bootfile else { return Profile::Nothing };
+    let base = file.rsplit('/').next().unwrap_or(file);
+    if ["ipxe", "undionly", "snponly"].iter().any(|loader| base.starts_with(loader)) {
+        return Profile::Nothing;
+    }
+    if is_url(file) {
+        return Profile::Program(file.clone());
+    }
+    let own = subnets.first().map(|subnet| subnet.services.tftp);
+    match args.tftp_server.or(own) {
+        Some(server) => {
+            Profile::Program(format!("tftp://{server}/{}", file.trim_start_matches('/')))
+        }
+        None => Profile::Nothing,
+    }
+}
+
+/// The name that a file is served under: its own, as far as an iPXE script can carry it, and
+/// unlike those of `others`.
+fn named(flag: &str, path: &Path, others: &[NamedFile]) -> Result<NamedFile, UsageError> {
+    if !path.is_file() {
+        let problem = if path.exists() { "it is not a file" } else { "there is no such file" };
+        return Err(UsageError::new(
+            format!("{flag} {}", path.display()),
+            problem,
+            "Name a file that is there.",
+        ));
+    }
+    let base = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let base: String = base.chars().map(|c| if legal(c) { c } else { '_' }).collect();
+    let taken = |name: &str| others.iter().any(|(other, _)| other == name);
+    let mut name = format!("profile/{base}");
+    if taken(&name) {
+        name = format!("profile/{}-{base}", others.len());
+    }
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok((name, path))
+}
+
+fn check_append(arguments: &str) -> Result<(), UsageError> {
+    let problem = match check_arguments(arguments) {
+        Ok(()) => return Ok(()),
+        Err(BadArguments::ControlCharacter) => "it has a control character in it".to_owned(),
+        Err(BadArguments::Word(word)) => format!("iPXE would take the word {word} for itself"),
+    };
+    Err(UsageError::new("--append", problem, "Leave it out, or write a --script of your own."))
+}
+
+fn check_boot_file(args: &ServeArgs) -> Result<(), UsageError> {
+    let Some(file) = &args.bootfile else { return Ok(()) };
+    let printable = file.bytes().all(|byte| byte.is_ascii_graphic());
+    if printable && !file.is_empty() && file.len() <= FILE_MAX {
+        return Ok(());
+    }
+    Err(UsageError::new(
+        format!("--bootfile {file}"),
+        format!("firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces"),
+        "Give the file a shorter or plainer name.",
+    ))
+}
+
+fn check_directory(args: &ServeArgs) -> Result<(), UsageError> {
+    match &args.boot_dir {
+        Some(dir) if !dir.is_dir() => Err(UsageError::new(
+            format!("--boot-dir {}", dir.display()),
+            "there is no such directory",
+            "Create it, or name one that is there.",
+        )),
+        _ => Ok(()),
+    }
+}

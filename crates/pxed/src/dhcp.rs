@@ -1,0 +1,289 @@
+//! The DHCP driver: one thread between the sockets, the store and [`pxed_proto::dhcp::Server`],
+//! which holds every rule.
+//!
+//! It receives a batch, plans and applies each datagram, sends what needs no commit at once, and
+//! hands the batch's lease changes to the store as one group. When the store says that they are
+//! durable, the server lets the held replies go.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{Arrival, Commit, LinkId, Output, Server, Transmit};
+use pxed_proto::text::HexDump;
+use pxed_proto::wire::dhcp::Message;
+use pxed_proto::wire::options::Decoded;
+use tracing::{Level, debug, enabled};
+
+use crate::clock::Clock;
+use crate::journal::Journal;
+use crate::net::DhcpSockets;
+use crate::store::{Answers, Store, StoreError, Writer};
+
+/// How long the thread sleeps at most when nothing comes in.
+const IDLE_MAX: Duration = Duration::from_secs(60);
+
+/// How long a stop waits for the store to answer what was handed to it.
+const STOP_GRACE: Duration = Duration::from_secs(5);
+
+/// What the thread is told by others.
+enum Word {
+    Committed(Answers),
+    Status(Sender<Status>),
+    Stop,
+}
+
+/// How the DHCP server stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Status {
+    /// Leases that clients have.
+    pub active_leases: usize,
+    /// Offers that are held.
+    pub offers: usize,
+    /// Datagrams that the kernel had no room for.
+    pub overflowed: u64,
+}
+
+/// The running DHCP driver. Ends with [`Driver::stop`].
+pub struct Driver {
+    mailbox: Mailbox,
+    thread: JoinHandle<(Server, Writer)>,
+}
+
+/// Reaches the thread: leaves a word and wakes it.
+#[derive(Clone)]
+struct Mailbox {
+    words: Sender<Word>,
+    wake: Arc<EventFd>,
+}
+
+impl Mailbox {
+    fn leave(&self, word: Word) {
+        // The thread is gone only when pxed stops; nobody needs the word then.
+        if self.words.send(word).is_ok() {
+            let _ = self.wake.write(1);
+        }
+    }
+}
+
+impl Driver {
+    /// Starts the thread. `sockets` are in the order of the configuration's links.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread or no eventfd, or the store can not be started.
+    pub fn start(
+        server: Server,
+        sockets: Vec<DhcpSockets>,
+        store: Store,
+        journal: Arc<Journal>,
+        clock: Clock,
+    ) -> Result<Self, StartError> {
+        let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
+        let wake = EventFd::from_value_and_flags(0, flags).map_err(std::io::Error::from)?;
+        let (words, inbox) = mpsc::channel();
+        let mailbox = Mailbox { words, wake: Arc::new(wake) };
+        let answer_to = mailbox.clone();
+        let store = store.start(move |answers| answer_to.leave(Word::Committed(answers)))?;
+        let wake = mailbox.wake.clone();
+        let worker =
+            Worker { server, sockets, store, inbox, wake, journal, clock, commits: Vec::new() };
+        let thread = thread::Builder::new().name("pxed-dhcp".to_owned());
+        let thread = thread.spawn(move || worker.run())?;
+        Ok(Self { mailbox, thread })
+    }
+
+    /// How the server stands; `None` if the thread is gone.
+    pub fn status(&self) -> Option<Status> {
+        let (sender, receiver) = mpsc::channel();
+        self.mailbox.leave(Word::Status(sender));
+        receiver.recv_timeout(STOP_GRACE).ok()
+    }
+
+    /// Stops taking requests, waits for what the store was asked to write, and gives back the
+    /// server with its leases, and the store.
+    pub fn stop(self) -> Option<(Server, Writer)> {
+        self.mailbox.leave(Word::Stop);
+        self.thread.join().ok()
+    }
+}
+
+/// Why the driver did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The system gave no thread or no eventfd.
+    #[error("can not start the DHCP thread")]
+    System(#[from] std::io::Error),
+    /// The store's own reason.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+struct Worker {
+    server: Server,
+    sockets: Vec<DhcpSockets>,
+    store: Writer,
+    inbox: Receiver<Word>,
+    wake: Arc<EventFd>,
+    journal: Arc<Journal>,
+    clock: Clock,
+    /// What this round has for the store.
+    commits: Vec<Commit>,
+}
+
+impl Worker {
+    fn run(mut self) -> (Server, Writer) {
+        loop {
+            self.wait();
+            let stop = self.hear_words();
+            if stop {
+                break;
+            }
+            let now = self.clock.now();
+            for event in self.server.handle_timeout(now) {
+                self.journal.record(event);
+            }
+            for index in 0..self.sockets.len() {
+                self.receive(index, now);
+            }
+            self.hand_over_commits();
+        }
+        self.finish();
+        (self.server, self.store)
+    }
+
+    /// Sleeps until a datagram, a word or the server's next timeout.
+    fn wait(&self) {
+        let until = self.server.poll_timeout().map(|at| at.since(self.clock.now()));
+        let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
+        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+        let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
+        let sockets = self.sockets.iter().flat_map(DhcpSockets::as_fds);
+        fds.extend(sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
+        // An interrupted wait is a short one.
+        let _ = poll(&mut fds, timeout);
+    }
+
+    /// Does what others asked for; `true` if that was to stop.
+    fn hear_words(&mut self) -> bool {
+        let _ = self.wake.read();
+        let mut stop = false;
+        while let Ok(word) = self.inbox.try_recv() {
+            match word {
+                Word::Committed(answers) => self.committed(answers),
+                Word::Status(reply) => drop(reply.send(self.status())),
+                Word::Stop => stop = true,
+            }
+        }
+        stop
+    }
+
+    fn receive(&mut self, index: usize, now: Timestamp) {
+        let Some(sockets) = self.sockets.get_mut(index) else { return };
+        let (server, link) = (&mut self.server, LinkId(index));
+        let mut outputs = Vec::new();
+        sockets.receive(|received| {
+            outputs.push(match received {
+                Ok((arrival, datagram)) => {
+                    log_datagram(&arrival, datagram);
+                    let plan = server.plan(now, link, &arrival, datagram);
+                    server.apply(plan, now)
+                }
+                Err(damage) => server.damaged(link, damage),
+            });
+        });
+        outputs.into_iter().for_each(|output| self.carry_out(output));
+    }
+
+    /// Transmit, then tell; what is to be committed waits for the end of the round.
+    fn carry_out(&mut self, output: Output) {
+        if let Some(transmit) = &output.transmit {
+            self.send(transmit);
+        }
+        if let Some(event) = output.event {
+            self.journal.record(event);
+        }
+        self.commits.extend(output.commit);
+    }
+
+    /// Sends by the interface that has the reply's source address.
+    fn send(&self, transmit: &Transmit) {
+        log_reply(transmit);
+        let links = self.server.config().links.iter().zip(&self.sockets);
+        for (link, sockets) in links.filter(|(link, _)| link.addresses.contains(&transmit.source)) {
+            if let Err(error) = sockets.send(transmit) {
+                self.journal.send_failed(&link.name, &error);
+            }
+        }
+    }
+
+    fn hand_over_commits(&mut self) {
+        if !self.commits.is_empty() {
+            let commits = std::mem::take(&mut self.commits);
+            if let Err(refused) = self.store.commit(commits) {
+                self.committed(refused);
+            }
+        }
+    }
+
+    fn committed(&mut self, answers: Answers) {
+        let now = self.clock.now();
+        if let Some(error) = &answers.error {
+            self.journal.store_failed(error);
+        }
+        for (id, result) in answers.commits {
+            let output = self.server.committed(id, result, now);
+            self.carry_out(output);
+        }
+    }
+
+    /// Waits for the store's answers to what is under way, and sends what they let go.
+    fn finish(&mut self) {
+        self.hand_over_commits();
+        let deadline = self.clock.now() + STOP_GRACE;
+        while self.server.commits_waiting() > 0 {
+            let patience = deadline.since(self.clock.now());
+            match self.inbox.recv_timeout(patience) {
+                Ok(Word::Committed(answers)) => self.committed(answers),
+                Ok(_) => {}
+                Err(_) => break,
+            }
+        }
+    }
+
+    fn status(&mut self) -> Status {
+        Status {
+            active_leases: self.server.active_leases(self.clock.now()).count(),
+            offers: self.server.offers(),
+            overflowed: self.sockets.iter_mut().map(DhcpSockets::overflowed).sum(),
+        }
+    }
+}
+
+/// Nothing is formatted unless somebody reads it.
+fn log_datagram(arrival: &Arrival, datagram: &[u8]) {
+    if enabled!(Level::DEBUG) {
+        let (from, to, len) = (arrival.source, arrival.destination, datagram.len());
+        debug!("received {len} octets from {from} to {to}\n{}", described(datagram));
+    }
+}
+
+fn log_reply(transmit: &Transmit) {
+    if enabled!(Level::DEBUG) {
+        let Transmit { destination, source, message } = transmit;
+        let len = message.len();
+        debug!("sending {len} octets from {source} to {destination:?}\n{}", described(message));
+    }
+}
+
+fn described(datagram: &[u8]) -> String {
+    match Message::parse(datagram) {
+        Ok(message) => format!("{}\n{}", HexDump(datagram), Decoded(&message)),
+        Err(_) => HexDump(datagram).to_string(),
+    }
+}

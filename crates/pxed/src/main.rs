@@ -1,0 +1,61 @@
+//! pxed: DHCP, TFTP and HTTP boot from one process.
+
+#![deny(unsafe_code)]
+
+mod cli;
+mod clock;
+mod config;
+mod dhcp;
+mod files;
+mod http;
+mod journal;
+#[allow(unsafe_code, reason = "sockets; each block says why it is sound")]
+mod net;
+mod privileges;
+mod script;
+mod server;
+mod store;
+mod tftp;
+
+use std::error::Error;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use cli::{Cli, Command, ServeArgs};
+use config::Config;
+use server::Logging;
+
+/// A mistake on the command line.
+const EXIT_USAGE: u8 = 2;
+/// pxed could not start, or could not go on.
+const EXIT_FAILURE: u8 = 1;
+
+fn main() -> ExitCode {
+    match Cli::parse().command {
+        Command::Serve(args) => serve(*args),
+    }
+}
+
+fn serve(args: ServeArgs) -> ExitCode {
+    let logging = Logging { format: args.log_format, verbose: args.verbose };
+    let config = match Config::from_args(args) {
+        Ok(config) => config,
+        Err(error) => return fail(&error, EXIT_USAGE),
+    };
+    match server::run(config, logging) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error, EXIT_FAILURE),
+    }
+}
+
+/// The error with all that it came from, on one line each.
+fn fail(error: &dyn Error, code: u8) -> ExitCode {
+    eprintln!("pxed: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprintln!("  because: {cause}");
+        source = cause.source();
+    }
+    ExitCode::from(code)
+}

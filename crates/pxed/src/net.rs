@@ -1,0 +1,42 @@
+//! Sockets and interfaces: the only place in the workspace with `unsafe`, each block with its
+//! reason, and the only one that knows how Linux hands out datagrams.
+//!
+//! A DHCP server needs two sockets per interface: a packet socket hears broadcasts and answers
+//! machines that have no address, a UDP socket has the rest. [`DhcpSockets`] is both.
+
+mod batch;
+mod bind_error;
+mod dhcp_sockets;
+mod interface;
+mod packet_socket;
+mod port_owner;
+#[cfg(test)]
+pub(crate) mod test_namespace;
+mod udp_socket;
+
+use std::io;
+use std::os::fd::AsFd;
+
+use nix::sys::socket::{setsockopt, sockopt};
+use pxed_proto::dhcp::Arrival;
+use pxed_proto::wire::udp::Malformed;
+
+pub use bind_error::BindError;
+pub use dhcp_sockets::DhcpSockets;
+pub use interface::Interface;
+pub use udp_socket::bind_udp;
+
+/// A datagram with what its socket knows of it, or why it is none.
+pub type Received<'a> = Result<(Arrival, &'a [u8]), Malformed>;
+
+/// What a socket may hold before it is read, in octets: two thousand machines that start at once,
+/// each with one message of 2 kB of kernel memory.
+const RECEIVE_BUFFER: usize = 4 << 20;
+
+/// Beyond the system's limit where pxed may (CAP_NET_ADMIN, which root has), else up to it.
+fn enlarge_receive_buffer(socket: &impl AsFd) -> io::Result<()> {
+    if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+    }
+    Ok(())
+}

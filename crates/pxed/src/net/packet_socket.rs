@@ -1,0 +1,266 @@
+//! The packet socket: hears the broadcasts of machines that have no address, and answers them by
+//! their hardware address, because nobody can ask them for it by ARP.
+
+use std::io::{self, IoSlice};
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::os::fd::{AsFd, BorrowedFd};
+
+use nix::sys::socket::{getsockopt, setsockopt};
+use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
+use pxed_proto::dhcp::Arrival;
+use pxed_proto::net::Mac;
+use pxed_proto::wire::udp::{self, Checksum};
+use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
+
+use super::batch::{Batch, Datagram};
+use super::interface::Interface;
+use super::{Received, enlarge_receive_buffer};
+
+sockopt_impl!(
+    /// PACKET_AUXDATA: what the frame's headers no longer say, with each packet.
+    AuxiliaryData, Both, libc::SOL_PACKET, libc::PACKET_AUXDATA, bool
+);
+sockopt_impl!(
+    /// PACKET_STATISTICS: packets seen and lost since the question before.
+    Statistics, GetOnly, libc::SOL_PACKET, libc::PACKET_STATISTICS, libc::tpacket_stats
+);
+
+/// Hears and speaks below IP on one interface.
+pub struct PacketSocket {
+    socket: Socket,
+    interface_index: u32,
+    port: u16,
+    batch: Batch,
+    overflowed: u64,
+}
+
+impl PacketSocket {
+    /// Hears what comes in by `interface` to 255.255.255.255 and `port`.
+    pub fn bind(interface: &Interface, port: u16) -> io::Result<Self> {
+        // Protocol 0 hears nothing. With a protocol, packets of every interface would come in
+        // between this line and the bind, past the filter.
+        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
+        socket.attach_filter(&broadcasts_to(port))?;
+        socket.set_nonblocking(true)?;
+        setsockopt(&socket, AuxiliaryData, &true)?;
+        enlarge_receive_buffer(&socket)?;
+        socket.bind(&link_address(interface.index, Mac([0; 6]))?)?;
+        let interface_index = interface.index;
+        Ok(Self { socket, interface_index, port, batch: Batch::new(), overflowed: 0 })
+    }
+
+    /// Gives what has come in, at most a batch, to `each`.
+    pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<()> {
+        let packets = self.batch.receive(self.socket.as_fd())?;
+        packets.filter_map(|packet| open(&packet, self.interface_index)).for_each(each);
+        Ok(())
+    }
+
+    /// Sends `payload` to `destination` in a frame to `mac`. The kernel writes the frame's header.
+    pub fn send(
+        &self,
+        mac: Mac,
+        source: Ipv4Addr,
+        destination: SocketAddrV4,
+        payload: &[u8],
+    ) -> io::Result<()> {
+        let headers = udp::emit(SocketAddrV4::new(source, self.port), destination, payload)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
+        let packet = [IoSlice::new(&headers), IoSlice::new(payload)];
+        self.socket.send_to_vectored(&packet, &link_address(self.interface_index, mac)?)?;
+        Ok(())
+    }
+
+    /// How many packets the socket has had no room for, since it was made.
+    pub fn overflowed(&mut self) -> u64 {
+        // The kernel forgets its count when asked.
+        if let Ok(statistics) = getsockopt(&self.socket, Statistics) {
+            self.overflowed += u64::from(statistics.tp_drops);
+        }
+        self.overflowed
+    }
+}
+
+impl AsFd for PacketSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Opens a packet that came in by the interface itself, untagged, for this machine or for all.
+fn open<'a>(packet: &Datagram<'a>, interface_index: u32) -> Option<Received<'a>> {
+    let link = LinkSource::parse(packet.address);
+    let own_interface = u32::try_from(link.interface_index) == Ok(interface_index);
+    let for_us = !matches!(link.packet_type, libc::PACKET_OTHERHOST | libc::PACKET_OUTGOING);
+    let auxiliary = Auxiliary::parse(packet);
+    if !own_interface || !for_us || auxiliary.vlan_tagged {
+        return None;
+    }
+    Some(udp::parse(packet.data, auxiliary.checksum).map(|datagram| {
+        let arrival = Arrival {
+            source: datagram.source,
+            destination: *datagram.destination.ip(),
+            source_mac: link.mac,
+        };
+        (arrival, datagram.payload)
+    }))
+}
+
+/// What `struct sockaddr_ll` says of a packet.
+struct LinkSource {
+    /// Where the kernel handed it up. A socket on eth0 also hears what goes on to eth0.5.
+    interface_index: i32,
+    packet_type: u8,
+    mac: Option<Mac>,
+}
+
+impl LinkSource {
+    /// The structure: family, protocol, interface index (4 octets), hardware type, packet type,
+    /// address length, address.
+    fn parse(sockaddr: &[u8; 24]) -> Self {
+        let [_, _, _, _, i0, i1, i2, i3, _, _, packet_type, length, mac @ ..] = *sockaddr;
+        Self {
+            interface_index: i32::from_ne_bytes([i0, i1, i2, i3]),
+            packet_type,
+            mac: mac.first_chunk().filter(|_| length == 6).map(|octets| Mac(*octets)),
+        }
+    }
+}
+
+/// What `struct tpacket_auxdata` says of a packet.
+struct Auxiliary {
+    checksum: Checksum,
+    /// In a VLAN other than the interface's own; a tag with VLAN 0 carries only a priority.
+    vlan_tagged: bool,
+}
+
+impl Auxiliary {
+    /// The structure: status, length, captured length (4 octets each), offsets of the frame and of
+    /// the packet, VLAN tag (2 octets each).
+    fn parse(packet: &Datagram<'_>) -> Self {
+        let data = packet.control(libc::SOL_PACKET, libc::PACKET_AUXDATA);
+        let [s0, s1, s2, s3, _, _, _, _, _, _, _, _, _, _, _, _, t0, t1] =
+            data.and_then(|data| data.first_chunk()).copied().unwrap_or_default();
+        let status = u32::from_ne_bytes([s0, s1, s2, s3]);
+        let vlan = u16::from_ne_bytes([t0, t1]) & 0x0fff;
+        let not_ready = status & libc::TP_STATUS_CSUMNOTREADY != 0;
+        Self {
+            checksum: if not_ready { Checksum::NotReady } else { Checksum::Verify },
+            vlan_tagged: status & libc::TP_STATUS_VLAN_VALID != 0 && vlan != 0,
+        }
+    }
+}
+
+/// The kernel's filter: IPv4 UDP to 255.255.255.255 and `port`, in one packet or the first
+/// fragment of one (which is then counted as such; the others have no port).
+fn broadcasts_to(port: u16) -> [SockFilter; 11] {
+    use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K};
+    use libc::{BPF_LD, BPF_LDX, BPF_MSH, BPF_RET, BPF_W};
+    let code = |code| u16::try_from(code).unwrap_or_default();
+    let load = |size, offset| SockFilter::new(code(BPF_LD | BPF_ABS | size), 0, 0, offset);
+    let equal =
+        |value, otherwise| SockFilter::new(code(BPF_JMP | BPF_JEQ | BPF_K), 0, otherwise, value);
+    [
+        load(BPF_W, 16),
+        equal(u32::MAX, 8),
+        load(BPF_B, 9),
+        equal(17, 6),
+        load(BPF_H, 6),
+        SockFilter::new(code(BPF_JMP | BPF_JSET | BPF_K), 4, 0, 0x1fff),
+        SockFilter::new(code(BPF_LDX | BPF_B | BPF_MSH), 0, 0, 0),
+        SockFilter::new(code(BPF_LD | BPF_H | BPF_IND), 0, 0, 2),
+        equal(u32::from(port), 1),
+        SockFilter::new(code(BPF_RET | BPF_K), 0, 0, u32::MAX),
+        SockFilter::new(code(BPF_RET | BPF_K), 0, 0, 0),
+    ]
+}
+
+/// A `struct sockaddr_ll` for IPv4 on an interface.
+#[expect(clippy::cast_possible_truncation, reason = "AF_PACKET is 17, the length 20")]
+pub(super) fn link_address(interface_index: u32, mac: Mac) -> io::Result<SockAddr> {
+    let [m0, m1, m2, m3, m4, m5] = mac.0;
+    let mut storage = SockAddrStorage::zeroed();
+    // SAFETY: sockaddr_ll is a sockaddr, so the storage is large enough and aligned for it, and
+    // any bytes are one.
+    let address: &mut libc::sockaddr_ll = unsafe { storage.view_as() };
+    address.sll_family = libc::AF_PACKET as _;
+    address.sll_protocol = 0x0800u16.to_be(); // ETH_P_IP
+    address.sll_ifindex = i32::try_from(interface_index).map_err(io::Error::other)?;
+    address.sll_halen = 6;
+    address.sll_addr = [m0, m1, m2, m3, m4, m5, 0, 0];
+    let length = size_of::<libc::sockaddr_ll>() as libc::socklen_t;
+    // SAFETY: the storage holds a sockaddr_ll, whose length this is.
+    Ok(unsafe { SockAddr::new(storage, length) })
+}
+
+#[cfg(test)]
+mod tests {
+    use pxed_proto::wire::udp::Malformed;
+
+    use super::*;
+    use crate::net::batch::tests::control_message;
+
+    const INDEX: i32 = 4;
+    const MAC: [u8; 8] = [0x52, 0x54, 0, 1, 2, 3, 0, 0];
+
+    /// `struct sockaddr_ll`, padded.
+    fn sockaddr(interface_index: i32, packet_type: u8) -> [u8; 24] {
+        let index = interface_index.to_ne_bytes();
+        let parts = [&[17, 0, 8, 0], &index[..], &[1, 0, packet_type, 6], &MAC, &[0; 4]];
+        parts.concat().try_into().unwrap()
+    }
+
+    /// `struct tpacket_auxdata`.
+    fn auxiliary(status: u32, vlan: u16) -> Vec<u8> {
+        let data = [&status.to_ne_bytes()[..], &[0; 12], &vlan.to_ne_bytes(), &[0; 2]].concat();
+        control_message(libc::SOL_PACKET, libc::PACKET_AUXDATA, &data)
+    }
+
+    #[test]
+    fn only_what_came_in_by_the_interface_itself_is_opened() {
+        const HOST: u8 = 0;
+        const BROADCAST: u8 = 1;
+        let vlan = libc::TP_STATUS_VLAN_VALID;
+        for (interface_index, packet_type, status, tag, heard) in [
+            (INDEX, BROADCAST, 0, 0, true),
+            (INDEX, HOST, 0, 0, true),
+            (INDEX, libc::PACKET_OTHERHOST, 0, 0, false),
+            (INDEX, libc::PACKET_OUTGOING, 0, 0, false),
+            (INDEX + 1, BROADCAST, 0, 0, false), // eth0.5 on eth0
+            (INDEX, BROADCAST, vlan, 5, false),
+            (INDEX, BROADCAST, vlan, 0xe005, false),
+            (INDEX, BROADCAST, vlan, 0xe000, true), // only a priority
+        ] {
+            let (address, control) =
+                (sockaddr(interface_index, packet_type), auxiliary(status, tag));
+            let packet =
+                Datagram { data: &[], truncated: false, address: &address, control: &control };
+            let name = format!("{interface_index} {packet_type} {status} {tag:x}");
+            assert_eq!(open(&packet, INDEX.cast_unsigned()).is_some(), heard, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_packet_is_opened_with_its_hardware_address() {
+        let source = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
+        let everyone = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
+        let mut data = udp::emit(source, everyone, b"discover").unwrap().to_vec();
+        data.extend(b"discoveR");
+        let not_ready = auxiliary(libc::TP_STATUS_CSUMNOTREADY, 0);
+        let arrival = Arrival {
+            source,
+            destination: Ipv4Addr::BROADCAST,
+            source_mac: Some(Mac([0x52, 0x54, 0, 1, 2, 3])),
+        };
+        for (control, expected) in [
+            (not_ready, Ok((arrival, &b"discoveR"[..]))),
+            (auxiliary(0, 0), Err(Malformed::UdpChecksum)),
+            (Vec::new(), Err(Malformed::UdpChecksum)),
+        ] {
+            let address = sockaddr(INDEX, 1);
+            let packet =
+                Datagram { data: &data, truncated: false, address: &address, control: &control };
+            assert_eq!(open(&packet, INDEX.cast_unsigned()), Some(expected));
+        }
+    }
+}

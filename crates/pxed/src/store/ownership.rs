@@ -1,0 +1,71 @@
+//! Giving the store to the user that pxed becomes.
+
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+use nix::unistd::User;
+
+/// What the store keeps in its directory.
+const FILES: [&str; 4] = ["leases.db", "leases.db-wal", "leases.db-shm", "pxed.lock"];
+
+/// Creates the directory if it is missing, and makes it and the store's files `user`'s.
+///
+/// Root does this in a directory that an unprivileged user may own, so it follows no link and
+/// touches nothing but regular files that have one name: else that user could have any file of the
+/// system given to it.
+pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
+    match std::fs::DirBuilder::new().mode(0o700).create(state_dir) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
+        _ => {}
+    }
+    give(state_dir, OFlag::O_DIRECTORY, user)?;
+    for name in FILES {
+        match give(&state_dir.join(name), OFlag::empty(), user) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn give(path: &Path, flags: OFlag, user: &User) -> io::Result<()> {
+    let flags = flags | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_dir() || (metadata.is_file() && metadata.nlink() == 1) {
+        fchown(&file, Some(user.uid.as_raw()), Some(user.gid.as_raw()))
+    } else {
+        Err(io::Error::other(format!("{} is no ordinary file", path.display())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::Uid;
+
+    fn myself() -> User {
+        User::from_uid(Uid::effective()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn the_directory_is_made_and_links_are_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let dir = parent.path().join("state");
+        create_for(&dir, &myself()).unwrap();
+        assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700);
+        create_for(&dir, &myself()).unwrap();
+
+        let elsewhere = parent.path().join("elsewhere");
+        std::fs::write(&elsewhere, "").unwrap();
+        let name = dir.join("leases.db");
+        std::os::unix::fs::symlink(&elsewhere, &name).unwrap();
+        assert!(create_for(&dir, &myself()).is_err(), "a symbolic link");
+        std::fs::remove_file(&name).unwrap();
+        std::fs::hard_link(&elsewhere, &name).unwrap();
+        assert!(create_for(&dir, &myself()).is_err(), "a second name of another file");
+    }
+}

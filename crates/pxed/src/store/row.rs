@@ -1,0 +1,147 @@
+//! A lease as a row, and back.
+
+use std::net::Ipv4Addr;
+
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{ClientKey, Lease, LeaseState};
+use pxed_proto::machine::HardwareAddress;
+use pxed_proto::net::Mac;
+use rusqlite::types::FromSql;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+
+use super::Loaded;
+
+const INSERT: &str = "
+INSERT INTO leases (address, hardware, client_id, host_name, state, granted, expires, version)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (address) DO NOTHING";
+
+const UPDATE: &str = "
+UPDATE leases SET hardware = ?2, client_id = ?3, host_name = ?4, state = ?5, granted = ?6,
+       expires = ?7, version = ?8
+WHERE address = ?1 AND version = ?8 - 1";
+
+/// A row that is no lease: somebody edited it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the lease of {address} can not be read: its {column} is not one; nobody gets the address \
+     until the row in leases.db is mended or deleted"
+)]
+pub struct UnreadableRow {
+    /// Of which address, as the row has it.
+    pub address: String,
+    /// What can not be read.
+    pub column: &'static str,
+}
+
+/// Every lease.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<Loaded> {
+    let mut loaded = Loaded { leases: Vec::new(), unreadable: Vec::new() };
+    let mut statement = connection.prepare("SELECT * FROM leases")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        match read(row) {
+            Ok(lease) => loaded.leases.push(lease),
+            Err(unreadable) => loaded.unreadable.push(unreadable),
+        }
+    }
+    Ok(loaded)
+}
+
+/// The row of an address, if there is one.
+pub(super) fn get(
+    connection: &Connection,
+    address: Ipv4Addr,
+) -> rusqlite::Result<Option<Result<Lease, UnreadableRow>>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM leases WHERE address = ?1")?;
+    statement.query_row([address.to_string()], |row| Ok(read(row))).optional()
+}
+
+/// Writes a lease over the version before it. `false` if the row does not have that version.
+pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
+    let sql = if lease.version == 1 { INSERT } else { UPDATE };
+    let client_id = match &lease.client {
+        ClientKey::Hardware(_) => None,
+        ClientKey::Identifier(identifier) => Some(identifier),
+    };
+    let changed = connection.prepare_cached(sql)?.execute(params![
+        lease.address.to_string(),
+        lease.hardware.to_string(),
+        client_id,
+        lease.host_name,
+        state_name(lease.state),
+        integer(lease.granted.as_millis()),
+        // What does not fit is FOREVER, or as good as.
+        i64::try_from(lease.expires.as_millis()).ok(),
+        integer(lease.version),
+    ])?;
+    Ok(changed == 1)
+}
+
+fn read(row: &Row<'_>) -> Result<Lease, UnreadableRow> {
+    let hardware = column(row, "hardware", |text: String| parse_hardware(&text))?;
+    let client = |identifier: Option<Vec<u8>>| match identifier {
+        Some(identifier) => ClientKey::Identifier(identifier),
+        None => ClientKey::Hardware(hardware),
+    };
+    Ok(Lease {
+        address: column(row, "address", |text: String| text.parse().ok())?,
+        client: column(row, "client_id", |identifier| Some(client(identifier)))?,
+        hardware,
+        host_name: column(row, "host_name", Some)?,
+        state: column(row, "state", |name: String| parse_state(&name))?,
+        granted: column(row, "granted", timestamp)?,
+        expires: column(row, "expires", |millis: Option<i64>| {
+            millis.map_or(Some(Timestamp::FOREVER), timestamp)
+        })?,
+        version: column(row, "version", |version: i64| u64::try_from(version).ok())?,
+    })
+}
+
+/// Reads one column, and takes it for what a lease has there.
+fn column<T: FromSql, U>(
+    row: &Row<'_>,
+    name: &'static str,
+    take: impl FnOnce(T) -> Option<U>,
+) -> Result<U, UnreadableRow> {
+    row.get(name).ok().and_then(take).ok_or_else(|| {
+        let address = row.get("address").unwrap_or_else(|_| "?".to_owned());
+        UnreadableRow { address, column: name }
+    })
+}
+
+fn timestamp(millis: i64) -> Option<Timestamp> {
+    u64::try_from(millis).ok().map(Timestamp::from_millis)
+}
+
+/// SQLite's integers have 63 bits; neither a clock nor a counter gets there.
+fn integer(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+/// Reads what its `Display` wrote, and an Ethernet address however it is written.
+fn parse_hardware(text: &str) -> Option<HardwareAddress> {
+    if let Ok(mac) = text.parse::<Mac>() {
+        return Some(mac.into());
+    }
+    let (htype, octets) = text.strip_prefix("htype ")?.split_once(':')?;
+    let mut chaddr = [0; 16];
+    let mut hlen = 0;
+    for octet in octets.split_whitespace() {
+        *chaddr.get_mut(usize::from(hlen))? = u8::from_str_radix(octet, 16).ok()?;
+        hlen += 1;
+    }
+    HardwareAddress::new(htype.parse().ok()?, hlen, chaddr)
+}
+
+fn state_name(state: LeaseState) -> &'static str {
+    match state {
+        LeaseState::Leased => "leased",
+        LeaseState::Released => "released",
+        LeaseState::Declined => "declined",
+    }
+}
+
+fn parse_state(name: &str) -> Option<LeaseState> {
+    let states = [LeaseState::Leased, LeaseState::Released, LeaseState::Declined];
+    states.into_iter().find(|state| state_name(*state) == name)
+}

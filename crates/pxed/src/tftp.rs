@@ -1,0 +1,142 @@
+//! The TFTP server: sockets, files and tasks around [`pxed_proto::tftp`], which holds the rules.
+//!
+//! Each interface has a listener, and each request a task of its own, a socket of its own (its
+//! TID) and one event when it ends. What comes from the network can only end its own request.
+
+mod exchange;
+mod running;
+mod sending;
+mod socket;
+mod source;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxed_proto::event::TftpEvent;
+use pxed_proto::limits;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::files::Files;
+use exchange::Exchange;
+use running::{Admission, Running};
+
+/// How long a listener rests after an error of its socket: an interface that is down or a kernel
+/// without memory does not get better by being asked again at once.
+const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
+
+/// The socket of one interface, on which requests come in.
+#[derive(Debug)]
+pub struct Listener {
+    /// Bound to 0.0.0.0:69 and to the interface, non-blocking, with `IP_PKTINFO`.
+    pub socket: std::net::UdpSocket,
+    /// The interface's name; each transfer's socket is bound to it as well.
+    pub interface: Arc<str>,
+    /// Its MTU: no larger blocks are granted than it carries in one frame.
+    pub mtu: u32,
+}
+
+/// The TFTP server.
+#[derive(Clone)]
+pub struct Server {
+    files: Arc<Files>,
+    events: Arc<dyn Fn(TftpEvent) + Send + Sync>,
+    running: Arc<Running>,
+    grace: Duration,
+}
+
+impl Server {
+    /// A server of these files, which tells of each request when it has ended.
+    pub fn new(files: Arc<Files>, events: Arc<dyn Fn(TftpEvent) + Send + Sync>) -> Self {
+        Self { files, events, running: Arc::default(), grace: limits::SHUTDOWN_GRACE }
+    }
+
+    /// How many requests are being served.
+    pub fn running(&self) -> usize {
+        self.running.count()
+    }
+
+    /// Serves until `stop` turns true or its sender is gone. From then on no request is taken,
+    /// running transfers have [`limits::SHUTDOWN_GRACE`] to end, and this returns when all have.
+    ///
+    /// # Errors
+    ///
+    /// If tokio can not take a listener. Nothing that happens later is an error.
+    pub async fn serve(
+        &self,
+        listeners: Vec<Listener>,
+        stop: watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let mut listening = JoinSet::new();
+        for Listener { socket, interface, mtu } in listeners {
+            let socket = UdpSocket::from_std(socket)?;
+            let link = Link { server: self.clone(), interface, mtu, stop: stop.clone() };
+            listening.spawn(link.listen(socket));
+        }
+        while listening.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// The server on one interface.
+#[derive(Clone)]
+struct Link {
+    server: Server,
+    interface: Arc<str>,
+    mtu: u32,
+    stop: watch::Receiver<bool>,
+}
+
+impl Link {
+    async fn listen(self, socket: UdpSocket) {
+        let mut exchanges = JoinSet::new();
+        let stopped = self.stopped();
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                arrival = socket::receive(&socket) => match arrival {
+                    Ok(arrival) => self.take(Exchange::new(arrival), &mut exchanges),
+                    Err(error) => {
+                        tracing::warn!(interface = &*self.interface, %error, "TFTP can not receive");
+                        sleep(REST_AFTER_ERROR).await;
+                    }
+                },
+                Some(_) = exchanges.join_next() => {}
+                () = &mut stopped => break,
+            }
+        }
+        while exchanges.join_next().await.is_some() {}
+    }
+
+    /// Starts what a datagram asks for. A request that comes again before the client answered
+    /// anything is the same request: its transfer repeats the answer in its own time.
+    fn take(&self, exchange: Exchange, exchanges: &mut JoinSet<()>) {
+        match self.server.running.admit(exchange.client(), exchange.datagram()) {
+            Admission::Repeated => {}
+            Admission::Full => (self.server.events)(exchange.refuse(self, "busy")),
+            Admission::Granted(mut place) => {
+                let link = self.clone();
+                exchanges.spawn(async move {
+                    let event = exchange.run(&link, &mut place).await;
+                    drop(place);
+                    (link.server.events)(event);
+                });
+            }
+        }
+    }
+
+    async fn stopped(&self) {
+        // An error means that nobody is left who could say stop, which is a stop too.
+        drop(self.stop.clone().wait_for(|stop| *stop).await);
+    }
+
+    async fn stopped_for_good(&self) {
+        self.stopped().await;
+        sleep(self.server.grace).await;
+    }
+}

@@ -1,0 +1,139 @@
+# shellcheck shell=bash
+# Files by TFTP and HTTP, with other people's clients.
+
+# files: the server's folder, and one outside it
+files() {
+    FILES=$CELL/files GOT=$CELL/got
+    mkdir -p "$FILES/sub" "$GOT"
+    cp "$BOOT/noise" "$FILES/noise"
+    head -c 65536 "$BOOT/noise" >"$FILES/even"  # a multiple of 512: the last block is empty
+    head -c 1 "$BOOT/noise" >"$FILES/sub/one"
+    : >"$FILES/empty"
+    echo secret-of-the-host >"$CELL/outside"
+    ln -s ../outside "$FILES/link"
+    chmod -R a+rX "$FILES"
+}
+
+# same_file NAME: as served, and as it arrived in $GOT/file
+same_file() {
+    [[ $(sha256sum <"$FILES/$1") == "$(sha256sum <"$GOT/file")" ]] || fail "$1 differs"
+    rm "$GOT/file"
+}
+
+address_c1() { on c1 ip addr add 192.168.77.11/24 dev c1; }
+fetch() { on c1 curl -sS --max-time 20 "$@"; }
+tftp_hpa() { (cd "$GOT" && timeout 20 ip netns exec c1 tftp -m binary "$SERVER" -c "$@"); }
+
+cell_tftp() {
+    need tftp tftp-hpa
+    need curl curl
+    network 1
+    address_c1
+    files
+    serve --boot-dir "$FILES"
+    local name
+    for name in noise even empty sub/one; do
+        step "tftp-hpa $name"
+        tftp_hpa get "$name" file
+        same_file "$name"
+    done
+    for name in noise even sub/one; do # not empty: curl 7.88 loses its way there
+        step "curl $name"
+        fetch -o "$GOT/file" --tftp-blksize 1468 "tftp://$SERVER/$name"
+        same_file "$name"
+    done
+    step "curl without options"
+    fetch -o "$GOT/file" --tftp-no-options "tftp://$SERVER/even"
+    same_file even
+    step "a file that is not there"
+    not fetch -o "$GOT/file" "tftp://$SERVER/absent" || fail "absent was served"
+    fact "noise, even, empty, sub/one: by tftp-hpa and curl"
+}
+
+cell_http() {
+    need curl curl
+    network 1
+    address_c1
+    files
+    serve --boot-dir "$FILES"
+    local name size
+    for name in noise even empty sub/one; do
+        step "GET $name"
+        fetch -f -o "$GOT/file" "$FILES_URL/$name"
+        [[ -e $GOT/file ]] || : >"$GOT/file" # curl creates nothing for an empty file
+        same_file "$name"
+        step "HEAD $name"
+        size=$(stat -c %s "$FILES/$name")
+        fetch -f -I "$FILES_URL/$name" | tr -d '\r' | grep -qix "content-length: $size" ||
+            fail "no content-length: $size"
+    done
+    step "Range"
+    same "status" 206 "$(fetch -r 1000-1999 -o "$GOT/file" -w '%{http_code}' "$FILES_URL/noise")"
+    cmp -n 1000 -i 1000:0 "$FILES/noise" "$GOT/file" || fail "the range differs"
+    step "a range behind the end"
+    same "status" 416 "$(fetch -r 9000000- -o "$GOT/file" -w '%{http_code}' "$FILES_URL/noise")"
+    step "a file that is not there"
+    same "status" 404 "$(fetch -o "$GOT/file" -w '%{http_code}' "$FILES_URL/absent")"
+    fact "GET, HEAD, Range"
+}
+
+# Nobody writes to a boot server.
+cell_write_refused() {
+    need tftp tftp-hpa
+    network 1
+    address_c1
+    files
+    chmod a+w "$FILES" "$FILES"/*
+    serve --boot-dir "$FILES"
+    echo intruder >"$GOT/new"
+    step "TFTP write"
+    tftp_hpa put new new >"$GOT/answer" 2>&1 || true
+    grep -qi error "$GOT/answer" || fail "no error for a write request: $(tail -1 "$GOT/answer")"
+    tftp_hpa put new noise >"$GOT/answer" 2>&1 || true
+    local method
+    for method in PUT POST DELETE; do
+        step "HTTP $method"
+        [[ $(fetch -X $method --data-binary @"$GOT/new" -o "$GOT/answer" -w '%{http_code}' "$FILES_URL/noise") =~ ^(4..|501)$ ]] ||
+            fail "$method was not refused"
+    done
+    [[ ! -e $FILES/new ]] || fail "a file was written"
+    cmp "$BOOT/noise" "$FILES/noise" || fail "a file was changed"
+    fact "TFTP put, HTTP PUT, POST, DELETE"
+}
+
+# Names lead nowhere but to the boot folder.
+cell_outside_names() {
+    need tftp tftp-hpa
+    network 1
+    address_c1
+    files
+    serve --boot-dir "$FILES"
+    local name tried=0
+    for name in ../outside sub/../../outside ../../../../../../etc/passwd /etc/passwd "$CELL/outside" \
+        '..\outside' '\etc\passwd' link .; do
+        step "TFTP $name"
+        tftp_hpa get "$name" file >/dev/null 2>&1 || true
+        got_nothing
+        tried=$((tried + 1))
+    done
+    for name in ../outside sub/../../outside %2e%2e/outside ..%2foutside %2e%2e%2f%2e%2e%2f%2e%2e%2fetc%2fpasswd \
+        /etc/passwd //etc/passwd '..%5coutside' link noise%00.txt; do
+        step "HTTP $name"
+        [[ $(fetch --path-as-is -o "$GOT/file" -w '%{http_code}' "$FILES_URL/$name") == 4* ]] || fail "not refused"
+        got_nothing
+        tried=$((tried + 1))
+    done
+    step "and still serves"
+    fetch -f -o "$GOT/file" "$FILES_URL/noise"
+    same_file noise
+    fact "$tried names refused"
+}
+got_nothing() {
+    [[ ! -e $GOT/file ]] || not grep -aqE 'secret-of-the-host|^root:' "$GOT/file" || fail "it was served"
+    rm -f "$GOT/file"
+}
+
+cell tftp check 60 cell_tftp
+cell http check 60 cell_http
+cell write-refused check 60 cell_write_refused
+cell outside-names check 60 cell_outside_names

@@ -1,0 +1,64 @@
+# shellcheck shell=bash
+# Machines with real firmware, from power-on to Linux, and every packet on the way.
+
+ARGUMENTS="console=ttyS0 panic=-1 quiet"
+
+# cell_boots FIRMWARE SECONDS yes|no [CARD]: to Linux userland; yes: with a second initrd
+cell_boots() {
+    local firmware=$1 seconds=$2 more=$3 initrds=(--initrd "$BOOT/initrd.gz")
+    local token=lab.token=$RANDOM$RANDOM
+    [[ $more == no ]] || initrds+=(--initrd "$BOOT/more.gz")
+    network
+    serve --boot-dir "$BOOT" --kernel "$BOOT/vmlinuz" "${initrds[@]}" --append "$ARGUMENTS $token"
+    step "power on"
+    NIC=${4:-$NIC} machine "$firmware"
+    machine_shows "$seconds" "LAB-LINUX-OK .*\]"
+    step "what Linux says"
+    shows "LAB-LINUX-OK more=$more " || fail "more=$more is not on the console: $(last_line)"
+    shows "LAB-LINUX-OK .*$token" || fail "--append did not arrive: $(last_line)"
+    machine_off
+    aftermath "$firmware"
+    fact "Linux after $MACHINE_SECONDS s; $ANSWERED"
+}
+
+# To pxed's script only: undionly.kpxe takes too long for a kernel without KVM.
+cell_script() {
+    network
+    # shellcheck disable=SC2016 # for iPXE to expand
+    printf '#!ipxe\necho LAB-SCRIPT-OK ${net0/ip}\n' >"$CELL/lab.ipxe"
+    serve --boot-dir "$BOOT" --script "$CELL/lab.ipxe"
+    step "power on"
+    machine "$1"
+    machine_shows 90 "LAB-SCRIPT-OK 192\.168\.77\.1"
+    machine_off
+    aftermath "$1"
+    fact "script after $MACHINE_SECONDS s; $ANSWERED"
+}
+
+# aftermath FIRMWARE: what the wire and the server's log say about the boot
+aftermath() {
+    step "every request answered"
+    all_answered
+    step "the way to the first program"
+    case $1 in
+        bios-plain | uefi) [[ $ANSWERED == *TFTP* ]] || fail "TFTP was not used: $ANSWERED" ;;
+        *) [[ $ANSWERED != *TFTP* ]] || fail "TFTP was used: $ANSWERED" ;;
+    esac
+    step "what the server says"
+    milestones
+    [[ $ANSWERED != *TFTP* ]] || must_say TFTP "$MACHINE_MAC"
+}
+
+# milestones: the life of a boot, in the server's log
+milestones() {
+    local word
+    for word in DISCOVER OFFER REQUEST ACK HTTP; do must_say "$word" "$MACHINE_MAC"; done
+    grep -qE 'ACK.*(http://|tftp://|ipxe\.efi|undionly)' "$LOG" || fail "no ACK with a boot file in the log"
+}
+
+cell bios-ipxe-rom check 150 cell_boots bios 120 yes
+cell bios-tftp check 150 cell_script bios-plain
+cell uefi-pxe check 180 cell_boots uefi 150 yes
+cell uefi-http check 180 cell_boots uefi-http 150 no
+cell bios-tftp-linux full 400 cell_boots bios-plain 360 no
+cell bios-e1000 full 180 cell_boots bios 150 no e1000

@@ -1,0 +1,33 @@
+# shellcheck shell=bash
+# The list of cells.  Every file in cells/ registers its own:
+#
+#   cell NAME SET SECONDS FUNCTION [ARGUMENT...]
+#
+# SET is `check` (part of ./check) or `full`; after SECONDS the cell is ended and has failed.
+
+CELLS=()
+cell() { CELLS+=("$*"); }
+
+for file in "$LAB"/cells/*.sh; do
+    # shellcheck source=/dev/null
+    source "$file"
+done
+
+# find_cell NAME: sets CELL_SET, CELL_LIMIT and CELL_CALL
+find_cell() {
+    local entry name
+    for entry in "${CELLS[@]}"; do
+        read -r name CELL_SET CELL_LIMIT CELL_CALL <<<"$entry"
+        [[ $name != "$1" ]] || return 0
+    done
+    return 1
+}
+
+# cell_names SET...: the names of these sets, in their order
+cell_names() {
+    local entry name set
+    for entry in "${CELLS[@]}"; do
+        read -r name set _ <<<"$entry"
+        [[ " $* " != *" $set "* ]] || echo "$name"
+    done
+}
