@@ -18,6 +18,10 @@ pub const DHCP_DATAGRAM_MIN: usize = 576;
 /// option 43 is cut here.
 pub const OPTION_JOINED_MAX: usize = 2048;
 
+/// The most domain names that are read from one option: compression (RFC 1035) makes a name of 255
+/// octets from two, and nobody searches more domains than this.
+pub const DOMAIN_NAMES_MAX: usize = 64;
+
 /// How long an offer keeps its address, in memory only. EDK2 gives up a DISCOVER after 4 s and
 /// PXE ROMs after up to 32 s; a client that means it sends its REQUEST within a second or two.
 pub const OFFER_HOLD: Duration = Duration::from_secs(30);

@@ -214,6 +214,16 @@ pub enum Firmware {
     Ipxe(Option<Architecture>),
 }
 
+impl Firmware {
+    /// Its architecture, if it says so.
+    pub const fn architecture(self) -> Option<Architecture> {
+        match self {
+            Self::NotBooting => None,
+            Self::Pxe(arch) | Self::HttpBoot(arch) | Self::Ipxe(arch) => arch,
+        }
+    }
+}
+
 impl fmt::Display for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, arch) = match self {

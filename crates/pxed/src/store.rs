@@ -128,7 +128,7 @@ impl Store {
     /// Takes the log into the database and closes it.
     fn close(self) -> Result<(), StoreError> {
         let failed = |cause| StoreError::sqlite("close", &self.path, cause);
-        // A row comes back also where a reader is in the way: the log then stays, and is as durable.
+        // A row comes back also where a reader is in the way: the log stays, and is as durable.
         let checkpoint = "PRAGMA wal_checkpoint(TRUNCATE)";
         self.connection.query_row(checkpoint, [], |_| Ok(())).map_err(failed)?;
         self.connection.close().map_err(|(_, cause)| failed(cause))

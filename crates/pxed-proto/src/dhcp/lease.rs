@@ -72,3 +72,67 @@ impl Lease {
 pub fn expiry(now: Timestamp, lease_time: Duration) -> Timestamp {
     if lease_time >= LeaseTime::INFINITE { Timestamp::FOREVER } else { now + lease_time }
 }
+
+#[cfg(test)]
+pub(super) mod testing {
+    //! Leases for tests.
+
+    use super::*;
+    use crate::net::Mac;
+
+    /// 10.0.0.`host`.
+    pub fn ip(host: u8) -> Ipv4Addr {
+        Ipv4Addr::new(10, 0, 0, host)
+    }
+
+    /// A time, in seconds.
+    pub fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1000)
+    }
+
+    /// A client, by its number.
+    pub fn client(number: u8) -> ClientKey {
+        ClientKey::Hardware(HardwareAddress::from(Mac([2, 0, 0, 0, 0, number])))
+    }
+
+    /// The first lease of an address, from 0 until `expires`.
+    pub fn lease(host: u8, number: u8, expires: u64) -> Lease {
+        Lease {
+            address: ip(host),
+            client: client(number),
+            hardware: HardwareAddress::from(Mac([2, 0, 0, 0, 0, number])),
+            host_name: None,
+            state: LeaseState::Leased,
+            granted: at(0),
+            expires: at(expires),
+            version: 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::testing::*;
+    use super::*;
+
+    #[test]
+    fn only_what_is_leased_is_active_and_what_is_released_is_over() {
+        for (state, running, active) in [
+            (LeaseState::Leased, true, true),
+            (LeaseState::Declined, true, false),
+            (LeaseState::Released, false, false),
+        ] {
+            let lease = Lease { state, ..lease(1, 1, 10) };
+            assert_eq!((lease.is_running(at(9)), lease.is_active(at(9))), (running, active));
+            assert!(!lease.is_running(at(10)) && !lease.is_active(at(10)));
+        }
+    }
+
+    #[test]
+    fn an_infinite_lease_never_ends() {
+        assert_eq!(expiry(at(5), Duration::from_secs(60)), at(65));
+        assert_eq!(expiry(at(5), LeaseTime::INFINITE), Timestamp::FOREVER);
+        let endless = Lease { expires: Timestamp::FOREVER, ..lease(1, 1, 0) };
+        assert!(endless.is_active(at(1 << 40)));
+    }
+}

@@ -115,12 +115,11 @@ impl<'a> Asking<'a> {
     }
 
     /// The server identifier to answer with, and the reply's source: the address by which the
-    /// client named the server, or wrote to it, if it is one of this link's.
+    /// client named the server, or wrote to it, if that is ours.
     fn server_identifier(&self) -> Ipv4Addr {
         let named = self.message.ipv4(code::SERVER_IDENTIFIER);
         let mut asked = named.into_iter().chain([self.arrival.destination]);
-        let on_link = asked.find(|server| self.link.addresses.contains(server));
-        on_link.unwrap_or(self.subnet.server)
+        asked.find(|server| self.is_ours(*server)).unwrap_or(self.subnet.server)
     }
 
     /// What the client wants to be told, in its order of preference.

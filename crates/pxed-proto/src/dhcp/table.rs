@@ -138,8 +138,8 @@ impl LeaseTable {
             .or_else(|| self.idle.iter().chain(lapsed).map(|(_, address)| *address).find(available))
     }
 
-    /// Holds an address for an offer. The oldest hold gives way to the newest where there are too
-    /// many, and a client has one.
+    /// Holds an address that no client has, for an offer. The oldest hold gives way to the newest
+    /// where there are too many, and a client has one.
     pub fn hold(&mut self, address: Ipv4Addr, client: ClientKey, until: Timestamp) {
         self.drop_hold(&client);
         self.end_hold(address);
@@ -325,5 +325,186 @@ impl Fresh {
         let pool = pools.get(self.pool)?;
         let address = pool.first().to_bits().checked_add(self.offset).map(Ipv4Addr::from_bits)?;
         pool.contains(address).then_some(address)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::lease::testing::*;
+    use super::*;
+
+    fn table(first: u8, last: u8) -> LeaseTable {
+        LeaseTable::new(vec![AddressRange::new(ip(first), ip(last)).unwrap()])
+    }
+
+    /// Every address of the pools is in exactly one place, and every index agrees.
+    fn check(table: &LeaseTable) {
+        for address in table.pools.iter().flat_map(|pool| pool.iter()) {
+            let end = table.get(address).map_or(Timestamp::EPOCH, |lease| lease.expires);
+            let running = table.expiries.contains(&(end, address));
+            let held = table.holds.contains_key(&address);
+            let idle = table.idle.contains(&(end, address));
+            let fresh = !table.is_known(address);
+            let places = [running, held, idle, fresh].into_iter().filter(|place| *place).count();
+            assert_eq!(places, 1, "{address}: {table:?}");
+        }
+        for (end, address) in table.expiries.iter().chain(&table.idle) {
+            let lease_end = table.get(*address).map_or(Timestamp::EPOCH, |lease| lease.expires);
+            assert_eq!(*end, lease_end, "{address} stands in two orders: {table:?}");
+        }
+        assert!(table.idle.iter().all(|(_, address)| table.in_pool(*address)));
+        for (address, hold) in &table.holds {
+            assert_eq!(table.hold_of.get(&hold.client), Some(address));
+            assert!(table.hold_ends.contains(&(hold.until, *address)));
+        }
+        assert_eq!(table.holds.len(), table.hold_of.len());
+        assert_eq!(table.holds.len(), table.hold_ends.len());
+        for (client, address) in &table.by_client {
+            let lease = table.get(*address).unwrap();
+            assert!(lease.client == *client && lease.state != LeaseState::Declined);
+        }
+        for (client, address) in &table.declined {
+            let lease = table.get(*address).unwrap();
+            assert!(lease.client == *client && lease.state == LeaseState::Declined);
+        }
+        let next = table.fresh.address(&table.pools);
+        assert!(next.is_none_or(|address| !table.is_known(address)));
+    }
+
+    #[test]
+    fn an_address_is_chosen_in_the_order_of_the_rfc() {
+        let mut table = table(1, 9);
+        let choose = |table: &LeaseTable| table.choose(&client(1), Some(ip(5)), at(100)).unwrap();
+        table.put(lease(1, 9, 500), at(0));
+        assert_eq!(choose(&table), ip(5), "its wish");
+        table.put(lease(2, 1, 50), at(0));
+        table.expire(at(100));
+        assert_eq!(choose(&table), ip(2), "the one that it had");
+        table.hold(ip(3), client(1), at(130));
+        assert_eq!(choose(&table), ip(3), "the one that it was offered");
+        table.put(Lease { granted: at(1), ..lease(4, 1, 500) }, at(100));
+        assert_eq!(choose(&table), ip(4), "its own");
+        assert_eq!(table.choose(&client(2), Some(ip(4)), at(100)), Some(ip(5)), "a fresh one");
+        check(&table);
+    }
+
+    #[test]
+    fn how_an_address_stands() {
+        let mut table = table(1, 9);
+        table.put(lease(1, 1, 500), at(0));
+        table.put(Lease { state: LeaseState::Declined, ..lease(2, 1, 500) }, at(0));
+        table.hold(ip(3), client(1), at(30));
+        for (host, of_holder, of_another) in [
+            (1, Standing::Available, Standing::InUse),
+            (2, Standing::Declined, Standing::Declined),
+            (3, Standing::Available, Standing::InUse),
+            (4, Standing::Available, Standing::Available),
+            (10, Standing::NotInPool, Standing::NotInPool),
+        ] {
+            let standing = |number| table.standing(ip(host), &client(number), at(10));
+            assert_eq!((standing(1), standing(2)), (of_holder, of_another), "{host}");
+        }
+        for host in 1..=3 {
+            let later = table.standing(ip(host), &client(2), at(500));
+            assert_eq!(later, Standing::Available, "{host}: over, though no timer ran");
+        }
+    }
+
+    #[test]
+    fn a_client_has_one_hold_and_an_address_one_client() {
+        let mut table = table(1, 9);
+        table.hold(ip(1), client(1), at(30));
+        table.hold(ip(2), client(1), at(31));
+        table.hold(ip(2), client(2), at(32));
+        assert_eq!(table.offers(), 1);
+        let held = |number| table.held_for(&client(number), at(10));
+        assert_eq!((held(1), held(2)), (None, Some(ip(2))));
+        assert_eq!(table.held_for(&client(2), at(32)), None, "over, though no timer ran");
+        check(&table);
+        table.put(lease(5, 2, 500), at(10));
+        assert_eq!(table.offers(), 0, "it has an address now");
+        check(&table);
+    }
+
+    #[test]
+    fn what_ends_is_told_in_order() {
+        let mut table = table(1, 9);
+        table.put(lease(1, 1, 20), at(0));
+        table.put(lease(2, 2, 10), at(0));
+        table.put(Lease { state: LeaseState::Declined, ..lease(3, 3, 15) }, at(0));
+        table.hold(ip(4), client(4), at(5));
+        assert_eq!(table.next_expiry(), Some(at(5)));
+        let expired: Vec<Ipv4Addr> = table.expire(at(20)).iter().map(|l| l.address).collect();
+        assert_eq!(expired, [ip(2), ip(1)], "a probation that ends is no client's loss");
+        assert_eq!((table.next_expiry(), table.offers()), (None, 0));
+        check(&table);
+    }
+
+    #[test]
+    fn what_could_not_be_stored_is_taken_back() {
+        let mut table = table(1, 1);
+        let first = lease(1, 1, 500);
+        assert_eq!(table.put(first.clone(), at(0)), None);
+        let released = Lease { state: LeaseState::Released, expires: at(5), ..first.clone() };
+        assert_eq!(table.put(released, at(5)), Some(first.clone()));
+        table.hold(ip(1), client(2), at(35));
+        table.restore(ip(1), Some(first), at(6));
+        assert_eq!((table.offers(), table.active(at(6)).count()), (0, 1));
+        check(&table);
+        table.restore(ip(1), None, at(7));
+        assert!(table.get(ip(1)).is_none() && table.of(&client(1)).is_none());
+        assert_eq!(table.choose(&client(3), None, at(7)), Some(ip(1)));
+        check(&table);
+    }
+
+    #[test]
+    fn what_was_declined_is_counted_while_it_is_out_of_use() {
+        let mut table = table(1, 9);
+        for host in 1..=3 {
+            let expires = u64::from(host) * 10;
+            table.put(Lease { state: LeaseState::Declined, ..lease(host, 1, expires) }, at(0));
+        }
+        let count = |table: &LeaseTable, seconds| table.declined_by(&client(1), at(seconds));
+        assert_eq!([0, 10, 20, 30].map(|seconds| count(&table, seconds)), [3, 2, 1, 0]);
+        table.put(lease(3, 2, 500), at(15));
+        assert_eq!((count(&table, 15), table.declined_by(&client(2), at(15))), (1, 0));
+        check(&table);
+    }
+
+    #[test]
+    fn whatever_happens_each_address_is_in_one_place() {
+        let mut table = table(1, 9);
+        let mut dice = 1u64;
+        for step in 0..20_000u64 {
+            dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
+            let mut roll = |bound: u8| {
+                dice = dice.rotate_left(13).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+                u8::try_from(dice >> 32 & 0xff).unwrap() % bound
+            };
+            let now = at(step / 8);
+            // Two hosts are in no pool.
+            let (host, number) = (1 + roll(11), roll(5));
+            let states = [LeaseState::Leased, LeaseState::Declined, LeaseState::Released];
+            let state = states[usize::from(roll(3))];
+            let expires = now + std::time::Duration::from_secs(u64::from(roll(40)));
+            let lease = Lease { state, granted: now, expires, ..lease(host, number, 0) };
+            match roll(6) {
+                0 => {
+                    let before = table.put(lease, now);
+                    table.restore(ip(host), before, now);
+                }
+                1 if table.get(ip(host)).is_some() => table.restore(ip(host), None, now),
+                1 | 2 => drop(table.put(lease, now)),
+                3 => drop(table.expire(now)),
+                _ => {
+                    let chosen = table.choose(&client(number), Some(ip(host)), now);
+                    let active = |address| table.get(address).is_some_and(|l| l.is_active(now));
+                    if let Some(address) = chosen.filter(|address| !active(*address)) {
+                        table.hold(address, client(number), expires);
+                    }
+                }
+            }
+            check(&table);
+        }
     }
 }

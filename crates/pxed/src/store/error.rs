@@ -60,8 +60,8 @@ pub enum StoreError {
     },
     /// The file is damaged, or no database at all.
     #[error(
-        "{path} is damaged ({cause}) and was left as it is; stop pxed and restore it from a backup, \
-         or save what `sqlite3 {path} .recover` can read, or move {path}, {path}-wal and \
+        "{path} is damaged ({cause}) and was left as it is; stop pxed and restore it from a \
+         backup, or save what `sqlite3 {path} .recover` can read, or move {path}, {path}-wal and \
          {path}-shm away to begin without leases",
         path = path.display()
     )]

@@ -1,6 +1,6 @@
 //! Giving the store to the user that pxed becomes.
 
-use std::fs::OpenOptions;
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, fchown};
 use std::path::Path;
@@ -17,9 +17,11 @@ const FILES: [&str; 4] = ["leases.db", "leases.db-wal", "leases.db-shm", "pxed.l
 /// touches nothing but regular files that have one name: else that user could have any file of the
 /// system given to it.
 pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
-    match std::fs::DirBuilder::new().mode(0o700).create(state_dir) {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
+    match DirBuilder::new().mode(0o700).create(state_dir) {
+        // Its name is made durable: a lease is not, in a directory that a crash takes away.
+        Ok(()) => File::open(state_dir.join(".."))?.sync_all()?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(error),
     }
     give(state_dir, OFlag::O_DIRECTORY, user)?;
     for name in FILES {

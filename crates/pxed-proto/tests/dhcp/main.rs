@@ -1,0 +1,34 @@
+//! DHCP conversations at the seam: a datagram and a literal time go in, a reply's bytes, its
+//! destination, lease changes and an event come out.
+//!
+//! A test whose name begins with `item_N` stands for that item of the conformance list; [`oracle`]
+//! holds items 1 to 8 and looks at every reply of every test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "these are tests"
+)]
+
+mod client;
+mod lan;
+mod oracle;
+
+mod addresses;
+mod commits;
+mod declines;
+mod discovers;
+mod informs;
+mod mutated;
+mod parser;
+mod pxe;
+mod relays;
+mod releases;
+mod remembered;
+mod replies;
+mod restart;
+mod selecting;
+mod sizes;

@@ -1,0 +1,126 @@
+//! Items 1 to 8: what holds for every reply, whatever the test is about.
+
+use pxed_proto::dhcp::{Destination, Transmit};
+use pxed_proto::event::DhcpEvent;
+
+use crate::client::Sent;
+use crate::lan::{SECOND, SERVER};
+
+const OFFER: u8 = 2;
+const ACK: u8 = 5;
+const NAK: u8 = 6;
+
+pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
+    let request = sent.bytes();
+    let reply = &transmit.message;
+    let options = options(reply);
+    item_1_and_3_copied_fields(&request, reply, message_type(&options));
+    assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
+    item_4_type_and_server(&options, transmit);
+    item_5_no_doubles(&options);
+    item_6_client_identifier(sent, event, &options);
+    assert!(reply.len() >= 300, "item 7: {} octets", reply.len());
+    item_8_fits(sent, reply.len(), mtu);
+    let codes: Vec<u8> = options.iter().map(|(code, _)| *code).collect();
+    let relay_information = codes.iter().position(|code| *code == 82);
+    let last = codes.len() - 1;
+    assert!(relay_information.is_none_or(|at| at == last), "item 78: 82 comes last: {codes:?}");
+    no_stale_bytes(reply);
+    to_whom(sent, transmit);
+}
+
+/// The options field as it lies, to its end option; behind that come only pads.
+pub fn options(reply: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    assert_eq!(reply[236..240], [99, 130, 83, 99]);
+    let (mut options, mut at) = (vec![], 240);
+    while reply[at] != 255 {
+        let (code, len) = (reply[at], usize::from(reply[at + 1]));
+        assert_ne!(code, 0, "no pad between options");
+        options.push((code, reply[at + 2..at + 2 + len].to_vec()));
+        at += 2 + len;
+    }
+    assert!(reply[at + 1..].iter().all(|byte| *byte == 0), "item 5: only pads at the end");
+    options
+}
+
+fn message_type(options: &[(u8, Vec<u8>)]) -> u8 {
+    assert_eq!(options[0].0, 53, "item 4: the message type comes first");
+    assert_eq!(options[0].1.len(), 1);
+    options[0].1[0]
+}
+
+fn item_1_and_3_copied_fields(request: &[u8], reply: &[u8], message_type: u8) {
+    assert_eq!(reply[0], 2, "op");
+    assert_eq!(reply[1..3], request[1..3], "htype, hlen");
+    assert_eq!(reply[4..8], request[4..8], "xid");
+    let mut flags = [request[10], request[11]];
+    let relayed = request[24..28] != [0; 4];
+    if message_type == NAK && relayed {
+        flags[0] |= 0x80;
+    }
+    assert_eq!(reply[10..12], flags, "flags");
+    assert_eq!(reply[24..28], request[24..28], "giaddr");
+    assert_eq!(reply[28..44], request[28..44], "chaddr, all 16 octets");
+}
+
+fn item_4_type_and_server(options: &[(u8, Vec<u8>)], transmit: &Transmit) {
+    assert!(matches!(message_type(options), OFFER | ACK | NAK));
+    assert_eq!(options[1], (54, transmit.source.octets().to_vec()));
+    assert!([SERVER, SECOND].contains(&transmit.source), "one of the link's own addresses");
+}
+
+fn item_5_no_doubles(options: &[(u8, Vec<u8>)]) {
+    for (i, (code, _)) in options.iter().enumerate() {
+        assert!(![50, 52, 55, 57].contains(code), "option {code} is not a server's");
+        let (before, first) = (&options[..i], options.iter().position(|(c, _)| c == code));
+        let parts_of_one =
+            before[first.unwrap()..].iter().all(|(c, v)| c == code && v.len() == 255);
+        assert!(parts_of_one, "option {code} is there twice");
+    }
+}
+
+fn item_6_client_identifier(sent: &Sent, event: &DhcpEvent, options: &[(u8, Vec<u8>)]) {
+    let joined = |options: &[(u8, Vec<u8>)]| -> Vec<u8> {
+        let parts = options.iter().filter(|(code, _)| *code == 61);
+        parts.flat_map(|(_, value)| value.clone()).collect()
+    };
+    let expected = if event.left_out.contains(&61) { vec![] } else { joined(&sent.options) };
+    // The options that a test hides in other fields are looked at by that test.
+    if sent.tail == [255] && !sent.options.iter().any(|(code, _)| *code == 52) {
+        assert_eq!(joined(options), expected);
+    }
+}
+
+fn item_8_fits(sent: &Sent, len: usize, mtu: usize) {
+    let asked: Vec<_> = sent.options.iter().filter(|(code, _)| *code == 57).collect();
+    let asked = match asked[..] {
+        [(_, value)] if value.len() == 2 => usize::from(u16::from_be_bytes([value[0], value[1]])),
+        _ => 576,
+    };
+    let most = asked.max(576).min(mtu);
+    assert!(len + 28 <= most, "item 8: {len} octets in a message of {most}");
+}
+
+/// Busybox once sent what happened to lie in its memory.
+fn no_stale_bytes(reply: &[u8]) {
+    assert!(reply[44..108].iter().all(|byte| *byte == 0), "sname");
+    let file = &reply[108..236];
+    let end = file.iter().position(|byte| *byte == 0).expect("file ends in a NUL");
+    assert!(file[end..].iter().all(|byte| *byte == 0), "file");
+}
+
+/// Nothing is ever sent to an address that only the client's word stands for.
+fn to_whom(sent: &Sent, transmit: &Transmit) {
+    let yiaddr = &transmit.message[16..20];
+    match transmit.destination {
+        Destination::Broadcast => assert!(sent.giaddr.is_unspecified()),
+        Destination::Unicast { mac, address } => {
+            assert!(sent.giaddr.is_unspecified() && sent.flags & 0x8000 == 0);
+            assert_eq!((&mac.0[..], &address.octets()[..]), (&sent.chaddr[..6], yiaddr));
+        }
+        Destination::Routed(to) if !sent.giaddr.is_unspecified() => {
+            assert_eq!((*to.ip(), to.port()), (sent.giaddr, 67));
+        }
+        Destination::Routed(to) => assert_eq!(to.port(), 68),
+    }
+}
