@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxed_proto::net::AddressRange;
 
-use crate::config::values::{duration, lease_time, range};
+use crate::config::values::{domain, duration, host, lease_time, mask, range};
 
 /// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
 #[derive(Debug, Parser)]
@@ -47,19 +47,21 @@ pub struct ServeArgs {
     pub server_ip: Option<Ipv4Addr>,
 
     /// The subnet's mask, like 255.255.255.0 [default: the interface's].
-    #[arg(long, value_name = "MASK", help_heading = "Addresses")]
+    #[arg(long, value_name = "MASK", value_parser = mask, help_heading = "Addresses")]
     pub subnet_mask: Option<Ipv4Addr>,
 
     /// Routers that clients are told of (option 3), with commas between them.
-    #[arg(long = "router", value_name = "IP", value_delimiter = ',', help_heading = "Addresses")]
+    #[arg(long = "router", value_name = "IP", value_parser = host, value_delimiter = ',',
+          help_heading = "Addresses")]
     pub routers: Vec<Ipv4Addr>,
 
     /// Name servers that clients are told of (option 6), with commas between them.
-    #[arg(long, value_name = "IP", value_delimiter = ',', help_heading = "Addresses")]
+    #[arg(long, value_name = "IP", value_parser = host, value_delimiter = ',',
+          help_heading = "Addresses")]
     pub dns: Vec<Ipv4Addr>,
 
     /// The domain that clients are told of (option 15).
-    #[arg(long, value_name = "NAME", help_heading = "Addresses")]
+    #[arg(long, value_name = "NAME", value_parser = domain, help_heading = "Addresses")]
     pub domain: Option<String>,
 
     /// How long a lease lasts: 3600, 90s, 30m, 1h, 2d, or infinite.
@@ -96,11 +98,12 @@ pub struct ServeArgs {
     pub boot_dir: Option<PathBuf>,
 
     /// Send PXE firmware to this TFTP server instead of pxed's own.
-    #[arg(long, value_name = "IP", help_heading = "Booting")]
+    #[arg(long, value_name = "IP", value_parser = host, help_heading = "Booting")]
     pub tftp_server: Option<Ipv4Addr>,
 
     /// Have PXE firmware load this file instead of an iPXE loader that fits its architecture. A
-    /// URL is for UEFI HTTP Boot; PXE ROMs, which can not load one, still get their loader.
+    /// URL is for UEFI HTTP Boot; PXE ROMs, which can not load one, still get their loader. Without
+    /// --kernel and --script, iPXE goes on to it as well.
     #[arg(long, value_name = "NAME", help_heading = "Booting")]
     pub bootfile: Option<String>,
 

@@ -17,6 +17,7 @@ use pxed_proto::dhcp;
 
 use crate::cli::ServeArgs;
 use crate::net::Interface;
+use crate::privileges;
 
 pub use loaders::Loaders;
 
@@ -75,6 +76,7 @@ impl Config {
     ///
     /// The first mistake.
     pub fn from_args(args: ServeArgs) -> Result<Self, UsageError> {
+        check_user(&args)?;
         let interfaces = network::interfaces(&args)?;
         let (links, subnets) = network::networks(&args, &interfaces)?;
         let loaders = Loaders::find(args.boot_dir.as_deref());
@@ -91,5 +93,17 @@ impl Config {
             user: args.user,
             status_interval: args.status_interval,
         })
+    }
+}
+
+/// Names a user that this machine has. (Where the system can not say, the start will.)
+fn check_user(args: &ServeArgs) -> Result<(), UsageError> {
+    match args.user.as_deref().map(|name| (name, privileges::find_user(name))) {
+        Some((name, Ok(None))) => Err(UsageError::new(
+            format!("--user {name}"),
+            "there is no such user",
+            format_args!("Create it (`adduser --system {name}`), or name another."),
+        )),
+        _ => Ok(()),
     }
 }

@@ -18,6 +18,8 @@ use pxed_proto::dhcp::{Arrival, Commit, LinkId, Output, Server, Transmit};
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
 use pxed_proto::wire::options::Decoded;
+use tokio::sync::{oneshot, watch};
+use tokio::time::timeout;
 use tracing::{Level, debug, enabled};
 
 use crate::clock::Clock;
@@ -31,11 +33,17 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long a stop waits for the store to answer what was handed to it.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
+/// How long a question for the status waits: the thread never waits for anything but datagrams.
+const STATUS_PATIENCE: Duration = Duration::from_secs(5);
+
 /// What the thread is told by others.
 enum Word {
     Committed(Answers),
-    Status(Sender<Status>),
+    Status(oneshot::Sender<Status>),
     Stop,
+    /// What a bug would do.
+    #[cfg(test)]
+    Panic,
 }
 
 /// How the DHCP server stands.
@@ -49,9 +57,11 @@ pub struct Status {
     pub overflowed: u64,
 }
 
-/// The running DHCP driver. Ends with [`Driver::stop`].
+/// The running DHCP driver. Ends with [`Driver::stop`] and [`Driver::join`].
 pub struct Driver {
     mailbox: Mailbox,
+    /// Closed when the thread has ended, also by a panic.
+    alive: watch::Receiver<()>,
     thread: JoinHandle<(Server, Writer)>,
 }
 
@@ -90,26 +100,52 @@ impl Driver {
         let mailbox = Mailbox { words, wake: Arc::new(wake) };
         let answer_to = mailbox.clone();
         let store = store.start(move |answers| answer_to.leave(Word::Committed(answers)))?;
-        let wake = mailbox.wake.clone();
-        let worker =
-            Worker { server, sockets, store, inbox, wake, journal, clock, commits: Vec::new() };
+        let (life, alive) = watch::channel(());
+        let worker = Worker {
+            server,
+            sockets,
+            store,
+            inbox,
+            wake: mailbox.wake.clone(),
+            journal,
+            clock,
+            commits: Vec::new(),
+            stopping: false,
+            _life: life,
+        };
         let thread = thread::Builder::new().name("pxed-dhcp".to_owned());
         let thread = thread.spawn(move || worker.run())?;
-        Ok(Self { mailbox, thread })
+        Ok(Self { mailbox, alive, thread })
     }
 
-    /// How the server stands; `None` if the thread is gone.
-    pub fn status(&self) -> Option<Status> {
-        let (sender, receiver) = mpsc::channel();
+    /// How the server stands; `None` if the thread does not answer.
+    pub async fn status(&self) -> Option<Status> {
+        let (sender, receiver) = oneshot::channel();
         self.mailbox.leave(Word::Status(sender));
-        receiver.recv_timeout(STOP_GRACE).ok()
+        timeout(STATUS_PATIENCE, receiver).await.ok()?.ok()
     }
 
-    /// Stops taking requests, waits for what the store was asked to write, and gives back the
-    /// server with its leases, and the store.
-    pub fn stop(self) -> Option<(Server, Writer)> {
+    /// Returns when the thread has ended, whatever the reason.
+    pub async fn ended(&self) {
+        // Nothing is ever sent; the error is that nobody is left who could.
+        let _ = self.alive.clone().changed().await;
+    }
+
+    /// Has the thread take no more requests, and end. Does not wait for it.
+    pub fn stop(&self) {
         self.mailbox.leave(Word::Stop);
+    }
+
+    /// Stops; waits for what the store was asked to write, and gives back the server with its
+    /// leases, and the store. `None` if the thread has panicked.
+    pub fn join(self) -> Option<(Server, Writer)> {
+        self.stop();
         self.thread.join().ok()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn panic(&self) {
+        self.mailbox.leave(Word::Panic);
     }
 }
 
@@ -134,14 +170,18 @@ struct Worker {
     clock: Clock,
     /// What this round has for the store.
     commits: Vec<Commit>,
+    /// It was told to end, or has nothing left to do it with.
+    stopping: bool,
+    /// Dropped with the rest, also by a panic.
+    _life: watch::Sender<()>,
 }
 
 impl Worker {
     fn run(mut self) -> (Server, Writer) {
         loop {
             self.wait();
-            let stop = self.hear_words();
-            if stop {
+            self.hear_words();
+            if self.stopping {
                 break;
             }
             let now = self.clock.now();
@@ -169,18 +209,18 @@ impl Worker {
         let _ = poll(&mut fds, timeout);
     }
 
-    /// Does what others asked for; `true` if that was to stop.
-    fn hear_words(&mut self) -> bool {
+    /// Does what others asked for.
+    fn hear_words(&mut self) {
         let _ = self.wake.read();
-        let mut stop = false;
         while let Ok(word) = self.inbox.try_recv() {
             match word {
                 Word::Committed(answers) => self.committed(answers),
                 Word::Status(reply) => drop(reply.send(self.status())),
-                Word::Stop => stop = true,
+                Word::Stop => self.stopping = true,
+                #[cfg(test)]
+                Word::Panic => panic!("a bug"),
             }
         }
-        stop
     }
 
     fn receive(&mut self, index: usize, now: Timestamp) {
@@ -214,11 +254,12 @@ impl Worker {
     /// Sends by the interface that has the reply's source address.
     fn send(&self, transmit: &Transmit) {
         log_reply(transmit);
-        let links = self.server.config().links.iter().zip(&self.sockets);
-        for (link, sockets) in links.filter(|(link, _)| link.addresses.contains(&transmit.source)) {
-            if let Err(error) = sockets.send(transmit) {
-                self.journal.send_failed(&link.name, &error);
-            }
+        let mut links = self.server.config().links.iter().zip(&self.sockets);
+        let by = links.find(|(link, _)| link.addresses.contains(&transmit.source));
+        if let Some((link, sockets)) = by
+            && let Err(error) = sockets.send(transmit)
+        {
+            self.journal.send_failed(&link.name, &error);
         }
     }
 
@@ -235,6 +276,8 @@ impl Worker {
         let now = self.clock.now();
         if let Some(error) = &answers.error {
             self.journal.store_failed(error);
+            // Nothing can be leased any more, and nobody would see why.
+            self.stopping |= matches!(error, StoreError::WriterDied);
         }
         for (id, result) in answers.commits {
             let output = self.server.committed(id, result, now);
@@ -285,5 +328,46 @@ fn described(datagram: &[u8]) -> String {
     match Message::parse(datagram) {
         Ok(message) => format!("{}\n{}", HexDump(datagram), Decoded(&message)),
         Err(_) => HexDump(datagram).to_string(),
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::cli::LogFormat;
+
+    /// A driver without sockets, with a store in `state_dir`.
+    pub(crate) fn driver(state_dir: &std::path::Path) -> Driver {
+        let nothing = pxed_proto::dhcp::Config {
+            links: Vec::new(),
+            subnets: Vec::new(),
+            catalog: Arc::default(),
+        };
+        let store = Store::open(state_dir).unwrap();
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let server = Server::new(Arc::new(nothing));
+        Driver::start(server, Vec::new(), store, journal, Clock::start()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn it_answers_until_it_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver(dir.path());
+        assert_eq!(driver.status().await.unwrap().active_leases, 0);
+        driver.stop();
+        driver.ended().await;
+        assert!(driver.status().await.is_none());
+        let (_, store) = driver.join().unwrap();
+        store.stop().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver(dir.path());
+        driver.panic();
+        driver.ended().await;
+        assert!(driver.join().is_none());
+        Store::open(dir.path()).unwrap();
     }
 }

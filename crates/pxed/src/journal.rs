@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use pxed_proto::dhcp::{Ignored, Lease};
 use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
 use pxed_proto::net::Mac;
-use tracing::{debug, error, info, warn};
+use tracing::{debug, info, warn};
 
 use crate::cli::LogFormat;
 
@@ -80,29 +80,34 @@ impl Journal {
         self.warn_at_times("send failed", format_args!("{interface}: can not send: {error}"));
     }
 
+    /// A machine's script could not be read.
+    pub fn script_failed(&self, error: &str) {
+        self.count("script failed");
+        self.warn_at_times("script", format_args!("no script for machines: {error}"));
+    }
+
     /// Leases could not be made durable.
     pub fn store_failed(&self, error: &crate::store::StoreError) {
         self.warn_at_times("store", format_args!("leases can not be stored: {error}"));
     }
 
     fn dhcp(&self, event: &DhcpEvent) {
-        let heard = event.request.and_then(|request| request.message_type);
-        self.count(heard.map_or("unreadable", |message_type| message_type.name()));
+        self.count(heard(event));
         match &event.outcome {
             Outcome::Ignored(reason) => {
                 *self.counters().ignored.entry(reason.label()).or_default() += 1;
                 debug!("{}: {}", event.heard(), event.done());
                 if *reason == Ignored::PoolExhausted {
-                    self.warn_at_times("pool", event.done());
+                    let text = format_args!("{}: {}", event.heard(), event.done());
+                    self.warn_at_times("pool", text);
                 }
-            }
-            Outcome::NotDurable { .. } => {
-                self.count("not durable");
-                error!("{}: {}", event.heard(), event.done());
             }
             outcome => {
                 self.count(sent(outcome));
                 self.follow(event);
+                if let Outcome::NotDurable { .. } = outcome {
+                    self.warn_at_times("not durable", event.done());
+                }
                 self.dhcp_line(event, event.heard());
                 self.dhcp_line(event, event.done());
             }
@@ -146,9 +151,10 @@ impl Journal {
             (_, LogFormat::Text) => info!("{event}"),
             (_, LogFormat::Json) => {
                 let (client, bytes) = (event.client, event.bytes);
+                let mac = event.machine.map(tracing::field::display);
                 let file = String::from_utf8_lossy(&event.file).into_owned();
                 let (ms, retransmissions) = (milliseconds(event.duration), event.retransmissions);
-                info!(%client, file, bytes, ms, retransmissions, "{event}");
+                info!(mac, %client, file, bytes, ms, retransmissions, "{event}");
             }
         }
     }
@@ -160,7 +166,8 @@ impl Journal {
         }
         let HttpEvent { client, method, target, status, bytes, .. } = event;
         let ms = milliseconds(event.duration);
-        info!(%client, method, target, status, bytes, ms, "{event}");
+        let mac = event.machine.map(tracing::field::display);
+        info!(mac, %client, method, target, status, bytes, ms, "{event}");
     }
 
     /// The counters as one line: `DISCOVER 3, OFFER 3; not answered: unknown-client 1`.
@@ -180,15 +187,27 @@ impl Journal {
     /// A peer may be able to cause it as often as it likes; the log is told once a minute.
     fn warn_at_times(&self, trouble: &'static str, text: impl fmt::Display) {
         let now = Instant::now();
-        let last = self.counters().warned.get(trouble).copied();
-        if last.is_none_or(|last| now.duration_since(last) >= WARN_INTERVAL) {
-            self.counters().warned.insert(trouble, now);
+        let mut counters = self.counters();
+        let last = counters.warned.get(trouble);
+        if last.is_none_or(|last| now.duration_since(*last) >= WARN_INTERVAL) {
+            counters.warned.insert(trouble, now);
+            drop(counters);
             warn!("{text}");
         }
     }
 
     fn counters(&self) -> MutexGuard<'_, Counters> {
         self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was heard, by its name in the counters; a message that only servers send counts as itself
+/// when it is sent.
+fn heard(event: &DhcpEvent) -> &'static str {
+    match (event.request.and_then(|request| request.message_type), &event.outcome) {
+        (_, Outcome::Ignored(Ignored::FromServer(_))) => "from servers",
+        (Some(message_type), _) => message_type.name(),
+        (None, _) => "unreadable",
     }
 }
 
@@ -219,6 +238,9 @@ fn address(outcome: &Outcome) -> Option<Ipv4Addr> {
 }
 
 fn list(counts: &BTreeMap<&'static str, u64>) -> String {
+    if counts.is_empty() {
+        return "nothing".to_owned();
+    }
     let items: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
     items.join(", ")
 }

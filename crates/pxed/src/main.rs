@@ -18,11 +18,12 @@ mod store;
 mod tftp;
 
 use std::error::Error;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, ServeArgs};
+use cli::{Cli, Command, LogFormat, ServeArgs};
 use config::Config;
 use server::Logging;
 
@@ -45,17 +46,22 @@ fn serve(args: ServeArgs) -> ExitCode {
     };
     match server::run(config, logging) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if logging.format == LogFormat::Json => {
+            tracing::error!("{}", chain(&error).join("; because: "));
+            ExitCode::from(EXIT_FAILURE)
+        }
         Err(error) => fail(&error, EXIT_FAILURE),
     }
 }
 
 /// The error with all that it came from, on one line each.
 fn fail(error: &dyn Error, code: u8) -> ExitCode {
-    eprintln!("pxed: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprintln!("  because: {cause}");
-        source = cause.source();
-    }
+    // Nobody may be there to read it; the exit code still tells.
+    let _ = writeln!(io::stderr(), "pxed: {}", chain(error).join("\n  because: "));
     ExitCode::from(code)
+}
+
+/// The error, and what it came from.
+fn chain(error: &dyn Error) -> Vec<String> {
+    std::iter::successors(Some(error), |error| (*error).source()).map(ToString::to_string).collect()
 }

@@ -1,6 +1,5 @@
 //! What a machine that asks by HTTP for its script is given.
 
-use std::net::SocketAddrV4;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -9,19 +8,24 @@ use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::ipxe;
 use pxed_proto::limits;
 use pxed_proto::machine::{Firmware, HardwareAddress, Machine};
-use tracing::warn;
+use tokio::task::block_in_place;
 
 use crate::files::Files;
 use crate::http::{Script, ScriptRequest};
+use crate::journal::Journal;
 
 /// Writes scripts from `catalog`; a profile that is the user's own script is read anew for every
 /// machine, so that an edit needs no restart.
-pub fn writer(catalog: Arc<Catalog>, files: Arc<Files>) -> Script {
+pub fn writer(catalog: Arc<Catalog>, files: Arc<Files>, journal: Arc<Journal>) -> Script {
     Arc::new(move |request| {
         let machine = machine(request);
         // Whoever asks for a script runs iPXE.
         match decide(&machine, Firmware::Ipxe(None), &catalog) {
-            Decision::Script(profile) => script(&machine, profile, request.host, &files),
+            Decision::Script(Profile::Script(name)) => own_script(name, &files, &journal),
+            Decision::Script(profile) => {
+                let at = Services { tftp: *request.host.ip(), http: request.host };
+                ipxe::script(&machine, profile, &at).unwrap_or_default()
+            }
             _ => String::new(),
         }
     })
@@ -32,17 +36,11 @@ fn machine(request: &ScriptRequest) -> Machine {
     request.machine.map_or(Machine { hardware: nobody, uuid: None }, Machine::from)
 }
 
-fn script(machine: &Machine, profile: &Profile, host: SocketAddrV4, files: &Files) -> String {
-    let at = Services { tftp: *host.ip(), http: host };
-    match profile {
-        Profile::Script(name) => own_script(name, files),
-        _ => ipxe::script(machine, profile, &at).unwrap_or_default(),
-    }
-}
-
-fn own_script(name: &str, files: &Files) -> String {
-    read(name, files).unwrap_or_else(|error| {
-        warn!("{name}: {error}");
+/// Machines may ask as often as they like, so the log hears of trouble by the journal.
+fn own_script(name: &str, files: &Files, journal: &Journal) -> String {
+    // The file may be on a disk that sleeps, or on a network: others must not wait for it.
+    block_in_place(|| read(name, files)).unwrap_or_else(|error| {
+        journal.script_failed(&format!("{name}: {error}"));
         format!("#!ipxe\necho pxed: {name}: {error}\nsleep 10\nexit 1\n")
     })
 }

@@ -1,34 +1,33 @@
 //! The life of `pxed serve`: bind, drop privileges, open, start, wait, stop.
 
+mod describe;
+mod services;
+
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddrV4, TcpListener};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use nix::unistd::Uid;
+use nix::unistd::{Uid, User};
 use pxed_proto::Timestamp;
-use pxed_proto::catalog::Profile;
 use pxed_proto::dhcp;
-use pxed_proto::event::Event;
 use pxed_proto::time::Human;
 use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
 use tracing::{Level, info, warn};
 use tracing_subscriber::fmt;
 
 use crate::cli::LogFormat;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::dhcp::{Driver, StartError, Status};
+use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
-use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::net::{BindError, DhcpSockets, bind_udp};
 use crate::privileges::{self, PrivilegeError};
-use crate::script;
 use crate::store::{Store, StoreError, Writer};
 use crate::tftp;
+use describe::describe;
+use services::Services;
 
 /// The port of TFTP requests (RFC 1350 section 4).
 const TFTP_PORT: u16 = 69;
@@ -64,10 +63,8 @@ pub enum RunError {
     /// Privileges could not be dropped.
     #[error(transparent)]
     Privileges(#[from] PrivilegeError),
-    /// `--user` names nobody.
-    #[error(
-        "--user {0}: there is no such user; create it (`adduser --system {0}`) or name another"
-    )]
+    /// `--user` named somebody who has gone since the flags were checked: never stay root then.
+    #[error("--user {0}: there is no such user")]
     NoUser(String),
     /// Only root can become somebody else.
     #[error("--user {0}: only root can become another user; start pxed as root, or without --user")]
@@ -76,7 +73,7 @@ pub enum RunError {
     #[error("--state-dir {}: it can not be given to the user {user}: {error}", path.display())]
     StateDir {
         /// The directory.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Whom pxed becomes.
         user: String,
         /// What the system says.
@@ -91,6 +88,15 @@ pub enum RunError {
     /// The DHCP thread.
     #[error(transparent)]
     Start(#[from] StartError),
+    /// The DHCP thread has ended before its time: without it pxed would be there, and deaf.
+    #[error(
+        "the DHCP thread has died, which is a bug of pxed: please report the lines above; every \
+         lease that was acknowledged is stored, start pxed again"
+    )]
+    DhcpDied,
+    /// TFTP or HTTP has ended before its time.
+    #[error("TFTP or HTTP has ended, which is a bug of pxed: {0}; start pxed again")]
+    Ended(io::Error),
     /// The system has no threads or signals for pxed.
     #[error("can not start")]
     System(#[from] io::Error),
@@ -100,26 +106,29 @@ pub enum RunError {
 ///
 /// # Errors
 ///
-/// What kept it from starting, or from closing the store.
+/// What kept it from starting, from going on, or from closing the store.
 pub fn run(config: Config, logging: Logging) -> Result<(), RunError> {
     log_to_stderr(logging);
     let clock = Clock::start();
+    let user = whom_to_become(config.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
-    drop_privileges(&config)?;
+    drop_privileges(user, &config.state_dir)?;
     // From here on there may be threads.
     let files = Files::new(config.boot_dir.as_deref(), config.named_files.clone())?;
     files.check()?;
     let store = Store::open(&config.state_dir)?;
     let server = load(&store, &config, clock.now())?;
-    describe(&config);
+    describe(&config, &files);
     let journal = Arc::new(Journal::new(logging.format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
+    let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
-    let services = Services::new(&config, files, journal, driver);
-    let (services, result) = Runtime::new()?.block_on(services.run(sockets.tftp, sockets.http));
-    let stopped = services.driver.stop();
-    result?;
-    finish(stopped, clock.now())
+    let services = Services::new(&config, files, journal);
+    let served = runtime.block_on(services.run(&driver, sockets.tftp, sockets.http));
+    // Does not wait for a file system that does not answer.
+    runtime.shutdown_background();
+    finish(driver.join(), clock.now())?;
+    served
 }
 
 /// Everything that is listened on, bound while pxed may.
@@ -152,24 +161,25 @@ impl Sockets {
     }
 }
 
-/// Becomes `--user`, or `pxed` if root started it and there is such a user; the state directory
-/// becomes that user's.
-fn drop_privileges(config: &Config) -> Result<(), RunError> {
-    let is_root = Uid::effective().is_root();
-    let user = match &config.user {
-        Some(name) if !is_root => return Err(RunError::NotRoot(name.clone())),
-        Some(name) => {
-            Some(privileges::find_user(name)?.ok_or_else(|| RunError::NoUser(name.clone()))?)
+/// The user of `--user`, or `pxed` if root started it and there is such a user. `None` is: stay
+/// who you are.
+fn whom_to_become(named: Option<&str>) -> Result<Option<User>, RunError> {
+    let user = match (named, Uid::effective().is_root()) {
+        (Some(name), false) => return Err(RunError::NotRoot(name.to_owned())),
+        (None, false) => None,
+        (None, true) => privileges::find_user(DEFAULT_USER)?,
+        (Some(name), true) => {
+            Some(privileges::find_user(name)?.ok_or_else(|| RunError::NoUser(name.to_owned()))?)
         }
-        None if is_root => privileges::find_user(DEFAULT_USER)?,
-        None => None,
     };
-    let Some(user) = user.filter(|user| !user.uid.is_root()) else {
-        return Ok(privileges::harden()?);
-    };
-    let state_dir = &config.state_dir;
+    Ok(user.filter(|user| !user.uid.is_root()))
+}
+
+/// Becomes `user`, whose the state directory becomes; otherwise drops what nobody needs.
+fn drop_privileges(user: Option<User>, state_dir: &Path) -> Result<(), RunError> {
+    let Some(user) = user else { return Ok(privileges::harden()?) };
     Store::create_for(state_dir, &user).map_err(|error| RunError::StateDir {
-        path: state_dir.clone(),
+        path: state_dir.to_owned(),
         user: user.name.clone(),
         error,
     })?;
@@ -197,148 +207,9 @@ fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, 
     Ok(server)
 }
 
-/// What a person wants to see when pxed starts.
-fn describe(config: &Config) {
-    for (link, subnet) in config.dhcp.links.iter().zip(&config.dhcp.subnets) {
-        let pools: Vec<String> = subnet.pools.iter().map(ToString::to_string).collect();
-        let addresses: u64 = subnet.pools.iter().map(|pool| pool.count()).sum();
-        let (name, server, net) = (&link.name, subnet.server, subnet.net);
-        let (pools, time) = (pools.join(", "), Human(subnet.lease_time.default));
-        info!("{name}: {server} serves {net}, leasing {pools} ({addresses} addresses) for {time}");
-        let tftp = config.dhcp.catalog.tftp_server.unwrap_or(subnet.services.tftp);
-        info!("{name}: TFTP server {tftp}, HTTP http://{}/", subnet.services.http);
-    }
-    if let Some(dir) = &config.boot_dir {
-        info!("boot directory {}", dir.display());
-    }
-    config.loaders.describe_found().for_each(|line| info!("loader {line}"));
-    config.loaders.describe_missing().for_each(|line| info!("no loader {line}"));
-    if let Some(file) = &config.dhcp.catalog.boot_file {
-        info!("PXE firmware loads {file}");
-    }
-    match &config.dhcp.catalog.profile {
-        Profile::Nothing => warn!("nothing to boot: give --kernel and --initrd, or --script"),
-        Profile::Script(_) => info!("machines run the iPXE script"),
-        Profile::Program(url) => info!("iPXE chainloads {url}"),
-        Profile::Linux { arguments, .. } => info!("machines boot Linux, arguments \"{arguments}\""),
-    }
-    let profile = config.named_files.iter().filter(|(name, _)| name.starts_with("profile/"));
-    profile.for_each(|(name, path)| info!("{name}: {}", path.display()));
-}
-
-/// What runs on the runtime, and the DHCP driver that runs beside it.
-struct Services {
-    tftp: tftp::Server,
-    http: Arc<Http>,
-    driver: Driver,
-    journal: Arc<Journal>,
-    status_interval: Duration,
-}
-
-impl Services {
-    fn new(config: &Config, files: Files, journal: Arc<Journal>, driver: Driver) -> Self {
-        let files = Arc::new(files);
-        let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
-        let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
-        let http_event = move |event| http_journal.record(Event::Http(event));
-        let script = script::writer(config.dhcp.catalog.clone(), files.clone());
-        Self {
-            tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
-            http: Arc::new(Http::new(files, script, Arc::new(http_event))),
-            driver,
-            journal,
-            status_interval: config.status_interval,
-        }
-    }
-
-    /// Serves until a signal, then lets running transfers end.
-    async fn run(
-        self,
-        tftp: Vec<tftp::Listener>,
-        http: Vec<TcpListener>,
-    ) -> (Self, Result<(), RunError>) {
-        let result = self.serve(tftp, http).await;
-        (self, result.map_err(RunError::System))
-    }
-
-    async fn serve(&self, tftp: Vec<tftp::Listener>, http: Vec<TcpListener>) -> io::Result<()> {
-        let mut signals = Signals::new()?;
-        let http = http.into_iter().map(tokio::net::TcpListener::from_std);
-        let http = http.collect::<io::Result<Vec<_>>>()?;
-        let (stop, stopped) = watch::channel(false);
-        let tftp = tokio::spawn({
-            let (server, stopped) = (self.tftp.clone(), stopped.clone());
-            async move { server.serve(tftp, stopped).await }
-        });
-        let http = tokio::spawn(http::serve(http, self.http.clone(), stopped));
-        info!("ready");
-        self.wait(&mut signals).await;
-        let _ = stop.send(true);
-        let ended = async { (tftp.await, http.await) };
-        tokio::select! {
-            (tftp, _) = ended => tftp.unwrap_or_else(|error| Err(io::Error::other(error))),
-            () = signals.next() => {
-                warn!("second signal: running transfers are broken off");
-                Ok(())
-            }
-        }
-    }
-
-    /// Waits for a signal, writing the status line meanwhile.
-    async fn wait(&self, signals: &mut Signals) {
-        let mut interval = tokio::time::interval(self.status_interval);
-        interval.tick().await;
-        loop {
-            tokio::select! {
-                () = signals.next() => break,
-                _ = interval.tick() => self.log_status(),
-            }
-        }
-        let (tftp, http) = (self.tftp.running(), self.http.running());
-        info!("stopping; {tftp} TFTP transfers and {http} HTTP requests may end");
-    }
-
-    fn log_status(&self) {
-        let Some(status) = self.driver.status() else {
-            warn!("status: the DHCP thread does not answer");
-            return;
-        };
-        let Status { active_leases, offers, overflowed } = status;
-        let (tftp, http) = (self.tftp.running(), self.http.running());
-        let since_start = self.journal.summary();
-        info!(
-            "status: {active_leases} leases active, {offers} offers held, {tftp} TFTP transfers, \
-             {http} HTTP requests, {overflowed} datagrams lost to full buffers; \
-             since the start: {since_start}"
-        );
-    }
-}
-
-/// SIGINT and SIGTERM.
-struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        let interrupt = signal(SignalKind::interrupt())?;
-        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
-        }
-    }
-}
-
 /// Lists who has what, and closes the store.
 fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(), RunError> {
-    let Some((server, store)) = stopped else {
-        return Err(RunError::System(io::Error::other("the DHCP thread has died")));
-    };
+    let (server, store) = stopped.ok_or(RunError::DhcpDied)?;
     info!("active leases: {}", server.active_leases(now).count());
     for lease in server.active_leases(now) {
         let left = Human(lease.expires.since(now));
@@ -352,7 +223,10 @@ fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(),
 
 fn log_to_stderr(logging: Logging) {
     let level = if logging.verbose { Level::DEBUG } else { Level::INFO };
-    let builder = fmt().with_writer(io::stderr).with_max_level(level).with_target(false);
+    // A log that can not be written (its disk is full, its reader has gone) must not stop pxed;
+    // tracing would complain on stderr, and panic where that fails as well.
+    let builder = fmt().log_internal_errors(false).with_writer(io::stderr);
+    let builder = builder.with_max_level(level).with_target(false);
     match logging.format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),

@@ -1,14 +1,46 @@
-//! DHCP options (RFC 2132 and the IANA registry): their numbers, names and how to read them.
+//! DHCP options (RFC 2132 and the IANA registry): their numbers, names, forms and who may set them.
+//!
+//! A [`Definition`] says what an option is; its [`Form`] turns an operator's [`Value`] into octets
+//! ([`encode()`]) and octets into text for people ([`Described`], [`Decoded`]).
+//!
+//! # What an operator writes
+//!
+//! The value in the option's own form: `ntp-servers = ["192.168.77.1"]`, `interface-mtu = 9000`,
+//! `classless-static-routes = ["10.0.0.0/8 via 192.168.77.1"]`; one item may stand for a list of
+//! one. Two escapes work for every option and sub-option, and are the only way for one that has no
+//! definition here:
+//!
+//! - `"hex:01 02 ff"` are the octets themselves;
+//! - `{ type = "addresses", value = ["192.168.77.1"] }` is a value of that type ([`TYPES`]).
+//!
+//! Sub-options are a table by name or number: `{ menu-prompt = { timeout = 5, text = "F8" } }` or
+//! `{ 1 = { type = "address", value = "192.168.77.1" } }`; a number always needs one of the escapes,
+//! since its meaning is the vendor's.
 
-use std::fmt;
-use std::net::Ipv4Addr;
+mod describe;
+mod domain;
+mod encode;
+mod error;
+mod form;
+mod later;
+mod nearest;
+mod rfc2132;
+mod routes;
+mod scalar;
+mod show;
+mod sub_options;
+mod value;
 
-use super::dhcp::{Message, MessageType};
-use crate::machine::{Architecture, Uuid};
-use crate::text::{Hex, Printable};
+pub use describe::{Decoded, Described};
+pub use encode::{encode, encode_to_compare};
+pub use error::ValueError;
+pub use form::{Count, Field, Form, Space, TYPES};
+pub use nearest::{nearest, nearest_of};
+pub use sub_options::{IPXE_SUB_OPTIONS, RELAY_SUB_OPTIONS};
+pub use value::Value;
 
 /// Option numbers.
-#[allow(missing_docs, reason = "the names are the registry's; the table below has the RFCs")]
+#[allow(missing_docs, reason = "the names are the registry's; the tables below have the RFCs")]
 pub mod code {
     pub const PAD: u8 = 0;
     pub const SUBNET_MASK: u8 = 1;
@@ -37,207 +69,127 @@ pub mod code {
     pub const CLIENT_ARCHITECTURE: u8 = 93;
     pub const CLIENT_INTERFACE: u8 = 94;
     pub const CLIENT_MACHINE_ID: u8 = 97;
+    pub const IPV6_ONLY_PREFERRED: u8 = 108;
+    pub const CAPTIVE_PORTAL: u8 = 114;
+    pub const DOMAIN_SEARCH: u8 = 119;
+    pub const CLASSLESS_STATIC_ROUTES: u8 = 121;
     pub const IPXE: u8 = 175;
     pub const END: u8 = 255;
 }
 
-/// How an option's value is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Addresses,
-    Number,
-    Text,
-    Codes,
-    Seconds,
-    MessageType,
-    Architecture,
-    MachineId,
-    Bytes,
+/// What an option, or a sub-option, is.
+#[derive(Clone, Copy, Debug)]
+pub struct Definition {
+    /// Its number in the IANA registry, or in its vendor's.
+    pub number: u8,
+    /// Its name in the configuration: `domain-name-servers`.
+    pub name: &'static str,
+    /// Its name for people, in the registry's words: `domain name server`.
+    pub title: &'static str,
+    /// The form of its value.
+    pub form: Form,
+    /// Who may set it.
+    pub setter: Setter,
+    example: Option<&'static str>,
 }
 
-/// The options that turn up on a network that boots machines: number, name in the IANA registry's
-/// words, and how to read it. What is missing here is shown by number, in hex.
-const TABLE: &[(u8, &str, Kind)] = {
-    use Kind::*;
-    &[
-        (1, "subnet mask", Addresses),
-        (2, "time offset", Number),
-        (3, "router", Addresses),
-        (4, "time server", Addresses),
-        (6, "domain name server", Addresses),
-        (7, "log server", Addresses),
-        (12, "host name", Text),
-        (13, "boot file size", Number),
-        (15, "domain name", Text),
-        (17, "root path", Text),
-        (18, "extensions path", Text),
-        (22, "maximum datagram reassembly size", Number),
-        (23, "default IP TTL", Number),
-        (26, "interface MTU", Number),
-        (28, "broadcast address", Addresses),
-        (33, "static route", Addresses),
-        (40, "NIS domain", Text),
-        (41, "NIS servers", Addresses),
-        (42, "NTP servers", Addresses),
-        (43, "vendor specific information", Bytes),
-        (44, "NetBIOS name servers", Addresses),
-        (50, "requested IP address", Addresses),
-        (51, "IP address lease time", Seconds),
-        (52, "option overload", Number),
-        (53, "DHCP message type", MessageType),
-        (54, "server identifier", Addresses),
-        (55, "parameter request list", Codes),
-        (56, "message", Text),
-        (57, "maximum DHCP message size", Number),
-        (58, "renewal (T1) time", Seconds),
-        (59, "rebinding (T2) time", Seconds),
-        (60, "vendor class identifier", Text),
-        (61, "client identifier", Bytes),
-        (66, "TFTP server name", Text),
-        (67, "boot file name", Text),
-        (77, "user class", Text),
-        (80, "rapid commit", Bytes),
-        (81, "client FQDN", Bytes),
-        (82, "relay agent information", Bytes),
-        (93, "client system architecture", Architecture),
-        (94, "client network interface", Bytes),
-        (97, "client machine identifier", MachineId),
-        (108, "IPv6-only preferred", Seconds),
-        (114, "captive portal", Text),
-        (116, "auto-configure", Number),
-        (118, "subnet selection", Addresses),
-        (119, "domain search", Bytes),
-        (121, "classless static route", Bytes),
-        (124, "vendor-identifying vendor class", Bytes),
-        (125, "vendor-identifying vendor options", Bytes),
-        (150, "TFTP server address", Addresses),
-        (175, "iPXE", Bytes),
-        (209, "configuration file", Text),
-        (210, "path prefix", Text),
-        (252, "web proxy auto-discovery", Text),
-    ]
-};
+/// Who writes an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setter {
+    /// The operator, in the configuration.
+    Operator,
+    /// pxed itself; the sentence says why, and what to write instead.
+    Pxed(&'static str),
+    /// Clients and relay agents, never a server.
+    Client,
+}
 
-fn entry(code: u8) -> Option<(&'static str, Kind)> {
-    TABLE.iter().find(|(number, ..)| *number == code).map(|&(_, name, kind)| (name, kind))
+impl Definition {
+    /// An option that the operator may set.
+    pub(crate) const fn of(
+        number: u8,
+        name: &'static str,
+        title: &'static str,
+        form: Form,
+    ) -> Self {
+        Self { number, name, title, form, setter: Setter::Operator, example: None }
+    }
+
+    /// The same, written by pxed itself.
+    const fn pxed(mut self, instead: &'static str) -> Self {
+        self.setter = Setter::Pxed(instead);
+        self
+    }
+
+    /// The same, sent by clients and relay agents.
+    const fn client(mut self) -> Self {
+        self.setter = Setter::Client;
+        self
+    }
+
+    /// The same with a text that shows what it is for.
+    const fn such_as(mut self, example: &'static str) -> Self {
+        self.example = Some(example);
+        self
+    }
+
+    /// A value that an operator could write.
+    pub fn example(&self) -> Value {
+        self.example.map_or_else(|| self.form.example(), Value::from)
+    }
+
+    /// May it be sent only to a client that asked for it (option 55)? The IPv6-only preference
+    /// takes a client's IPv4 address away (RFC 8925 section 3.3).
+    pub const fn only_when_asked(&self) -> bool {
+        self.number == code::IPV6_ONLY_PREFERRED
+    }
+
+    /// May the operator set it?
+    ///
+    /// # Errors
+    ///
+    /// Who does instead, and what the operator is to write.
+    pub fn settable(&self) -> Result<(), ValueError> {
+        match self.setter {
+            Setter::Operator => Ok(()),
+            Setter::Pxed(instead) => Err(ValueError::Pxeds { name: self.name, instead }),
+            Setter::Client => Err(ValueError::Clients { name: self.name }),
+        }
+    }
+}
+
+/// Every option that has a definition, by number.
+pub fn definitions() -> impl Iterator<Item = &'static Definition> {
+    rfc2132::OPTIONS.iter().chain(later::OPTIONS)
+}
+
+/// The definition of an option's number.
+pub fn definition(number: u8) -> Option<&'static Definition> {
+    definitions().find(|definition| definition.number == number)
+}
+
+/// The definition of what an operator wrote: a name, or a number in decimal.
+pub fn find(name_or_number: &str) -> Option<&'static Definition> {
+    match number_in(name_or_number) {
+        Some(number) => definition(number),
+        None => definitions().find(|definition| definition.name == name_or_number),
+    }
+}
+
+/// The option's number from its name or its number in decimal, with a definition or without.
+pub fn number(name_or_number: &str) -> Option<u8> {
+    number_in(name_or_number).or_else(|| find(name_or_number).map(|definition| definition.number))
+}
+
+/// A number in decimal and nothing else.
+fn number_in(text: &str) -> Option<u8> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
 
 /// The option's name in the IANA registry's words, if it is one of those known here.
 pub fn name(code: u8) -> Option<&'static str> {
-    entry(code).map(|(name, _)| name)
-}
-
-/// One option, decoded for people: `domain name server (6): 192.168.77.1`.
-#[derive(Clone, Copy, Debug)]
-pub struct Described<'a>(pub u8, pub &'a [u8]);
-
-impl fmt::Display for Described<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(code, value) = *self;
-        let (name, kind) = entry(code).unwrap_or(("option", Kind::Bytes));
-        write!(f, "{name} ({code}): ")?;
-        match decoded(kind, value, f) {
-            Some(result) => result,
-            None => write!(f, "{}", Hex(value)),
-        }
-    }
-}
-
-/// Writes the value as its kind; `None` if it has not the form of its kind.
-fn decoded(kind: Kind, value: &[u8], f: &mut fmt::Formatter<'_>) -> Option<fmt::Result> {
-    match kind {
-        Kind::Bytes => None,
-        Kind::Text => Some(write!(f, "\"{}\"", Printable(value))),
-        Kind::Codes => Some(list(f, value.iter())),
-        Kind::Addresses => {
-            let (addresses, rest) = value.as_chunks::<4>();
-            let addresses = addresses.iter().map(|octets| Ipv4Addr::from_octets(*octets));
-            rest.is_empty().then(|| list(f, addresses))
-        }
-        Kind::Number => number(value).map(|number| write!(f, "{number}")),
-        Kind::Seconds => number(value).map(|seconds| write!(f, "{seconds} s")),
-        Kind::MessageType => match value {
-            [value] => MessageType::from_u8(*value).map(|message_type| write!(f, "{message_type}")),
-            _ => None,
-        },
-        Kind::Architecture => Architecture::from_option(value).map(|arch| write!(f, "{arch}")),
-        Kind::MachineId => Uuid::from_option(value).map(|uuid| write!(f, "{uuid}")),
-    }
-}
-
-fn list(f: &mut fmt::Formatter<'_>, items: impl Iterator<Item: fmt::Display>) -> fmt::Result {
-    items.enumerate().try_for_each(|(i, item)| {
-        let separator = if i == 0 { "" } else { ", " };
-        write!(f, "{separator}{item}")
-    })
-}
-
-/// A big-endian number of one, two or four octets.
-fn number(value: &[u8]) -> Option<u32> {
-    match *value {
-        [a] => Some(u32::from(a)),
-        [a, b] => Some(u32::from(u16::from_be_bytes([a, b]))),
-        [a, b, c, d] => Some(u32::from_be_bytes([a, b, c, d])),
-        _ => None,
-    }
-}
-
-/// A whole message decoded for people, one line for the fixed fields and one an option.
-#[derive(Clone, Copy, Debug)]
-pub struct Decoded<'m, 'a>(pub &'m Message<'a>);
-
-impl fmt::Display for Decoded<'_, '_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(m) = *self;
-        write!(f, "op {} htype {} hlen {} hops {} ", m.op, m.htype, m.hlen, m.hops)?;
-        write!(f, "xid {:08x} secs {} flags {:04x} ", m.xid, m.secs, m.flags)?;
-        write!(f, "ciaddr {} yiaddr {} ", m.ciaddr, m.yiaddr)?;
-        write!(f, "siaddr {} giaddr {}", m.siaddr, m.giaddr)?;
-        for (field, text) in [("sname", m.sname()), ("file", m.file())] {
-            if !text.is_empty() {
-                write!(f, "\n  {field}: \"{}\"", Printable(text))?;
-            }
-        }
-        m.instances().try_for_each(|(code, value)| write!(f, "\n  {}", Described(code, value)))
-    }
+    definition(code).map(|definition| definition.title)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::wire::dhcp::testing::discover_with;
-
-    #[test]
-    fn options_are_described_by_their_kind() {
-        for (code, value, text) in [
-            (53, &[1][..], "DHCP message type (53): DISCOVER"),
-            (53, &[99], "DHCP message type (53): 63"),
-            (6, &[1, 2, 3, 4, 5, 6, 7, 8], "domain name server (6): 1.2.3.4, 5.6.7.8"),
-            (6, &[1, 2, 3], "domain name server (6): 01 02 03"),
-            (51, &[0, 0, 14, 16], "IP address lease time (51): 3600 s"),
-            (12, b"a\nb", "host name (12): \"a\\x0ab\""),
-            (55, &[1, 3, 6], "parameter request list (55): 1, 3, 6"),
-            (93, &[0, 7], "client system architecture (93): UEFI x64"),
-            (200, &[0xab], "option (200): ab"),
-        ] {
-            assert_eq!(Described(code, value).to_string(), text);
-        }
-    }
-
-    #[test]
-    fn table_is_in_order_without_doubles() {
-        assert!(TABLE.is_sorted_by(|a, b| a.0 < b.0));
-    }
-
-    #[test]
-    fn a_message_is_decoded_line_by_line() {
-        let datagram = discover_with(&[(12, b"bench")]);
-        let text = Decoded(&Message::parse(&datagram).unwrap()).to_string();
-        let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[0].contains("xid 12345678"), "{text}");
-        assert_eq!(
-            lines[1..],
-            ["  DHCP message type (53): DISCOVER", "  host name (12): \"bench\""]
-        );
-    }
-}
+mod tests;

@@ -1,5 +1,6 @@
 //! What there is to boot: kernel and initrds, or a script, or somebody else's boot file.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use pxed_proto::boot::is_url;
@@ -75,24 +76,34 @@ fn chained(args: &ServeArgs, subnets: &[Subnet]) -> Profile {
 /// The name that a file is served under: its own, as far as an iPXE script can carry it, and
 /// unlike those of `others`.
 fn named(flag: &str, path: &Path, others: &[NamedFile]) -> Result<NamedFile, UsageError> {
-    if !path.is_file() {
-        let problem = if path.exists() { "it is not a file" } else { "there is no such file" };
-        return Err(UsageError::new(
-            format!("{flag} {}", path.display()),
-            problem,
-            "Name a file that is there.",
-        ));
+    if let Err(problem) = check_file(path) {
+        let flag = format!("{flag} {}", path.display());
+        return Err(UsageError::new(flag, problem, "Name a file that is there."));
     }
     let base = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
     let base: String = base.chars().map(|c| if legal(c) { c } else { '_' }).collect();
     let taken = |name: &str| others.iter().any(|(other, _)| other == name);
     let mut name = format!("profile/{base}");
-    if taken(&name) {
-        name = format!("profile/{}-{base}", others.len());
+    let mut others_of_the_name = 1..;
+    while taken(&name)
+        && let Some(number) = others_of_the_name.next()
+    {
+        name = format!("profile/{number}-{base}");
     }
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok((name, path))
+}
+
+fn check_file(path: &Path) -> Result<(), String> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err("it is not a file".to_owned()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err("there is no such file".to_owned())
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn check_append(arguments: &str) -> Result<(), UsageError> {
@@ -111,7 +122,7 @@ fn check_boot_file(args: &ServeArgs) -> Result<(), UsageError> {
         return Ok(());
     }
     Err(UsageError::new(
-        format!("--bootfile {file}"),
+        format!("--bootfile {}", file.escape_debug()),
         format!("firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces"),
         "Give the file a shorter or plainer name.",
     ))
@@ -125,5 +136,32 @@ fn check_directory(args: &ServeArgs) -> Result<(), UsageError> {
             "Create it, or name one that is there.",
         )),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_of_one_name_are_served_under_several() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Vec::new();
+        for (path, expected) in [
+            ("a/initrd", "profile/initrd"),
+            ("a/2-initrd", "profile/2-initrd"),
+            ("b/initrd", "profile/1-initrd"),
+            ("c/initrd", "profile/3-initrd"),
+            ("c/my initrd\u{e4}", "profile/my_initrd_"),
+        ] {
+            let path = dir.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(&path, "").unwrap();
+            let file = named("--initrd", &path, &files).unwrap();
+            assert_eq!(file.0, expected);
+            files.push(file);
+        }
+        let error = named("--kernel", dir.path(), &files).unwrap_err().to_string();
+        assert!(error.contains("it is not a file"), "{error}");
     }
 }

@@ -35,6 +35,7 @@ pub fn networks(
     for (index, interface) in interfaces.iter().enumerate() {
         subnets.push(subnet(args, LinkId(index), interface)?);
     }
+    check_apart(interfaces, &subnets)?;
     check_ranges(args, interfaces, &subnets)?;
     check_routers(args, &subnets)?;
     Ok((interfaces.iter().map(link).collect(), subnets))
@@ -90,11 +91,31 @@ fn server_address(
         )
     })?;
     let Some(mask) = args.subnet_mask else { return Ok((server, net)) };
-    let net = Ipv4Net::with_mask(server, mask).ok_or_else(|| {
-        let problem = "its ones are not all on the left";
-        UsageError::new(format!("--subnet-mask {mask}"), problem, "Write one like 255.255.255.0.")
-    })?;
-    Ok((server, net))
+    match Ipv4Net::with_mask(server, mask).filter(|net| net.contains_host(server)) {
+        Some(net) => Ok((server, net)),
+        None => Err(UsageError::new(
+            format!("--subnet-mask {mask}"),
+            format_args!("it leaves {server}, which pxed answers from, no host's address"),
+            "Write the mask of the network that the interface is on.",
+        )),
+    }
+}
+
+/// An address that two interfaces could lease would be leased twice.
+fn check_apart(interfaces: &[Interface], subnets: &[Subnet]) -> Result<(), UsageError> {
+    let served: Vec<_> = interfaces.iter().zip(subnets).collect();
+    for (index, (interface, Subnet { net, .. })) in served.iter().enumerate() {
+        let meets = |other: Ipv4Net| other.contains(net.network()) || net.contains(other.network());
+        let mut earlier = served.iter().take(index);
+        if let Some((other, Subnet { net: others, .. })) = earlier.find(|(_, s)| meets(s.net)) {
+            return Err(UsageError::new(
+                format!("--interface {}", interface.name),
+                format_args!("its subnet {net} is also on {}, as {others}", other.name),
+                "Name one of the two, or join them in a bridge and name that.",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn check_server_ip(args: &ServeArgs, interfaces: &[Interface]) -> Result<(), UsageError> {
@@ -117,8 +138,11 @@ fn without_range(
     server: Ipv4Addr,
     net: Ipv4Net,
 ) -> UsageError {
-    let example = example_range(server, net);
     let name = &interface.name;
+    let remedy = match example_range(server, net) {
+        Some(range) => format!("Give addresses of {net}, such as --range {range}."),
+        None => format!("{net} has no address but {server}: give {name} a larger network."),
+    };
     let problem = match args.ranges.first() {
         None => format!("{name} is to be served, and no addresses are given to lease there"),
         Some(_) => format!("none of the ranges is in {name}'s subnet {net}"),
@@ -127,18 +151,26 @@ fn without_range(
         [range] => format!("--range {range}"),
         _ => "--range".to_owned(),
     };
-    UsageError::new(flag, problem, format_args!("Give addresses of {net}, such as {example}."))
+    UsageError::new(flag, problem, remedy)
 }
 
-/// The upper half of the subnet without its last address, or without the server's.
-fn example_range(server: Ipv4Addr, net: Ipv4Net) -> String {
-    let (low, high) = (net.network().to_bits(), net.broadcast().to_bits());
-    let middle = low + (high - low) / 2 + 1;
-    let (first, last) = match server.to_bits() {
-        server if server >= middle => (low + 1, middle - 1),
-        _ => (middle, high.saturating_sub(1)),
-    };
-    format!("--range {}-{}", Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))
+/// The half of the subnet's hosts that the server is not in; `None` if it is alone.
+fn example_range(server: Ipv4Addr, net: Ipv4Net) -> Option<AddressRange> {
+    let hosts = hosts(net)?;
+    let (low, high) = (hosts.first().to_bits(), hosts.last().to_bits());
+    let middle = low + (high - low).div_ceil(2);
+    let (first, last) =
+        if server.to_bits() < middle { (middle, high) } else { (low, middle.checked_sub(1)?) };
+    let range = AddressRange::new(Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))?;
+    (!range.contains(server)).then_some(range)
+}
+
+/// From the subnet's first address that a host can have to the last.
+fn hosts(net: Ipv4Net) -> Option<AddressRange> {
+    let edge = u32::from(!net.contains_host(net.network()));
+    let first = net.network().to_bits().checked_add(edge)?;
+    let last = net.broadcast().to_bits().checked_sub(edge)?;
+    AddressRange::new(Ipv4Addr::from_bits(first), Ipv4Addr::from_bits(last))
 }
 
 fn check_ranges(
@@ -153,13 +185,17 @@ fn check_ranges(
         let Some(subnet) = subnets.iter().find(|subnet| subnet.pools.contains(range)) else {
             let nets: Vec<String> = subnets.iter().map(|subnet| subnet.net.to_string()).collect();
             let nets = nets.join(", ");
-            return wrong(format!("it is in no served subnet ({nets})"), "Correct it.".to_owned());
+            return wrong(
+                format!("it is in no served subnet ({nets}; one of each interface)"),
+                "Correct it, or name the interface that it is on.".to_owned(),
+            );
         };
         let net = subnet.net;
         if !net.contains_host(range.first()) || !net.contains_host(range.last()) {
+            let hosts = hosts(net).map(|hosts| hosts.to_string()).unwrap_or_default();
             return wrong(
-                format!("it is not inside the subnet {net}, or holds its first or last address"),
-                format!("Stay between {} and {}.", net.network(), net.broadcast()),
+                format!("not all of it is for hosts of {net}"),
+                format!("Stay within {hosts}."),
             );
         }
         if range.count() > limits::POOL_ADDRESSES_MAX {
@@ -170,9 +206,9 @@ fn check_ranges(
         let own = own.map(|(address, _)| ("this server's own address", *address));
         let routers = args.routers.iter().map(|router| ("the router's address", *router));
         let dns = args.dns.iter().map(|dns| ("a name server's address", *dns));
-        if let Some((whose, address)) =
-            own.chain(routers).chain(dns).find(|(_, address)| range.contains(*address))
-        {
+        let tftp = args.tftp_server.iter().map(|tftp| ("the TFTP server's address", *tftp));
+        let mut taken = own.chain(routers).chain(dns).chain(tftp);
+        if let Some((whose, address)) = taken.find(|(_, address)| range.contains(*address)) {
             let problem = format!("it holds {address}, {whose}, which no client may get");
             return wrong(problem, format!("Leave {address} out; --range may be repeated."));
         }
@@ -197,5 +233,144 @@ fn check_routers(args: &ServeArgs, subnets: &[Subnet]) -> Result<(), UsageError>
             "it is in no served subnet, so no client could reach it",
             "Name the router's address on the served network.",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn serve(flags: &str) -> ServeArgs {
+        let words = ["pxed", "serve"].into_iter().chain(flags.split_whitespace());
+        let Command::Serve(args) = Cli::try_parse_from(words).unwrap().command;
+        *args
+    }
+
+    fn interface(name: &str, addresses: &[&str]) -> Interface {
+        let address = |text: &&str| {
+            let (address, prefix_len) = text.split_once('/').unwrap();
+            let address = address.parse().unwrap();
+            (address, Ipv4Net::new(address, prefix_len.parse().unwrap()).unwrap())
+        };
+        let (index, mac) = (1, pxed_proto::net::Mac([2; 6]));
+        let addresses = addresses.iter().map(address).collect();
+        Interface { name: name.into(), index, mac, addresses, mtu: 1500 }
+    }
+
+    /// What `flags` come to on eth0 and eth1, each with its addresses: `server: pools` by subnet.
+    fn outcome(flags: &str, addresses: [&[&str]; 2]) -> Result<String, String> {
+        let args = serve(flags);
+        let interfaces: Vec<Interface> =
+            args.interfaces.iter().zip(addresses).map(|(name, own)| interface(name, own)).collect();
+        let (_, subnets) = networks(&args, &interfaces).map_err(|error| error.to_string())?;
+        let text = |Subnet { server, pools, .. }: &Subnet| {
+            let pools: Vec<String> = pools.iter().map(ToString::to_string).collect();
+            format!("{server}: {}", pools.join(" "))
+        };
+        Ok(subnets.iter().map(text).collect::<Vec<_>>().join(", "))
+    }
+
+    #[test]
+    fn ranges_find_their_interfaces() {
+        let two: [&[&str]; 2] = [&["10.0.0.1/24"], &["10.0.1.1/24"]];
+        for (flags, addresses, expected) in [
+            (
+                "-i eth0 -i eth1 --range 10.0.1.5-10.0.1.6 --range 10.0.0.5-10.0.0.6",
+                two,
+                "10.0.0.1: 10.0.0.5-10.0.0.6, 10.0.1.1: 10.0.1.5-10.0.1.6",
+            ),
+            (
+                "-i eth0 --range 10.0.0.5-10.0.0.6 --range 10.0.0.9-10.0.0.9",
+                two,
+                "10.0.0.1: 10.0.0.5-10.0.0.6 10.0.0.9-10.0.0.9",
+            ),
+            // The address whose subnet has the range, whichever comes first.
+            (
+                "-i eth0 --range 10.0.1.5-10.0.1.6",
+                [&["10.0.0.1/24", "10.0.1.1/24"], &[]],
+                "10.0.1.1: 10.0.1.5-10.0.1.6",
+            ),
+            // Two addresses of one subnet: the one that was named.
+            (
+                "-i eth0 --range 10.0.0.5-10.0.0.6 --server-ip 10.0.0.2",
+                [&["10.0.0.1/24", "10.0.0.2/24"], &[]],
+                "10.0.0.2: 10.0.0.5-10.0.0.6",
+            ),
+            (
+                "-i eth0 --range 10.0.0.1-10.0.0.1",
+                [&["10.0.0.0/31"], &[]],
+                "10.0.0.0: 10.0.0.1-10.0.0.1",
+            ),
+            (
+                "-i eth0 --range 10.0.7.1-10.0.7.9 --subnet-mask 255.255.0.0",
+                two,
+                "10.0.0.1: 10.0.7.1-10.0.7.9",
+            ),
+        ] {
+            assert_eq!(outcome(flags, addresses).as_deref(), Ok(expected), "{flags}");
+        }
+    }
+
+    #[test]
+    fn mistakes_are_answered_with_what_to_write() {
+        let one: [&[&str]; 2] = [&["10.0.0.1/24"], &[]];
+        for (flags, addresses, problem, remedy) in [
+            ("-i eth0", one, "no addresses are given", "such as --range 10.0.0.128-10.0.0.254."),
+            ("-i eth0", [&["10.0.0.200/24"], &[]], "no addresses", "--range 10.0.0.1-10.0.0.127."),
+            ("-i eth0", [&["10.0.0.1/30"], &[]], "no addresses", "--range 10.0.0.2-10.0.0.2."),
+            ("-i eth0", [&["10.0.0.0/31"], &[]], "no addresses", "--range 10.0.0.1-10.0.0.1."),
+            ("-i eth0", [&["10.0.0.1/31"], &[]], "no addresses", "--range 10.0.0.0-10.0.0.0."),
+            ("-i eth0", [&["10.0.0.1/32"], &[]], "no addresses", "give eth0 a larger network."),
+            (
+                "-i eth0 --range 10.0.0.0-10.0.0.255",
+                one,
+                "--range 10.0.0.0-10.0.0.255: not all of it is for hosts of 10.0.0.0/24",
+                "Stay within 10.0.0.1-10.0.0.254.",
+            ),
+            ("-i eth0 --range 10.0.0.9-10.0.1.9", one, "not all of it", "10.0.0.1-10.0.0.254"),
+            ("-i eth0 --range 10.0.1.5-10.0.1.9", one, "none of the ranges", "--range 10.0.0.128"),
+            (
+                "-i eth0 --range 10.0.0.5-10.0.0.9 --range 10.0.1.5-10.0.1.9",
+                [&["10.0.0.1/24", "10.0.1.1/24"], &[]],
+                "--range 10.0.1.5-10.0.1.9: it is in no served subnet (10.0.0.0/24; one of each",
+                "name the interface",
+            ),
+            (
+                "-i eth0 --range 10.0.0.5-10.0.0.9 --tftp-server 10.0.0.7",
+                one,
+                "it holds 10.0.0.7, the TFTP server's address",
+                "Leave 10.0.0.7 out",
+            ),
+            (
+                "-i eth0 --range 10.0.0.8-10.0.0.9 --subnet-mask 255.255.255.254",
+                [&["10.0.0.4/24"], &[]],
+                "none of the ranges is in eth0's subnet 10.0.0.4/31",
+                "such as --range 10.0.0.5-10.0.0.5.",
+            ),
+            (
+                "-i eth0 --range 10.0.0.5-10.0.0.9 --subnet-mask 255.255.255.252",
+                [&["10.0.0.4/24"], &[]],
+                "--subnet-mask 255.255.255.252: it leaves 10.0.0.4",
+                "the mask of the network",
+            ),
+            (
+                "-i eth0 -i eth1 --range 10.0.0.5-10.0.0.9",
+                [&["10.0.0.1/24"], &["10.0.0.2/24"]],
+                "--interface eth1: its subnet 10.0.0.0/24 is also on eth0, as 10.0.0.0/24",
+                "in a bridge",
+            ),
+            (
+                "-i eth0 -i eth1 --range 10.0.0.5-10.0.0.9",
+                [&["10.0.0.1/16"], &["10.0.0.2/24"]],
+                "--interface eth1: its subnet 10.0.0.0/24 is also on eth0, as 10.0.0.0/16",
+                "in a bridge",
+            ),
+        ] {
+            let text = outcome(flags, addresses).unwrap_err();
+            assert!(text.contains(problem) && text.contains(remedy), "{flags}: {text}");
+        }
     }
 }

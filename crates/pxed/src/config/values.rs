@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::dhcp::LeaseTime;
-use pxed_proto::net::AddressRange;
+use pxed_proto::limits;
+use pxed_proto::net::{AddressRange, Ipv4Net};
 
 /// `90`, `90s`, `5m`, `1h`, `2d`: more than nothing.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -28,6 +29,34 @@ pub fn duration(text: &str) -> Result<Duration, String> {
 /// A duration, or `infinite`.
 pub fn lease_time(text: &str) -> Result<Duration, String> {
     if text == "infinite" { Ok(LeaseTime::INFINITE) } else { duration(text) }
+}
+
+/// An address that one machine can have.
+pub fn host(text: &str) -> Result<Ipv4Addr, String> {
+    let address: Ipv4Addr =
+        text.trim().parse().map_err(|_| "write an IPv4 address: 192.168.77.1".to_owned())?;
+    let nobodys = address.is_unspecified() || address.is_broadcast() || address.is_multicast();
+    if nobodys { Err("no machine can have this address".to_owned()) } else { Ok(address) }
+}
+
+/// `255.255.255.0`.
+pub fn mask(text: &str) -> Result<Ipv4Addr, String> {
+    let form = || "write it like 255.255.255.0, with its ones on the left".to_owned();
+    let mask: Ipv4Addr = text.parse().map_err(|_| form())?;
+    match Ipv4Net::with_mask(Ipv4Addr::UNSPECIFIED, mask) {
+        Some(_) if !mask.is_unspecified() => Ok(mask),
+        _ => Err(form()),
+    }
+}
+
+/// `lab.example`: letters, digits, hyphens and dots, as in RFC 952.
+pub fn domain(text: &str) -> Result<String, String> {
+    let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    if !text.is_empty() && text.len() <= limits::HOST_NAME_MAX && text.bytes().all(legal) {
+        Ok(text.to_owned())
+    } else {
+        Err("write letters, digits, hyphens and dots: lab.example".to_owned())
+    }
 }
 
 /// `192.168.77.100-192.168.77.200`.
@@ -57,6 +86,22 @@ mod tests {
         }
         assert_eq!(lease_time("infinite"), Ok(LeaseTime::INFINITE));
         assert_eq!(lease_time("2d"), seconds(172_800));
+    }
+
+    #[test]
+    fn addresses_masks_and_domains() {
+        assert_eq!(host("10.0.0.1"), Ok(Ipv4Addr::new(10, 0, 0, 1)));
+        for text in ["", "10.0.0", "10.0.0.1/24", "0.0.0.0", "255.255.255.255", "224.0.0.1"] {
+            assert!(host(text).is_err(), "{text}");
+        }
+        assert_eq!(mask("255.255.254.0"), Ok(Ipv4Addr::new(255, 255, 254, 0)));
+        for text in ["", "24", "255.0.255.0", "0.0.0.255", "0.0.0.0"] {
+            assert!(mask(text).is_err(), "{text}");
+        }
+        assert_eq!(domain("lab-1.example."), Ok("lab-1.example.".to_owned()));
+        for text in ["", "a b", "l\u{e4}b.example", &"a".repeat(254)] {
+            assert!(domain(text).is_err(), "{text}");
+        }
     }
 
     #[test]

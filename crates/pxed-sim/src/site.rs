@@ -1,0 +1,90 @@
+//! The network that the stories play on: one server, one subnet, iPXE and a Linux to boot.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxed_proto::Timestamp;
+use pxed_proto::boot::Services;
+use pxed_proto::catalog::{Catalog, Loader, Profile};
+use pxed_proto::dhcp::{Config, LeaseTime, Link, LinkId, Subnet};
+use pxed_proto::machine::Architecture;
+use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
+
+use crate::files::Files;
+
+/// The server's address.
+pub const SERVER: Ipv4Addr = Ipv4Addr::new(192, 168, 77, 1);
+
+/// The server's Ethernet address.
+pub const SERVER_MAC: Mac = Mac([0x52, 0x54, 0, 0, 0, 0xfe]);
+
+/// When every story begins.
+pub const BEGINNING: Timestamp = Timestamp::from_millis(1_700_000_000_000);
+
+/// What differs from story to story.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// How long leases last.
+    pub lease_time: Duration,
+    /// How many addresses there are to lease, from 192.168.77.100.
+    pub addresses: u8,
+    /// What is served.
+    pub files: Files,
+    /// The TFTP server knows no options.
+    pub plain_tftp: bool,
+}
+
+impl Default for Site {
+    fn default() -> Self {
+        let lease_time = Duration::from_secs(3600);
+        Self { lease_time, addresses: 100, files: Files::usual(), plain_tftp: false }
+    }
+}
+
+impl Site {
+    /// What pxed is configured to do here.
+    pub fn config(&self) -> Arc<Config> {
+        let link = Link { name: "eth0".into(), addresses: vec![SERVER], mtu: 1500 };
+        let catalog = Arc::new(catalog());
+        Arc::new(Config { links: vec![link], subnets: vec![self.subnet()], catalog })
+    }
+
+    fn subnet(&self) -> Subnet {
+        let address = |last| Ipv4Addr::new(192, 168, 77, last);
+        let pool = AddressRange::new(address(100), address(99 + self.addresses));
+        Subnet {
+            net: Ipv4Net::new(SERVER, 24).expect("24 is a prefix length"),
+            link: LinkId(0),
+            pools: vec![pool.expect("a pool has at least one address")],
+            server: SERVER,
+            services: services(),
+            routers: vec![SERVER],
+            dns: vec![SERVER],
+            domain: Some("lab.example".to_owned()),
+            lease_time: LeaseTime::of(self.lease_time),
+        }
+    }
+}
+
+/// Where TFTP and HTTP are.
+pub fn services() -> Services {
+    Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067) }
+}
+
+fn catalog() -> Catalog {
+    let loader = |file: &str, architectures: &[Architecture]| Loader {
+        name: file.to_owned(),
+        architectures: architectures.to_vec(),
+        file: file.to_owned(),
+        companions: vec![],
+    };
+    let efi = [Architecture::UEFI_X64, Architecture::UEFI_EBC, Architecture::HTTP_X64];
+    let profile = Profile::Linux {
+        kernel: "vmlinuz".to_owned(),
+        initrds: vec!["initrd.gz".to_owned()],
+        arguments: "console=ttyS0".to_owned(),
+    };
+    let loaders = vec![loader("undionly.kpxe", &[Architecture::BIOS]), loader("ipxe.efi", &efi)];
+    Catalog { loaders, profile, ..Catalog::default() }
+}

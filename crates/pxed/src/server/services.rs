@@ -1,0 +1,210 @@
+//! What runs on the runtime: TFTP and HTTP, the status line, and the wait for the end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxed_proto::event::Event;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use super::RunError;
+use crate::config::Config;
+use crate::dhcp::{Driver, Status};
+use crate::files::Files;
+use crate::http::{self, Http};
+use crate::journal::Journal;
+use crate::script;
+use crate::tftp;
+
+/// What runs on the runtime. The DHCP driver runs beside it.
+pub(super) struct Services {
+    tftp: tftp::Server,
+    http: Arc<Http>,
+    journal: Arc<Journal>,
+    status_interval: Duration,
+}
+
+impl Services {
+    pub(super) fn new(config: &Config, files: Files, journal: Arc<Journal>) -> Self {
+        let files = Arc::new(files);
+        let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
+        let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
+        let http_event = move |event| http_journal.record(Event::Http(event));
+        let script = script::writer(config.dhcp.catalog.clone(), files.clone(), journal.clone());
+        Self {
+            tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
+            http: Arc::new(Http::new(files, script, Arc::new(http_event))),
+            journal,
+            status_interval: config.status_interval,
+        }
+    }
+
+    /// Serves until a signal, then stops `driver` and lets running transfers end. If something
+    /// ends before, pxed would go on deaf: all of it stops then, and that is an error.
+    pub(super) async fn run(
+        &self,
+        driver: &Driver,
+        tftp: Vec<tftp::Listener>,
+        http: Vec<TcpListener>,
+    ) -> Result<(), RunError> {
+        let mut signals = Signals::new()?;
+        let (stop, stopped) = watch::channel(false);
+        let mut serving = self.start(tftp, http, &stopped)?;
+        info!("ready");
+        let result = tokio::select! {
+            () = signals.next() => Ok(()),
+            () = driver.ended() => Err(RunError::DhcpDied),
+            result = serving.join_next() => Err(ended(result)),
+            never = self.report(driver) => match never {},
+        };
+        let (transfers, requests) = (self.tftp.running(), self.http.running());
+        info!("stopping; {transfers} TFTP transfers and {requests} HTTP requests may end");
+        driver.stop();
+        let _ = stop.send(true);
+        tokio::select! {
+            () = async { while serving.join_next().await.is_some() {} } => {}
+            () = signals.next() => {
+                let left = self.tftp.running() + self.http.running();
+                info!("second signal: {left} transfers are broken off");
+            }
+        }
+        result
+    }
+
+    fn start(
+        &self,
+        tftp: Vec<tftp::Listener>,
+        http: Vec<TcpListener>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<JoinSet<io::Result<()>>> {
+        let http = http.into_iter().map(tokio::net::TcpListener::from_std);
+        let http = http.collect::<io::Result<Vec<_>>>()?;
+        let mut serving = JoinSet::new();
+        let (server, stop) = (self.tftp.clone(), stopped.clone());
+        serving.spawn(async move { server.serve(tftp, stop).await });
+        let (server, stop) = (self.http.clone(), stopped.clone());
+        serving.spawn(async move {
+            http::serve(http, server, stop).await;
+            Ok(())
+        });
+        Ok(serving)
+    }
+
+    /// Writes the status line, again and again.
+    async fn report(&self, driver: &Driver) -> Infallible {
+        let mut interval = interval(self.status_interval);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        interval.tick().await;
+        loop {
+            interval.tick().await;
+            match driver.status().await {
+                Some(status) => self.log(status),
+                None => warn!("status: the DHCP thread does not answer"),
+            }
+        }
+    }
+
+    fn log(&self, status: Status) {
+        let Status { active_leases, offers, overflowed } = status;
+        let (tftp, http) = (self.tftp.running(), self.http.running());
+        let since_start = self.journal.summary();
+        info!(
+            "status: {active_leases} leases active, {offers} offers held, {tftp} TFTP transfers, \
+             {http} HTTP requests, {overflowed} datagrams lost to full buffers; \
+             since the start: {since_start}"
+        );
+    }
+}
+
+/// TFTP or HTTP has ended without having been told to.
+fn ended(result: Option<Result<io::Result<()>, tokio::task::JoinError>>) -> RunError {
+    RunError::Ended(match result {
+        Some(Ok(Err(error))) => error,
+        Some(Err(panic)) => io::Error::other(panic),
+        Some(Ok(Ok(()))) | None => io::Error::other("it gives no reason"),
+    })
+}
+
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        let interrupt = signal(SignalKind::interrupt())?;
+        Ok(Self { interrupt, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::LogFormat;
+    use crate::config::Loaders;
+    use crate::dhcp::tests::driver;
+
+    fn services() -> Services {
+        let dhcp = pxed_proto::dhcp::Config {
+            links: Vec::new(),
+            subnets: Vec::new(),
+            catalog: Arc::default(),
+        };
+        let config = Config {
+            interfaces: Vec::new(),
+            dhcp: Arc::new(dhcp),
+            loaders: Loaders::find(None),
+            boot_dir: None,
+            named_files: Vec::new(),
+            state_dir: "unused".into(),
+            user: None,
+            status_interval: Duration::from_secs(3600),
+        };
+        let files = Files::new(None, Vec::new()).unwrap();
+        Services::new(&config, files, Arc::new(Journal::new(LogFormat::Text)))
+    }
+
+    /// Whoever has no listeners has nothing to serve, and its end is noticed as well; so there is
+    /// one of each.
+    fn listeners() -> (Vec<tftp::Listener>, Vec<TcpListener>) {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_nonblocking(true).unwrap();
+        let http = TcpListener::bind("127.0.0.1:0").unwrap();
+        http.set_nonblocking(true).unwrap();
+        (vec![tftp::Listener { socket, interface: "lo".into(), mtu: 1500 }], vec![http])
+    }
+
+    #[tokio::test]
+    async fn pxed_does_not_go_on_without_its_dhcp_thread() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver(dir.path());
+        driver.panic();
+        let (tftp, http) = listeners();
+        let error = services().run(&driver, tftp, http).await.unwrap_err();
+        assert!(matches!(error, RunError::DhcpDied), "{error}");
+    }
+
+    #[tokio::test]
+    async fn pxed_does_not_go_on_without_a_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let driver = driver(dir.path());
+        let (_, http) = listeners();
+        let error = services().run(&driver, Vec::new(), http).await.unwrap_err();
+        assert!(matches!(error, RunError::Ended(_)), "{error}");
+        assert!(driver.join().is_some());
+    }
+}

@@ -1,0 +1,21 @@
+//! pxed as its user drives it: the binary on one end of a cable, and on the other machines that
+//! boot. Each test runs once more, alone, in network namespaces of its own; without root in a user
+//! namespace as well.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
+
+mod boots;
+mod fetch;
+mod json;
+mod lan;
+mod leases;
+mod logs;
+mod machine;
+mod process;
+mod refusals;
