@@ -8,6 +8,7 @@
 mod config;
 mod discover;
 mod inform;
+mod inspect;
 mod lease;
 mod reason;
 mod release;
@@ -18,6 +19,7 @@ mod table;
 mod transmit;
 
 pub use config::{Config, LeaseTime, Link, LinkId, Subnet, SubnetId};
+pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use reason::{Ignored, NakReason, RequestState};
 pub use server::{Change, Commit, CommitError, CommitId, Output, Plan, Server};

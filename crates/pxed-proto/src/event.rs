@@ -29,6 +29,13 @@ pub enum Event {
         /// Whose it was.
         machine: Machine,
     },
+    /// An operator freed a lease.
+    Freed {
+        /// What is free again.
+        address: Ipv4Addr,
+        /// Whose it was.
+        machine: Machine,
+    },
     /// A TFTP request was served, or not.
     Tftp(TftpEvent),
     /// An HTTP request was served, or not.

@@ -267,6 +267,8 @@ impl World {
                 let text = format!("the lease of {address} by {} is over", machine.hardware);
                 self.transcript.line(self.now, "pxed", text);
             }
+            // The simulated site has no operator.
+            Event::Freed { .. } => {}
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),
             Event::Http(event) => self.transcript.line(self.now, "pxed", event),
         }

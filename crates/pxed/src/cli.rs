@@ -1,5 +1,7 @@
 //! The command line, as it was typed. What it comes to is worked out in [`crate::config`].
 
+mod control;
+
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +9,10 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxed_proto::net::AddressRange;
 
+pub use control::ControlCommand;
+
 use crate::config::values::{domain, duration, host, lease_time, mask, range};
+use crate::decode::DecodeArgs;
 
 /// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
 #[derive(Debug, Parser)]
@@ -27,7 +32,16 @@ pub enum Command {
     ///     --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"
     #[command(verbatim_doc_comment)]
     Serve(Box<ServeArgs>),
+    /// Tell what is in a capture: DHCP, PXE, TFTP and HTTP as the conversation it was, machine by
+    /// machine.
+    Decode(DecodeArgs),
+    /// What is asked of a pxed that runs.
+    #[command(flatten)]
+    Control(ControlCommand),
 }
+
+/// Where the leases and the control socket are.
+const STATE_DIR: &str = "/var/lib/pxed";
 
 /// The flags of `pxed serve`.
 #[derive(Args, Clone, Debug)]
@@ -113,7 +127,7 @@ pub struct ServeArgs {
     pub http_port: u16,
 
     /// Keep the leases in this directory.
-    #[arg(long, value_name = "DIR", default_value = "/var/lib/pxed", help_heading = "Service")]
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR, help_heading = "Service")]
     pub state_dir: PathBuf,
 
     /// After binding the ports become this user, keeping only CAP_NET_RAW and

@@ -5,27 +5,32 @@
 //! hands the batch's lease changes to the store as one group. When the store says that they are
 //! durable, the server lets the held replies go.
 
+mod mailbox;
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, Commit, LinkId, Output, Server, Transmit};
+use pxed_proto::dhcp::{Arrival, Commit, CommitId, Lease, LinkId, Output, Server, Transmit};
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
 use pxed_proto::wire::options::Decoded;
-use tokio::sync::{oneshot, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
 use tracing::{Level, debug, enabled};
 
 use crate::clock::Clock;
 use crate::journal::Journal;
 use crate::net::DhcpSockets;
 use crate::store::{Answers, Store, StoreError, Writer};
+pub use mailbox::{Mailbox, ReleaseError, Status, Wanted};
+use mailbox::{Reply, Word};
 
 /// How long the thread sleeps at most when nothing comes in.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -33,52 +38,12 @@ const IDLE_MAX: Duration = Duration::from_secs(60);
 /// How long a stop waits for the store to answer what was handed to it.
 const STOP_GRACE: Duration = Duration::from_secs(5);
 
-/// How long a question for the status waits: the thread never waits for anything but datagrams.
-const STATUS_PATIENCE: Duration = Duration::from_secs(5);
-
-/// What the thread is told by others.
-enum Word {
-    Committed(Answers),
-    Status(oneshot::Sender<Status>),
-    Stop,
-    /// What a bug would do.
-    #[cfg(test)]
-    Panic,
-}
-
-/// How the DHCP server stands.
-#[derive(Clone, Copy, Debug)]
-pub struct Status {
-    /// Leases that clients have.
-    pub active_leases: usize,
-    /// Offers that are held.
-    pub offers: usize,
-    /// Datagrams that the kernel had no room for.
-    pub overflowed: u64,
-}
-
 /// The running DHCP driver. Ends with [`Driver::stop`] and [`Driver::join`].
 pub struct Driver {
     mailbox: Mailbox,
     /// Closed when the thread has ended, also by a panic.
     alive: watch::Receiver<()>,
     thread: JoinHandle<(Server, Writer)>,
-}
-
-/// Reaches the thread: leaves a word and wakes it.
-#[derive(Clone)]
-struct Mailbox {
-    words: Sender<Word>,
-    wake: Arc<EventFd>,
-}
-
-impl Mailbox {
-    fn leave(&self, word: Word) {
-        // The thread is gone only when pxed stops; nobody needs the word then.
-        if self.words.send(word).is_ok() {
-            let _ = self.wake.write(1);
-        }
-    }
 }
 
 impl Driver {
@@ -110,6 +75,7 @@ impl Driver {
             journal,
             clock,
             commits: Vec::new(),
+            releases: BTreeMap::new(),
             stopping: false,
             _life: life,
         };
@@ -118,11 +84,9 @@ impl Driver {
         Ok(Self { mailbox, alive, thread })
     }
 
-    /// How the server stands; `None` if the thread does not answer.
-    pub async fn status(&self) -> Option<Status> {
-        let (sender, receiver) = oneshot::channel();
-        self.mailbox.leave(Word::Status(sender));
-        timeout(STATUS_PATIENCE, receiver).await.ok()?.ok()
+    /// Reaches the thread.
+    pub fn mailbox(&self) -> &Mailbox {
+        &self.mailbox
     }
 
     /// Returns when the thread has ended, whatever the reason.
@@ -160,6 +124,8 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+type ReleaseReply = Reply<Result<Lease, ReleaseError>>;
+
 struct Worker {
     server: Server,
     sockets: Vec<DhcpSockets>,
@@ -170,6 +136,8 @@ struct Worker {
     clock: Clock,
     /// What this round has for the store.
     commits: Vec<Commit>,
+    /// Who waits to hear that a lease is freed; as many as may ask at once.
+    releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
     /// It was told to end, or has nothing left to do it with.
     stopping: bool,
     /// Dropped with the rest, also by a panic.
@@ -216,10 +184,29 @@ impl Worker {
             match word {
                 Word::Committed(answers) => self.committed(answers),
                 Word::Status(reply) => drop(reply.send(self.status())),
+                Word::Addresses(wanted, after, reply) => {
+                    let now = self.clock.now();
+                    drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
+                }
+                Word::Release(address, reply) => self.release(address, reply),
                 Word::Stop => self.stopping = true,
                 #[cfg(test)]
                 Word::Panic => panic!("a bug"),
             }
+        }
+    }
+
+    /// Frees a lease; whoever asked is answered when that is durable.
+    fn release(&mut self, address: Ipv4Addr, reply: ReleaseReply) {
+        let now = self.clock.now();
+        match self.server.release(address, now) {
+            Ok(output) => {
+                let commit = output.commit.as_ref();
+                let waiting = commit.map(|commit| (commit.id, (commit.lease.clone(), reply)));
+                self.releases.extend(waiting);
+                self.carry_out(output);
+            }
+            Err(nothing) => drop(reply.send(Err(ReleaseError::Nothing(nothing)))),
         }
     }
 
@@ -280,6 +267,10 @@ impl Worker {
             self.stopping |= matches!(error, StoreError::WriterDied);
         }
         for (id, result) in answers.commits {
+            if let Some((lease, reply)) = self.releases.remove(&id) {
+                let durable = result.as_ref().map_err(|_| ReleaseError::NotDurable);
+                let _ = reply.send(durable.map(|()| lease));
+            }
             let output = self.server.committed(id, result, now);
             self.carry_out(output);
         }
@@ -300,8 +291,11 @@ impl Worker {
     }
 
     fn status(&mut self) -> Status {
+        let now = self.clock.now();
         Status {
-            active_leases: self.server.active_leases(self.clock.now()).count(),
+            config: self.server.config().clone(),
+            pools: self.server.pool_use(now),
+            active_leases: self.server.active_leases(now).count(),
             offers: self.server.offers(),
             overflowed: self.sockets.iter_mut().map(DhcpSockets::overflowed).sum(),
         }
@@ -353,10 +347,10 @@ pub(crate) mod tests {
     async fn it_answers_until_it_is_stopped() {
         let dir = tempfile::tempdir().unwrap();
         let driver = driver(dir.path());
-        assert_eq!(driver.status().await.unwrap().active_leases, 0);
+        assert_eq!(driver.mailbox().status().await.unwrap().active_leases, 0);
         driver.stop();
         driver.ended().await;
-        assert!(driver.status().await.is_none());
+        assert!(driver.mailbox().status().await.is_none());
         let (_, store) = driver.join().unwrap();
         store.stop().unwrap();
     }

@@ -1,88 +1,113 @@
-//! Events become log lines and counters here, and nowhere else.
+//! Events become log lines, counters and a history here, and nowhere else.
 
-use std::collections::BTreeMap;
+mod counters;
+mod record;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use pxed_proto::dhcp::{Ignored, Lease};
-use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
+use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent};
+use pxed_proto::limits;
 use pxed_proto::net::Mac;
-use tracing::{debug, info, warn};
+use tokio::sync::broadcast;
+use tracing::{Level, debug, enabled, info, warn};
 
 use crate::cli::LogFormat;
+use counters::Counters;
+pub use counters::{RATE_SECONDS, Rates};
+pub use record::Record;
 
 /// How often the same trouble is worth a WARN.
 const WARN_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many events are kept for those who ask later: some hundred boots. An event is at most a few
+/// hundred octets and two texts of [`limits::FILE_NAME_MAX`], so they take 2 MB at the worst.
+const HISTORY: usize = 1000;
+
+/// How many events may wait for a listener that is slow; then it loses the oldest.
+const LISTENER_LAG: usize = 1024;
 
 /// Takes every event. Shared by all threads; never blocks for long.
 #[derive(Debug)]
 pub struct Journal {
     format: LogFormat,
-    counters: Mutex<Counters>,
+    state: Mutex<State>,
+    listeners: broadcast::Sender<Arc<Record>>,
 }
 
-/// How often what happened since the start.
-#[derive(Debug, Default)]
-struct Counters {
-    /// Messages heard and sent, and files served, by name.
-    done: BTreeMap<&'static str, u64>,
-    /// Datagrams that were not answered, by reason.
-    ignored: BTreeMap<&'static str, u64>,
+#[derive(Debug)]
+struct State {
+    counters: Counters,
+    /// The last events, the oldest first.
+    history: VecDeque<Arc<Record>>,
     /// When each trouble was last warned of.
     warned: BTreeMap<&'static str, Instant>,
     /// Who has which address by a lease: TFTP and HTTP know their clients by these.
     machines: BTreeMap<Ipv4Addr, Mac>,
 }
 
+/// What the counters say.
+#[derive(Debug)]
+pub struct Tally {
+    /// Messages heard and sent, and files served, by name.
+    pub done: BTreeMap<&'static str, u64>,
+    /// Datagrams that were not answered, by reason.
+    pub ignored: BTreeMap<&'static str, u64>,
+    /// How fast it goes.
+    pub rates: Rates,
+}
+
 impl Journal {
     /// A journal whose log lines suit `format`: facts are in the text, and in JSON also fields.
     pub fn new(format: LogFormat) -> Self {
-        Self { format, counters: Mutex::default() }
+        let state = State {
+            counters: Counters::new(),
+            history: VecDeque::with_capacity(HISTORY),
+            warned: BTreeMap::new(),
+            machines: BTreeMap::new(),
+        };
+        let listeners = broadcast::Sender::new(LISTENER_LAG);
+        Self { format, state: Mutex::new(state), listeners }
     }
 
-    /// Counts and logs one event.
+    /// Counts, keeps, tells and logs one event.
     pub fn record(&self, event: Event) {
-        match event {
-            Event::Dhcp(event) => self.dhcp(&event),
-            Event::Expired { address, machine } => {
-                self.count("expired");
-                self.counters().machines.remove(&address);
-                debug!("lease of {address} by {} expired", machine.hardware);
-            }
-            Event::Tftp(event) => {
-                let machine = event.machine.or_else(|| self.machine_at(event.client));
-                self.tftp(&TftpEvent { machine, ..event });
-            }
-            Event::Http(event) => {
-                let machine = event.machine.or_else(|| self.machine_at(event.client));
-                self.http(&HttpEvent { machine, ..event });
-            }
-        }
+        let mut state = self.state();
+        let record = Arc::new(Record::new(state.completed(event)));
+        state.take(record.clone());
+        // Nobody may be listening. Under the lock, so that all see the same order.
+        let _ = self.listeners.send(record.clone());
+        drop(state);
+        self.log(&record);
+    }
+
+    /// The last events, and those that are still to come: none is missing, none is twice.
+    pub fn listen(&self) -> (Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>) {
+        let state = self.state();
+        (state.history.iter().cloned().collect(), self.listeners.subscribe())
     }
 
     /// A lease of an earlier run.
     pub fn remember(&self, lease: &Lease) {
         if let Some(mac) = lease.hardware.mac() {
-            self.counters().machines.insert(lease.address, mac);
+            self.state().machines.insert(lease.address, mac);
         }
     }
 
-    fn machine_at(&self, client: SocketAddr) -> Option<Mac> {
-        let IpAddr::V4(address) = client.ip() else { return None };
-        self.counters().machines.get(&address).copied()
-    }
-
     /// A reply could not be handed to the network.
-    pub fn send_failed(&self, interface: &str, error: &std::io::Error) {
-        self.count("send failed");
+    pub fn send_failed(&self, interface: &str, error: &io::Error) {
+        self.state().counters.count("send failed");
         self.warn_at_times("send failed", format_args!("{interface}: can not send: {error}"));
     }
 
     /// A machine's script could not be read.
     pub fn script_failed(&self, error: &str) {
-        self.count("script failed");
+        self.state().counters.count("script failed");
         self.warn_at_times("script", format_args!("no script for machines: {error}"));
     }
 
@@ -91,149 +116,132 @@ impl Journal {
         self.warn_at_times("store", format_args!("leases can not be stored: {error}"));
     }
 
-    fn dhcp(&self, event: &DhcpEvent) {
-        self.count(heard(event));
-        match &event.outcome {
-            Outcome::Ignored(reason) => {
-                *self.counters().ignored.entry(reason.label()).or_default() += 1;
-                debug!("{}: {}", event.heard(), event.done());
-                if *reason == Ignored::PoolExhausted {
-                    let text = format_args!("{}: {}", event.heard(), event.done());
-                    self.warn_at_times("pool", text);
-                }
+    /// What the counters say now.
+    pub fn tally(&self) -> Tally {
+        let counters = &self.state().counters;
+        let (done, ignored) = (counters.done.clone(), counters.ignored.clone());
+        Tally { done, ignored, rates: counters.rates() }
+    }
+
+    fn log(&self, record: &Record) {
+        if let Event::Dhcp(event) = &record.event {
+            self.warn_of(event);
+        }
+        match (self.format, record.is_milestone(), &record.event) {
+            (LogFormat::Json, true, _) if enabled!(Level::INFO) => log_object(record),
+            (LogFormat::Json, false, _) if enabled!(Level::DEBUG) => log_object(record),
+            (LogFormat::Json, ..) => {}
+            (LogFormat::Text, true, Event::Dhcp(event)) => {
+                info!("{}", event.heard());
+                info!("{}", event.done());
             }
-            outcome => {
-                self.count(sent(outcome));
-                self.follow(event);
-                if let Outcome::NotDurable { .. } = outcome {
-                    self.warn_at_times("not durable", event.done());
-                }
-                self.dhcp_line(event, event.heard());
-                self.dhcp_line(event, event.done());
-            }
+            (LogFormat::Text, true, _) => info!("{}", record.message()),
+            (LogFormat::Text, false, _) => debug!("{}", record.message()),
         }
     }
 
-    /// Keeps track of who has which address.
-    fn follow(&self, event: &DhcpEvent) {
-        let mac = event.request.and_then(|request| request.machine.mac());
-        match (&event.outcome, mac) {
-            (Outcome::Acked { address, .. }, Some(mac)) => {
-                self.counters().machines.insert(*address, mac);
+    fn warn_of(&self, event: &DhcpEvent) {
+        match event.outcome {
+            Outcome::Ignored(Ignored::PoolExhausted) => {
+                self.warn_at_times("pool", format_args!("{}: {}", event.heard(), event.done()));
             }
-            (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {
-                self.counters().machines.remove(address);
-            }
+            Outcome::NotDurable { .. } => self.warn_at_times("not durable", event.done()),
             _ => {}
         }
-    }
-
-    fn dhcp_line(&self, event: &DhcpEvent, text: impl fmt::Display) {
-        let request = event.request.filter(|_| self.format == LogFormat::Json);
-        let Some(request) = request else { return info!("{text}") };
-        let (mac, interface) = (request.machine.hardware, &*event.link);
-        let xid = format_args!("{:08x}", request.xid);
-        let firmware = request.firmware;
-        match address(&event.outcome) {
-            Some(address) => info!(%mac, interface, %xid, %firmware, %address, "{text}"),
-            None => info!(%mac, interface, %xid, %firmware, "{text}"),
-        }
-    }
-
-    fn tftp(&self, event: &TftpEvent) {
-        self.count(match event.outcome {
-            TftpOutcome::Completed => "TFTP files",
-            TftpOutcome::Ignored(_) => "TFTP ignored",
-            _ => "TFTP other",
-        });
-        match (&event.outcome, self.format) {
-            (TftpOutcome::Ignored(_), _) => debug!("{event}"),
-            (_, LogFormat::Text) => info!("{event}"),
-            (_, LogFormat::Json) => {
-                let (client, bytes) = (event.client, event.bytes);
-                let mac = event.machine.map(tracing::field::display);
-                let file = String::from_utf8_lossy(&event.file).into_owned();
-                let (ms, retransmissions) = (milliseconds(event.duration), event.retransmissions);
-                info!(mac, %client, file, bytes, ms, retransmissions, "{event}");
-            }
-        }
-    }
-
-    fn http(&self, event: &HttpEvent) {
-        self.count("HTTP requests");
-        if self.format == LogFormat::Text {
-            return info!("{event}");
-        }
-        let HttpEvent { client, method, target, status, bytes, .. } = event;
-        let ms = milliseconds(event.duration);
-        let mac = event.machine.map(tracing::field::display);
-        info!(mac, %client, method, target, status, bytes, ms, "{event}");
-    }
-
-    /// The counters as one line: `DISCOVER 3, OFFER 3; not answered: unknown-client 1`.
-    pub fn summary(&self) -> String {
-        let counters = self.counters();
-        let done = list(&counters.done);
-        match counters.ignored.is_empty() {
-            true => done,
-            false => format!("{done}; not answered: {}", list(&counters.ignored)),
-        }
-    }
-
-    fn count(&self, what: &'static str) {
-        *self.counters().done.entry(what).or_default() += 1;
     }
 
     /// A peer may be able to cause it as often as it likes; the log is told once a minute.
     fn warn_at_times(&self, trouble: &'static str, text: impl fmt::Display) {
         let now = Instant::now();
-        let mut counters = self.counters();
-        let last = counters.warned.get(trouble);
+        let mut state = self.state();
+        let last = state.warned.get(trouble);
         if last.is_none_or(|last| now.duration_since(*last) >= WARN_INTERVAL) {
-            counters.warned.insert(trouble, now);
-            drop(counters);
+            state.warned.insert(trouble, now);
+            drop(state);
             warn!("{text}");
         }
     }
 
-    fn counters(&self) -> MutexGuard<'_, Counters> {
-        self.counters.lock().unwrap_or_else(PoisonError::into_inner)
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What was heard, by its name in the counters; a message that only servers send counts as itself
-/// when it is sent.
-fn heard(event: &DhcpEvent) -> &'static str {
-    match (event.request.and_then(|request| request.message_type), &event.outcome) {
-        (_, Outcome::Ignored(Ignored::FromServer(_))) => "from servers",
-        (Some(message_type), _) => message_type.name(),
-        (None, _) => "unreadable",
+/// An event is one line of the JSON log as it is. (tracing wants to know the names of its fields
+/// when it is compiled.) A log that can not be written stops nothing.
+fn log_object(record: &Record) {
+    if let Ok(mut line) = serde_json::to_vec(record) {
+        line.push(b'\n');
+        let _ = io::stderr().lock().write_all(&line);
     }
 }
 
-/// What was sent, or done without sending, by its name in the counters.
-fn sent(outcome: &Outcome) -> &'static str {
-    match outcome {
-        Outcome::Offered { .. } => "OFFER",
-        Outcome::Acked { .. } | Outcome::Informed { .. } => "ACK",
-        Outcome::Refused { .. } => "NAK",
-        Outcome::Released { .. } => "released",
-        Outcome::Declined { .. } => "declined",
-        Outcome::Ignored(_) => "ignored",
-        Outcome::NotDurable { .. } => "not durable",
+impl State {
+    fn take(&mut self, record: Arc<Record>) {
+        self.counters.event(&record.event);
+        self.follow(&record.event);
+        if self.history.len() >= HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(record);
+    }
+
+    /// Keeps track of who has which address.
+    fn follow(&mut self, event: &Event) {
+        match event {
+            Event::Expired { address, .. } | Event::Freed { address, .. } => {
+                self.machines.remove(address);
+            }
+            Event::Dhcp(event) => match (&event.outcome, event.request) {
+                (Outcome::Acked { address, .. }, Some(request)) => {
+                    self.machines.extend(request.machine.mac().map(|mac| (*address, mac)));
+                }
+                (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {
+                    self.machines.remove(address);
+                }
+                _ => {}
+            },
+            Event::Tftp(_) | Event::Http(_) => {}
+        }
+    }
+
+    /// The event with the machine that it is about, and no longer than is kept.
+    fn completed(&self, event: Event) -> Event {
+        match event {
+            Event::Tftp(event) => {
+                let machine = event.machine.or_else(|| self.machine_at(event.client));
+                Event::Tftp(TftpEvent { machine, ..event })
+            }
+            Event::Http(event) => {
+                let machine = event.machine.or_else(|| self.machine_at(event.client));
+                let (method, target) = (shortened(event.method), shortened(event.target));
+                Event::Http(HttpEvent { machine, method, target, ..event })
+            }
+            other => other,
+        }
+    }
+
+    fn machine_at(&self, client: SocketAddr) -> Option<Mac> {
+        let IpAddr::V4(address) = client.ip() else { return None };
+        self.machines.get(&address).copied()
     }
 }
 
-fn address(outcome: &Outcome) -> Option<Ipv4Addr> {
-    match outcome {
-        Outcome::Offered { address, .. }
-        | Outcome::Acked { address, .. }
-        | Outcome::Informed { address, .. }
-        | Outcome::Released { address }
-        | Outcome::Declined { address, .. }
-        | Outcome::NotDurable { address } => Some(*address),
-        Outcome::Refused { address, .. } => *address,
-        Outcome::Ignored(_) => None,
+/// What a request's head has room for is more than anybody reads.
+fn shortened(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(limits::FILE_NAME_MAX));
+    text.shrink_to_fit();
+    text
+}
+
+impl fmt::Display for Tally {
+    /// The counters as one line: `DISCOVER 3, OFFER 3; not answered: unknown-client 1`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(&self.done))?;
+        if self.ignored.is_empty() {
+            return Ok(());
+        }
+        write!(f, "; not answered: {}", list(&self.ignored))
     }
 }
 
@@ -245,6 +253,49 @@ fn list(counts: &BTreeMap<&'static str, u64>) -> String {
     items.join(", ")
 }
 
-fn milliseconds(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pxed_proto::machine::Machine;
+
+    fn expired(number: u32) -> Event {
+        let machine = Machine::from(Mac([2, 0, 0, 0, 0, 1]));
+        Event::Expired { address: Ipv4Addr::from_bits(number), machine }
+    }
+
+    fn number(record: &Record) -> u32 {
+        let Event::Expired { address, .. } = record.event else { panic!("{record:?}") };
+        address.to_bits()
+    }
+
+    #[test]
+    fn the_history_has_an_end_and_goes_on_where_it_ends() {
+        let journal = Journal::new(LogFormat::Text);
+        (0..1500).for_each(|number| journal.record(expired(number)));
+        let (history, mut listener) = journal.listen();
+        let numbers: Vec<u32> = history.iter().map(|record| number(record)).collect();
+        assert_eq!(numbers, (500..1500).collect::<Vec<_>>());
+        journal.record(expired(1500));
+        assert_eq!(number(&listener.try_recv().unwrap()), 1500);
+        assert_eq!(journal.tally().done, BTreeMap::from([("expired", 1501)]));
+    }
+
+    #[test]
+    fn a_listener_that_is_slow_loses_the_oldest() {
+        let journal = Journal::new(LogFormat::Text);
+        let (_, mut listener) = journal.listen();
+        (0..1500).for_each(|number| journal.record(expired(number)));
+        let lagged = broadcast::error::TryRecvError::Lagged(1500 - LISTENER_LAG as u64);
+        assert_eq!(listener.try_recv().unwrap_err(), lagged);
+        assert_eq!(
+            number(&listener.try_recv().unwrap()),
+            1500 - u32::try_from(LISTENER_LAG).unwrap()
+        );
+    }
+
+    #[test]
+    fn what_a_client_says_is_kept_no_longer_than_it_is_read() {
+        assert_eq!(shortened("é".repeat(10_000)).len(), limits::FILE_NAME_MAX);
+        assert_eq!(shortened("/boot.ipxe".to_owned()), "/boot.ipxe");
+    }
 }

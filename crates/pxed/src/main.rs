@@ -5,6 +5,8 @@
 mod cli;
 mod clock;
 mod config;
+mod control;
+mod decode;
 mod dhcp;
 mod files;
 mod http;
@@ -23,18 +25,35 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, LogFormat, ServeArgs};
+use cli::{Cli, Command, ControlCommand, LogFormat, ServeArgs};
 use config::Config;
+use control::ControlError;
 use server::Logging;
 
 /// A mistake on the command line.
 const EXIT_USAGE: u8 = 2;
 /// pxed could not start, or could not go on.
 const EXIT_FAILURE: u8 = 1;
+/// There is no pxed that could be asked.
+const EXIT_NOT_RUNNING: u8 = 3;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(*args),
+        Command::Decode(args) => match decode::run(&args) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, EXIT_FAILURE),
+        },
+        Command::Control(command) => ask(command),
+    }
+}
+
+/// Asks the pxed that runs.
+fn ask(command: ControlCommand) -> ExitCode {
+    match control::ask(&command.question()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error @ ControlError::NotRunning(_)) => fail(&error, EXIT_NOT_RUNNING),
+        Err(error) => fail(&error, EXIT_FAILURE),
     }
 }
 

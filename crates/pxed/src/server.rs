@@ -5,6 +5,7 @@ mod services;
 
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddrV4, TcpListener};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,6 +20,7 @@ use tracing_subscriber::fmt;
 use crate::cli::LogFormat;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
@@ -85,6 +87,14 @@ pub enum RunError {
     /// The lease store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The control socket could not be had.
+    #[error("the control socket in {}: {error}", state_dir.display())]
+    Control {
+        /// Where.
+        state_dir: PathBuf,
+        /// What the system says.
+        error: io::Error,
+    },
     /// The DHCP thread.
     #[error(transparent)]
     Start(#[from] StartError),
@@ -102,7 +112,7 @@ pub enum RunError {
     System(#[from] io::Error),
 }
 
-/// Serves until SIGINT or SIGTERM.
+/// Serves until SIGINT, SIGTERM or `pxed stop`.
 ///
 /// # Errors
 ///
@@ -118,15 +128,18 @@ pub fn run(config: Config, logging: Logging) -> Result<(), RunError> {
     files.check()?;
     let store = Store::open(&config.state_dir)?;
     let server = load(&store, &config, clock.now())?;
+    let (control, bound) = control_socket(&config.state_dir)?;
     describe(&config, &files);
     let journal = Arc::new(Journal::new(logging.format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
-    let services = Services::new(&config, files, journal);
-    let served = runtime.block_on(services.run(&driver, sockets.tftp, sockets.http));
+    let services = Services::new(&config, files, journal, clock);
+    let served = runtime.block_on(services.run(&driver, sockets.tftp, sockets.http, control));
     // Does not wait for a file system that does not answer.
     runtime.shutdown_background();
+    // Before the store: whoever can lock it makes a socket of its own.
+    drop(bound);
     finish(driver.join(), clock.now())?;
     served
 }
@@ -186,6 +199,12 @@ fn drop_privileges(user: Option<User>, state_dir: &Path) -> Result<(), RunError>
     privileges::drop_to(&user)?;
     info!("running as {}", user.name);
     Ok(())
+}
+
+/// The control socket, where the store has locked the directory.
+fn control_socket(state_dir: &Path) -> Result<(UnixListener, control::Bound), RunError> {
+    let failed = |error| RunError::Control { state_dir: state_dir.to_owned(), error };
+    control::bind(state_dir).map_err(failed)
 }
 
 /// The DHCP server with the leases of the store.

@@ -9,7 +9,8 @@
 //! - `leases.db-wal` and `leases.db-shm`, SQLite's write-ahead log and its index. They belong to
 //!   the database: whoever copies or moves one takes all three. A clean stop removes them;
 //! - `pxed.lock`, locked by the pxed that runs, with its process id: two servers on one table
-//!   would each believe that they alone give addresses.
+//!   would each believe that they alone give addresses;
+//! - `control.sock`, while pxed runs: [`crate::control`].
 //!
 //! # What is durable when
 //!

@@ -204,6 +204,50 @@ fn help_mentions_every_flag() {
 }
 
 #[test]
+fn questions_that_can_not_be_asked() {
+    let mac = "52:54:00:77:00:01";
+    for (words, names, remedy) in [
+        ("leases --mac 52:54", "'--mac <MAC>'", "write 52:54:00:12:34:56"),
+        ("leases --ip 10.0.0", "'--ip <IP>'", "invalid IPv4 address"),
+        ("leases --subnet 10.0.0.0", "'--subnet <NET>'", "write 192.168.77.0/24"),
+        (
+            "leases --state lost",
+            "'--state <STATE>'",
+            "leased, offered, declined, released, expired",
+        ),
+        ("leases release", "<IP>", "Usage: pxed leases release"),
+        ("leases release bench1", "'<IP>'", "invalid IPv4 address"),
+        (&format!("leases --mac {mac} release 10.0.0.1"), "'release'", "--help"),
+        ("events --mac bench1", "'--mac <MAC>'", "write 52:54:00:12:34:56"),
+        ("stop now", "unexpected argument 'now'", "Usage: pxed stop"),
+        ("status --follow", "unexpected argument '--follow'", "Usage: pxed status"),
+    ] {
+        let output = pxed(words);
+        let text = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{words}: {text}");
+        assert!(text.contains(names) && text.contains(remedy), "{words}: {text}");
+    }
+}
+
+#[test]
+fn help_of_the_questions() {
+    for (command, texts) in [
+        ("status", &["--state-dir <DIR>", "[default: /var/lib/pxed]", "--json"][..]),
+        ("leases", &["release", "--mac <MAC>", "--ip <IP>", "--subnet <NET>", "expired", "--json"]),
+        ("leases release", &["<IP>", "it goes on using the address until it asks again", "--json"]),
+        ("events", &["-f, --follow", "--mac <MAC>", "--state-dir <DIR>", "--json"]),
+        ("stop", &["wait until it is gone", "--state-dir <DIR>", "--json"]),
+    ] {
+        let output = pxed(&format!("{command} --help"));
+        // The width of the terminal breaks lines where it likes.
+        let text = said(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        for expected in texts {
+            assert!(text.contains(expected), "{command}: no {expected} in {text}");
+        }
+    }
+}
+
+#[test]
 fn version_is_said() {
     let output = pxed("--version");
     assert!(output.status.success());

@@ -66,6 +66,20 @@ impl fmt::Display for NakReason {
     }
 }
 
+impl NakReason {
+    /// A name for programs.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::NoAddress => "no-address",
+            Self::WrongNetwork => "wrong-network",
+            Self::NotInPool => "not-in-pool",
+            Self::InUse => "in-use",
+            Self::NotYours => "not-yours",
+            Self::Declined => "declined",
+        }
+    }
+}
+
 /// Why a datagram was not answered. Every one is counted under its [`Ignored::label`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Ignored {

@@ -24,7 +24,7 @@ use crate::{Timestamp, limits};
 pub struct Server {
     config: Arc<Config>,
     /// One for each subnet of the configuration, in the same order.
-    tables: Vec<LeaseTable>,
+    pub(super) tables: Vec<LeaseTable>,
     waiting: BTreeMap<CommitId, Waiting>,
     last_commit: CommitId,
 }
@@ -119,9 +119,9 @@ struct Waiting {
 
 /// What is told once a change is durable.
 #[derive(Clone, Debug)]
-struct Told {
-    event: DhcpEvent,
-    reply: Option<Transmit>,
+pub(super) struct Told {
+    pub event: Event,
+    pub reply: Option<Transmit>,
 }
 
 /// A datagram that is a DHCP message, and how it came.
@@ -211,7 +211,8 @@ impl Server {
         let Plan { event, change, reply } = plan;
         match change {
             Change::Put { subnet, lease } => {
-                let commit = self.put(subnet, lease, now, Told { event, reply });
+                let commit =
+                    self.put(subnet, lease, now, Told { event: Event::Dhcp(event), reply });
                 return Output { commit, ..Output::default() };
             }
             Change::Hold { subnet, address, client, until } => {
@@ -241,14 +242,12 @@ impl Server {
             Ok(()) => {
                 self.confirm(&done, now);
                 let Told { event, reply } = done.told;
-                Output { event: Some(Event::Dhcp(event)), transmit: reply, commit: None }
+                Output { event: Some(event), transmit: reply, commit: None }
             }
             Err(error) => {
-                let outcome = Outcome::NotDurable { address: done.lease.address };
-                let left_out = Vec::new();
-                let event = DhcpEvent { outcome, left_out, ..done.told.event.clone() };
+                let event = not_durable(&done);
                 self.take_back(done, error, now);
-                Output { event: Some(Event::Dhcp(event)), ..Output::default() }
+                Output { event, ..Output::default() }
             }
         }
     }
@@ -341,7 +340,7 @@ impl Server {
         Ok((on_link, SubnetId(index), subnet, table))
     }
 
-    fn put(
+    pub(super) fn put(
         &mut self,
         subnet: SubnetId,
         lease: Lease,
@@ -380,6 +379,14 @@ impl Server {
         let on_top = self.waiting.values_mut().filter(|waiting| waiting.lease.address == address);
         on_top.for_each(|waiting| waiting.doomed = true);
     }
+}
+
+/// What is told where a change could not be stored. What an operator asked for is answered to the
+/// operator.
+fn not_durable(failed: &Waiting) -> Option<Event> {
+    let Event::Dhcp(event) = &failed.told.event else { return None };
+    let outcome = Outcome::NotDurable { address: failed.lease.address };
+    Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event.clone() }))
 }
 
 /// Who asks for what.

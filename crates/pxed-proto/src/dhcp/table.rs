@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 
 use super::lease::{ClientKey, Lease, LeaseState};
 use crate::net::AddressRange;
@@ -289,6 +290,28 @@ impl LeaseTable {
             self.declined.remove(&(lease.client.clone(), lease.address));
         }
     }
+}
+
+/// For those who look at the table from outside, in ascending order of addresses.
+impl LeaseTable {
+    /// What was last written of each address behind `after`.
+    pub fn leases_after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = &Lease> {
+        self.leases.range(behind(after)).map(|(_, lease)| lease)
+    }
+
+    /// The offers of addresses behind `after` that are held at `now`: what, to whom, until when.
+    pub fn offers_after(
+        &self,
+        after: Option<Ipv4Addr>,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (Ipv4Addr, &ClientKey, Timestamp)> {
+        let held = self.holds.range(behind(after)).filter(move |(_, hold)| hold.until > now);
+        held.map(|(address, hold)| (*address, &hold.client, hold.until))
+    }
+}
+
+fn behind(after: Option<Ipv4Addr>) -> (Bound<Ipv4Addr>, Bound<Ipv4Addr>) {
+    (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded)
 }
 
 /// Where to look for an address that nobody ever had: a place in the pools that only moves on.

@@ -22,6 +22,7 @@ mod commits;
 mod declines;
 mod discovers;
 mod informs;
+mod inspects;
 mod mutated;
 mod parser;
 mod pxe;

@@ -245,7 +245,8 @@ mod tests {
 
     fn serve(flags: &str) -> ServeArgs {
         let words = ["pxed", "serve"].into_iter().chain(flags.split_whitespace());
-        let Command::Serve(args) = Cli::try_parse_from(words).unwrap().command;
+        let command = Cli::try_parse_from(words).unwrap().command;
+        let Command::Serve(args) = command else { panic!("not serve") };
         *args
     }
 

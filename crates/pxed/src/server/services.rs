@@ -3,18 +3,21 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener;
+use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::event::Event;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::RunError;
+use crate::clock::Clock;
 use crate::config::Config;
+use crate::control;
 use crate::dhcp::{Driver, Status};
 use crate::files::Files;
 use crate::http::{self, Http};
@@ -27,11 +30,12 @@ pub(super) struct Services {
     tftp: tftp::Server,
     http: Arc<Http>,
     journal: Arc<Journal>,
+    clock: Clock,
     status_interval: Duration,
 }
 
 impl Services {
-    pub(super) fn new(config: &Config, files: Files, journal: Arc<Journal>) -> Self {
+    pub(super) fn new(config: &Config, files: Files, journal: Arc<Journal>, clock: Clock) -> Self {
         let files = Arc::new(files);
         let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
         let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
@@ -41,24 +45,29 @@ impl Services {
             tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
             http: Arc::new(Http::new(files, script, Arc::new(http_event))),
             journal,
+            clock,
             status_interval: config.status_interval,
         }
     }
 
-    /// Serves until a signal, then stops `driver` and lets running transfers end. If something
-    /// ends before, pxed would go on deaf: all of it stops then, and that is an error.
+    /// Serves until a signal or a word on the control socket, then stops `driver` and lets running
+    /// transfers end. If something ends before, pxed would go on deaf: all of it stops then, and
+    /// that is an error.
     pub(super) async fn run(
         &self,
         driver: &Driver,
         tftp: Vec<tftp::Listener>,
         http: Vec<TcpListener>,
+        control: UnixListener,
     ) -> Result<(), RunError> {
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
         let mut serving = self.start(tftp, http, &stopped)?;
+        let stop_asked = self.open_desk(driver, control)?;
         info!("ready");
         let result = tokio::select! {
             () = signals.next() => Ok(()),
+            () = stop_asked.notified() => Ok(()),
             () = driver.ended() => Err(RunError::DhcpDied),
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
@@ -96,6 +105,23 @@ impl Services {
         Ok(serving)
     }
 
+    /// Answers on the control socket, until the runtime ends; the result is told when somebody asks
+    /// pxed to stop.
+    fn open_desk(&self, driver: &Driver, control: UnixListener) -> io::Result<Arc<Notify>> {
+        let stop = Arc::new(Notify::new());
+        let desk = control::Desk {
+            dhcp: driver.mailbox().clone(),
+            journal: self.journal.clone(),
+            tftp: self.tftp.clone(),
+            http: self.http.clone(),
+            clock: self.clock,
+            stop: stop.clone(),
+        };
+        let control = tokio::net::UnixListener::from_std(control)?;
+        tokio::spawn(control::serve(control, Arc::new(desk)));
+        Ok(stop)
+    }
+
     /// Writes the status line, again and again.
     async fn report(&self, driver: &Driver) -> Infallible {
         let mut interval = interval(self.status_interval);
@@ -103,17 +129,17 @@ impl Services {
         interval.tick().await;
         loop {
             interval.tick().await;
-            match driver.status().await {
-                Some(status) => self.log(status),
+            match driver.mailbox().status().await {
+                Some(status) => self.log(&status),
                 None => warn!("status: the DHCP thread does not answer"),
             }
         }
     }
 
-    fn log(&self, status: Status) {
-        let Status { active_leases, offers, overflowed } = status;
+    fn log(&self, status: &Status) {
+        let Status { active_leases, offers, overflowed, .. } = status;
         let (tftp, http) = (self.tftp.running(), self.http.running());
-        let since_start = self.journal.summary();
+        let since_start = self.journal.tally();
         info!(
             "status: {active_leases} leases active, {offers} offers held, {tftp} TFTP transfers, \
              {http} HTTP requests, {overflowed} datagrams lost to full buffers; \
@@ -175,7 +201,7 @@ mod tests {
             status_interval: Duration::from_secs(3600),
         };
         let files = Files::new(None, Vec::new()).unwrap();
-        Services::new(&config, files, Arc::new(Journal::new(LogFormat::Text)))
+        Services::new(&config, files, Arc::new(Journal::new(LogFormat::Text)), Clock::start())
     }
 
     /// Whoever has no listeners has nothing to serve, and its end is noticed as well; so there is
@@ -193,8 +219,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let driver = driver(dir.path());
         driver.panic();
+        let (control, _bound) = control::bind(dir.path()).unwrap();
         let (tftp, http) = listeners();
-        let error = services().run(&driver, tftp, http).await.unwrap_err();
+        let error = services().run(&driver, tftp, http, control).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
     }
 
@@ -202,8 +229,9 @@ mod tests {
     async fn pxed_does_not_go_on_without_a_service() {
         let dir = tempfile::tempdir().unwrap();
         let driver = driver(dir.path());
+        let (control, _bound) = control::bind(dir.path()).unwrap();
         let (_, http) = listeners();
-        let error = services().run(&driver, Vec::new(), http).await.unwrap_err();
+        let error = services().run(&driver, Vec::new(), http, control).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");
         assert!(driver.join().is_some());
     }

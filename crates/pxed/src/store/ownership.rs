@@ -8,10 +8,14 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::unistd::User;
 
-/// What the store keeps in its directory.
-const FILES: [&str; 4] = ["leases.db", "leases.db-wal", "leases.db-shm", "pxed.lock"];
+/// What pxed keeps in its directory.
+const FILES: [&str; 5] =
+    ["leases.db", "leases.db-wal", "leases.db-shm", "pxed.lock", "control.sock"];
 
 /// Creates the directory if it is missing, and makes it and the store's files `user`'s.
+///
+/// A directory with anything else in it is somebody's, and not given away: `--state-dir .` is a slip
+/// of the hand.
 ///
 /// Root does this in a directory that an unprivileged user may own, so it follows no link and
 /// touches nothing but regular files that have one name: else that user could have any file of the
@@ -23,11 +27,24 @@ pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(error),
     }
+    refuse_others(state_dir)?;
     give(state_dir, OFlag::O_DIRECTORY, user)?;
-    for name in FILES {
+    // The socket is made anew by whoever serves.
+    for name in FILES.into_iter().filter(|name| *name != "control.sock") {
         match give(&state_dir.join(name), OFlag::empty(), user) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result?,
+        }
+    }
+    Ok(())
+}
+
+fn refuse_others(state_dir: &Path) -> io::Result<()> {
+    for entry in std::fs::read_dir(state_dir)? {
+        let name = entry?.file_name();
+        if !FILES.iter().any(|own| name == *own) {
+            let name = name.display();
+            return Err(io::Error::other(format!("it holds {name}, so it is not pxed's own")));
         }
     }
     Ok(())
@@ -60,6 +77,12 @@ mod tests {
         create_for(&dir, &myself()).unwrap();
         assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700);
         create_for(&dir, &myself()).unwrap();
+
+        let foreign = dir.join("thesis.txt");
+        std::fs::write(&foreign, "").unwrap();
+        let error = create_for(&dir, &myself()).unwrap_err().to_string();
+        assert!(error.contains("thesis.txt"), "{error}");
+        std::fs::remove_file(&foreign).unwrap();
 
         let elsewhere = parent.path().join("elsewhere");
         std::fs::write(&elsewhere, "").unwrap();

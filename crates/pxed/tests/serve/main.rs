@@ -11,8 +11,8 @@
 )]
 
 mod boots;
+mod control;
 mod fetch;
-mod json;
 mod lan;
 mod leases;
 mod logs;

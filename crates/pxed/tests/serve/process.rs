@@ -120,3 +120,25 @@ impl Drop for Pxed {
         let _ = self.child.wait();
     }
 }
+
+/// What a command that asks a running pxed says.
+#[derive(Debug)]
+pub struct Asked {
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+}
+
+/// Asks the pxed with the usual state directory: `leases --json`.
+pub fn ask(lan: &Lan, words: &str) -> Asked {
+    let output = asking(lan, words).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    Asked { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
+}
+
+/// The command that asks so.
+pub fn asking(lan: &Lan, words: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pxed"));
+    command.args(words.split_whitespace()).arg("--state-dir").arg(lan.path().join("state"));
+    command
+}

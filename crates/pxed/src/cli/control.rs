@@ -1,0 +1,135 @@
+//! The commands that ask a running pxed.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Subcommand};
+use pxed_proto::dhcp::AddressState;
+use pxed_proto::net::{Ipv4Net, Mac};
+
+use super::STATE_DIR;
+use crate::control::{Events, Leases, Question, Release, Request, mac, subnet};
+
+/// What is asked of a running pxed, by its control socket.
+#[derive(Debug, Subcommand)]
+pub enum ControlCommand {
+    /// Say how the running pxed stands: what it serves where, how full its pools are, how fast it
+    /// goes, and what it did not answer.
+    Status(ControlArgs),
+    /// List the addresses that clients have, had, or are offered; or free one.
+    Leases(LeasesArgs),
+    /// Show what happened lately: each request, and what became of it.
+    Events(EventsArgs),
+    /// Stop the running pxed as SIGTERM does, and wait until it is gone: running transfers may end
+    /// for up to ten seconds.
+    Stop(ControlArgs),
+}
+
+/// Whom to ask, and how to show the answer.
+#[derive(Args, Clone, Debug)]
+pub struct ControlArgs {
+    /// The state directory of the pxed to ask.
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    state_dir: PathBuf,
+
+    /// Print JSON, an object a line; docs/control.md lists the fields.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The flags of `pxed leases`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct LeasesArgs {
+    #[command(subcommand)]
+    command: Option<LeasesCommand>,
+
+    /// Only those of this machine.
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    mac: Option<Mac>,
+
+    /// Only this address.
+    #[arg(long, value_name = "IP")]
+    ip: Option<Ipv4Addr>,
+
+    /// Only those in this network, such as 192.168.77.0/24.
+    #[arg(long, value_name = "NET", value_parser = subnet)]
+    subnet: Option<Ipv4Net>,
+
+    /// Only those that stand so.
+    #[arg(long, value_name = "STATE",
+          value_parser = PossibleValuesParser::new(AddressState::ALL.map(AddressState::as_str)))]
+    state: Option<String>,
+
+    #[command(flatten)]
+    whom: ControlArgs,
+}
+
+/// What is done to a lease.
+#[derive(Debug, Subcommand)]
+enum LeasesCommand {
+    /// Free the lease of an address, or an address that was declined.
+    ///
+    /// The client is not told: it goes on using the address until it asks again, which is when half
+    /// of its lease time is over, or when it boots. Another client may be given the address before;
+    /// so free what you know to be switched off.
+    Release(ReleaseArgs),
+}
+
+/// The flags of `pxed leases release`.
+#[derive(Args, Debug)]
+struct ReleaseArgs {
+    /// The address to free.
+    #[arg(value_name = "IP")]
+    ip: Ipv4Addr,
+
+    #[command(flatten)]
+    whom: ControlArgs,
+}
+
+/// The flags of `pxed events`.
+#[derive(Args, Debug)]
+pub struct EventsArgs {
+    /// Go on with what happens from now on.
+    #[arg(short, long)]
+    follow: bool,
+
+    /// Only what concerns this machine.
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    mac: Option<Mac>,
+
+    #[command(flatten)]
+    whom: ControlArgs,
+}
+
+impl ControlCommand {
+    /// What it asks, and whom.
+    pub fn question(self) -> Question {
+        let (request, ControlArgs { state_dir, json }) = match self {
+            Self::Status(whom) => (Request::Status, whom),
+            Self::Leases(args) => args.request(),
+            Self::Events(EventsArgs { follow, mac, whom }) => {
+                (Request::Events(Events { follow, mac: mac.map(|mac| mac.to_string()) }), whom)
+            }
+            Self::Stop(whom) => (Request::Stop, whom),
+        };
+        Question { request, state_dir, json }
+    }
+}
+
+impl LeasesArgs {
+    fn request(self) -> (Request, ControlArgs) {
+        match self.command {
+            Some(LeasesCommand::Release(ReleaseArgs { ip, whom })) => {
+                (Request::Release(Release { ip }), whom)
+            }
+            None => {
+                let (mac, subnet) = (self.mac.map(|mac| mac.to_string()), self.subnet);
+                let subnet = subnet.map(|subnet| subnet.to_string());
+                let wanted = Leases { mac, ip: self.ip, subnet, state: self.state };
+                (Request::Leases(wanted), self.whom)
+            }
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What the answers hold: the objects of docs/control.md, for those who write and who read them.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{AddressState, ClientKey, Config, KnownAddress, PoolUse, Subnet, SubnetUse};
+use pxed_proto::text::Hex;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Rfc3339;
+use crate::dhcp;
+
+/// How pxed stands. Whoever reads one of another version gets nothing where there is nothing.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Status {
+    /// Of pxed.
+    pub version: String,
+    /// Of the process.
+    pub pid: u32,
+    /// When it started, and how long ago that is.
+    pub started: String,
+    pub uptime_seconds: u64,
+    /// Where its configuration is from.
+    pub configuration: String,
+    /// What is served where.
+    pub subnets: Vec<SubnetStatus>,
+    /// Leases that clients have, and offers that are held, everywhere.
+    pub active_leases: u64,
+    pub offers: u64,
+    /// How fast it goes.
+    pub rates: Rates,
+    /// How often what happened since the start.
+    pub counters: BTreeMap<String, u64>,
+    /// Datagrams that were not answered, by reason.
+    pub ignored: BTreeMap<String, u64>,
+    /// Datagrams that the kernel had no room for.
+    pub lost_to_full_buffers: u64,
+    /// What runs now.
+    pub tftp_transfers: u64,
+    pub http_requests: u64,
+}
+
+/// What is served on a subnet.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SubnetStatus {
+    pub subnet: String,
+    pub interface: String,
+    /// What pxed does there.
+    pub mode: String,
+    /// Who answers.
+    pub server: String,
+    /// Where machines are sent for files.
+    pub tftp: String,
+    pub http: String,
+    pub pools: Vec<PoolStatus>,
+    /// Leases of addresses that are in no pool any more.
+    pub leased_outside_pools: u64,
+}
+
+/// How full a pool is.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PoolStatus {
+    pub range: String,
+    pub addresses: u64,
+    pub used: u64,
+    pub held: u64,
+    pub declined: u64,
+    pub free: u64,
+}
+
+/// Means of the last seconds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rates {
+    pub of_seconds: u64,
+    pub datagrams_per_second: f64,
+    pub acks_per_second: f64,
+}
+
+/// The subnets of the status.
+pub fn subnets(status: &dhcp::Status) -> Vec<SubnetStatus> {
+    let subnets = status.config.subnets.iter().zip(&status.pools);
+    subnets.map(|(subnet, pools)| subnet_status(&status.config, subnet, pools)).collect()
+}
+
+fn subnet_status(config: &Config, subnet: &Subnet, used: &SubnetUse) -> SubnetStatus {
+    let link = config.links.get(subnet.link.0);
+    SubnetStatus {
+        subnet: subnet.net.to_string(),
+        interface: link.map(|link| link.name.to_string()).unwrap_or_default(),
+        mode: "full".to_owned(),
+        server: subnet.server.to_string(),
+        tftp: config.catalog.tftp_server.unwrap_or(subnet.services.tftp).to_string(),
+        http: format!("http://{}/", subnet.services.http),
+        pools: used.pools.iter().map(pool_status).collect(),
+        leased_outside_pools: used.outside,
+    }
+}
+
+fn pool_status(pool: &PoolUse) -> PoolStatus {
+    PoolStatus {
+        range: pool.range.to_string(),
+        addresses: pool.range.count(),
+        used: pool.leased,
+        held: pool.offered,
+        declined: pool.declined,
+        free: pool.free(),
+    }
+}
+
+/// An address that a client has, had, or is offered.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Lease {
+    pub ip: Ipv4Addr,
+    pub subnet: String,
+    pub state: String,
+    /// Of the client; hardware that is no Ethernet is written as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// Where the client is known by this (option 61, in hexadecimal).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+    /// The last ACK.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub granted: Option<String>,
+    /// Until when it is so, or since when it is free; never, if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
+    /// How long it is so, if that has an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<u64>,
+}
+
+impl Lease {
+    /// What is told of an address.
+    pub fn of(known: &KnownAddress, now: Timestamp) -> Self {
+        let endless = known.until == Timestamp::FOREVER;
+        let is_free = matches!(known.state, AddressState::Released | AddressState::Expired);
+        let left = (!endless && !is_free).then(|| known.until.since(now).as_secs());
+        let client_id = match &known.client {
+            ClientKey::Identifier(id) => Some(Hex(id).to_string()),
+            ClientKey::Hardware(_) => None,
+        };
+        Self {
+            ip: known.address,
+            subnet: known.subnet.to_string(),
+            state: known.state.to_string(),
+            mac: known.hardware.map(|hardware| hardware.to_string()),
+            client_id,
+            host_name: known.host_name.clone(),
+            granted: known.granted.map(|at| Rfc3339(at).to_string()),
+            until: (!endless).then(|| Rfc3339(known.until).to_string()),
+            seconds_left: left,
+        }
+    }
+}
+
+/// A lease that was freed, and whose it was.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Released {
+    pub ip: Ipv4Addr,
+    pub mac: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub host_name: Option<String>,
+}
+
+/// How many lines came before.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Count {
+    pub count: u64,
+}
+
+/// The process that stops.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Stopping {
+    pub pid: u32,
+}

@@ -1,0 +1,165 @@
+//! What other threads ask of the DHCP thread: they leave a word and wake it.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use nix::sys::eventfd::EventFd;
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{AddressState, Config, KnownAddress, Lease, NotReleased, Server, SubnetUse};
+use pxed_proto::net::{Ipv4Net, Mac};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::store::Answers;
+
+/// How long a question waits: the thread never waits for anything but datagrams, and the store for
+/// a disk that is busy.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// How many addresses are looked at for one question: a long list must not keep the thread from its
+/// datagrams for more than a millisecond.
+const PAGE: usize = 1024;
+
+/// Where an answer goes.
+pub(super) type Reply<T> = oneshot::Sender<T>;
+
+/// What the thread is told by others.
+pub(super) enum Word {
+    Committed(Answers),
+    Status(Reply<Status>),
+    Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
+    Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
+    Stop,
+    /// What a bug would do.
+    #[cfg(test)]
+    Panic,
+}
+
+/// How the DHCP server stands.
+#[derive(Clone, Debug)]
+pub struct Status {
+    /// The configuration that is in force.
+    pub config: Arc<Config>,
+    /// How full the pools are: one for each subnet of the configuration.
+    pub pools: Vec<SubnetUse>,
+    /// Leases that clients have.
+    pub active_leases: usize,
+    /// Offers that are held.
+    pub offers: usize,
+    /// Datagrams that the kernel had no room for.
+    pub overflowed: u64,
+}
+
+/// Which addresses are asked for: those that all of these fit.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Of this machine.
+    pub mac: Option<Mac>,
+    /// This one.
+    pub ip: Option<Ipv4Addr>,
+    /// In this network.
+    pub subnet: Option<Ipv4Net>,
+    /// That stand so.
+    pub state: Option<AddressState>,
+}
+
+/// A part of a list of addresses.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// What was asked for, of what was looked at.
+    pub addresses: Vec<KnownAddress>,
+    /// The last that was looked at, if there may be more behind it.
+    pub next: Option<Ipv4Addr>,
+}
+
+/// Why a lease was not freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReleaseError {
+    /// There is nothing to free.
+    Nothing(NotReleased),
+    /// It could not be stored, and so the client still has it.
+    NotDurable,
+}
+
+/// Reaches the thread.
+#[derive(Clone)]
+pub struct Mailbox {
+    pub(super) words: Sender<Word>,
+    pub(super) wake: Arc<EventFd>,
+}
+
+impl Mailbox {
+    pub(super) fn leave(&self, word: Word) {
+        // The thread is gone only when pxed stops; nobody needs the word then.
+        if self.words.send(word).is_ok() {
+            let _ = self.wake.write(1);
+        }
+    }
+
+    /// How the server stands; `None` if the thread does not answer.
+    pub async fn status(&self) -> Option<Status> {
+        self.ask(Word::Status).await
+    }
+
+    /// A part of the addresses that clients have, had, or are offered: what comes after `after`.
+    pub async fn addresses(&self, wanted: Wanted, after: Option<Ipv4Addr>) -> Option<Page> {
+        self.ask(|reply| Word::Addresses(wanted, after, reply)).await
+    }
+
+    /// Frees a lease; the answer is its last row, and comes when that is durable.
+    pub async fn release(&self, address: Ipv4Addr) -> Option<Result<Lease, ReleaseError>> {
+        self.ask(|reply| Word::Release(address, reply)).await
+    }
+
+    async fn ask<T>(&self, word: impl FnOnce(Reply<T>) -> Word) -> Option<T> {
+        let (sender, receiver) = oneshot::channel();
+        self.leave(word(sender));
+        timeout(PATIENCE, receiver).await.ok()?.ok()
+    }
+}
+
+impl Wanted {
+    fn fits(&self, known: &KnownAddress) -> bool {
+        let mac = known.hardware.and_then(|hardware| hardware.mac());
+        self.mac.is_none_or(|wanted| mac == Some(wanted))
+            && self.ip.is_none_or(|wanted| known.address == wanted)
+            && self.subnet.is_none_or(|wanted| wanted.contains(known.address))
+            && self.state.is_none_or(|wanted| known.state == wanted)
+    }
+
+    /// The first that is worth a look: the one before where it is.
+    fn begins_after(&self) -> Option<Ipv4Addr> {
+        let first = self.ip.or(self.subnet.map(Ipv4Net::network))?;
+        first.to_bits().checked_sub(1).map(Ipv4Addr::from_bits)
+    }
+
+    fn is_over(&self, address: Ipv4Addr) -> bool {
+        let last = self.ip.or(self.subnet.map(Ipv4Net::broadcast));
+        last.is_some_and(|last| address >= last)
+    }
+}
+
+/// Looks at so many addresses after `after`.
+pub(super) fn page(
+    server: &Server,
+    wanted: &Wanted,
+    after: Option<Ipv4Addr>,
+    now: Timestamp,
+) -> Page {
+    let (mut addresses, mut last) = (Vec::new(), None);
+    let after = after.max(wanted.begins_after());
+    for (looked_at, known) in server.known_addresses(after, now).enumerate() {
+        let address = known.address;
+        addresses.extend(wanted.fits(&known).then_some(known));
+        if wanted.is_over(address) {
+            break;
+        }
+        if looked_at + 1 == PAGE {
+            last = Some(address);
+            break;
+        }
+    }
+    Page { addresses, next: last }
+}

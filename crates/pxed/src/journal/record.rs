@@ -1,0 +1,270 @@
+//! An event and when it was: how it reads, and its fields as JSON. docs/control.md lists them.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use pxed_proto::Timestamp;
+use pxed_proto::boot::Boot;
+use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
+use pxed_proto::machine::Machine;
+use pxed_proto::net::Mac;
+use pxed_proto::text::Printable;
+use serde::{Serialize, Serializer};
+
+use super::counters::{heard, sent};
+use crate::clock::{Rfc3339, wall_clock};
+
+/// An event that was recorded.
+#[derive(Debug)]
+pub struct Record {
+    time: Timestamp,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Record {
+    /// An event that happened now.
+    pub fn new(event: Event) -> Self {
+        Self { time: wall_clock(), event }
+    }
+
+    /// Is it worth a line in every log? What is not answered, and what ends by itself, is not.
+    pub fn is_milestone(&self) -> bool {
+        match &self.event {
+            Event::Dhcp(event) => !matches!(event.outcome, Outcome::Ignored(_)),
+            Event::Tftp(event) => !matches!(event.outcome, TftpOutcome::Ignored(_)),
+            Event::Expired { .. } => false,
+            Event::Freed { .. } | Event::Http(_) => true,
+        }
+    }
+
+    /// The machine that it is about.
+    pub fn mac(&self) -> Option<Mac> {
+        match &self.event {
+            Event::Dhcp(event) => event.request.and_then(|request| request.machine.mac()),
+            Event::Expired { machine, .. } | Event::Freed { machine, .. } => machine.mac(),
+            Event::Tftp(event) => event.machine,
+            Event::Http(event) => event.machine,
+        }
+    }
+
+    /// The event as one line.
+    pub fn message(&self) -> String {
+        match &self.event {
+            Event::Dhcp(event) => format!("{}: {}", event.heard(), event.done()),
+            Event::Expired { address, machine } => {
+                format!("lease of {address} by {} expired", machine.hardware)
+            }
+            Event::Freed { address, machine } => {
+                format!("lease of {address} by {} freed by the operator", machine.hardware)
+            }
+            Event::Tftp(event) => event.to_string(),
+            Event::Http(event) => event.to_string(),
+        }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let facts = match &self.event {
+            Event::Dhcp(event) => Facts::Dhcp(dhcp(event)),
+            Event::Expired { address, machine } => Facts::Expired(lease(*address, machine)),
+            Event::Freed { address, machine } => Facts::Freed(lease(*address, machine)),
+            Event::Tftp(event) => Facts::Tftp(tftp(event)),
+            Event::Http(event) => Facts::Http(http(event)),
+        };
+        let timestamp = Rfc3339(self.time).to_string();
+        let level = if self.is_milestone() { "INFO" } else { "DEBUG" };
+        Line { timestamp, level, message: self.message(), facts }.serialize(serializer)
+    }
+}
+
+/// The object of every event. The first three are those of every line of the JSON log.
+#[derive(Serialize)]
+struct Line<'a> {
+    timestamp: String,
+    level: &'static str,
+    message: String,
+    #[serde(flatten)]
+    facts: Facts<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "lowercase")]
+enum Facts<'a> {
+    Dhcp(Dhcp<'a>),
+    Expired(Lease),
+    Freed(Lease),
+    Tftp(Tftp),
+    Http(Http),
+}
+
+#[derive(Serialize)]
+struct Lease {
+    ip: Ipv4Addr,
+    mac: String,
+}
+
+fn lease(ip: Ipv4Addr, machine: &Machine) -> Lease {
+    Lease { ip, mac: machine.hardware.to_string() }
+}
+
+#[derive(Default, Serialize)]
+#[serde(default)]
+struct Dhcp<'a> {
+    interface: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uuid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    xid: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    firmware: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    relay: Option<Ipv4Addr>,
+    heard: &'static str,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_state: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
+    #[serde(skip_serializing_if = "<[u8]>::is_empty")]
+    left_out: &'a [u8],
+}
+
+fn dhcp(event: &DhcpEvent) -> Dhcp<'_> {
+    let (heard, outcome) = (heard(event), sent(&event.outcome));
+    let facts = Dhcp { heard, outcome, left_out: &event.left_out, ..of_outcome(&event.outcome) };
+    let facts = Dhcp { interface: &event.link, ..facts };
+    let Some(request) = event.request else { return facts };
+    Dhcp {
+        mac: Some(request.machine.hardware.to_string()),
+        uuid: request.machine.uuid.map(|uuid| uuid.to_string()),
+        xid: Some(format!("{:08x}", request.xid)),
+        firmware: Some(request.firmware.to_string()),
+        relay: request.relay,
+        ..facts
+    }
+}
+
+fn of_outcome(outcome: &Outcome) -> Dhcp<'static> {
+    let nothing = Dhcp::default();
+    match outcome {
+        Outcome::Offered { address, boot } | Outcome::Informed { address, boot } => {
+            Dhcp { ip: Some(*address), ..of_boot(boot) }
+        }
+        Outcome::Acked { address, lease_time, state, boot } => Dhcp {
+            ip: Some(*address),
+            seconds: Some(lease_time.as_secs()),
+            client_state: Some(state.to_string()),
+            ..of_boot(boot)
+        },
+        Outcome::Refused { address, reason } => {
+            Dhcp { ip: *address, reason: Some(reason.label()), ..nothing }
+        }
+        Outcome::Declined { address, probation } => {
+            Dhcp { ip: Some(*address), seconds: Some(probation.as_secs()), ..nothing }
+        }
+        Outcome::Released { address } | Outcome::NotDurable { address } => {
+            Dhcp { ip: Some(*address), ..nothing }
+        }
+        Outcome::Ignored(reason) => Dhcp { reason: Some(reason.label()), ..nothing },
+    }
+}
+
+fn of_boot(boot: &Boot) -> Dhcp<'static> {
+    let nothing = Dhcp::default();
+    match boot {
+        Boot::Nothing => nothing,
+        Boot::File(file) => Dhcp { boot: Some(file.to_string()), ..nothing },
+        Boot::NoLoader(_) => Dhcp { reason: Some("no-loader"), ..nothing },
+    }
+}
+
+#[derive(Serialize)]
+struct Tftp {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    ip: IpAddr,
+    port: u16,
+    file: String,
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    bytes: u64,
+    ms: u64,
+    retransmissions: u32,
+    blksize: u16,
+    windowsize: u16,
+}
+
+fn tftp(event: &TftpEvent) -> Tftp {
+    let (outcome, reason) = of_tftp_outcome(&event.outcome);
+    Tftp {
+        mac: event.machine.map(|mac| mac.to_string()),
+        ip: event.client.ip(),
+        port: event.client.port(),
+        file: Printable(&event.file).to_string(),
+        outcome,
+        reason,
+        bytes: event.bytes,
+        ms: milliseconds(event.duration),
+        retransmissions: event.retransmissions,
+        blksize: event.blksize,
+        windowsize: event.windowsize,
+    }
+}
+
+fn of_tftp_outcome(outcome: &TftpOutcome) -> (&'static str, Option<String>) {
+    match outcome {
+        TftpOutcome::Completed => ("completed", None),
+        TftpOutcome::Aborted { code, message } => {
+            ("aborted", Some(format!("error {code} {}", Printable(message))))
+        }
+        TftpOutcome::TimedOut => ("timed-out", None),
+        TftpOutcome::NotFound => ("not-found", None),
+        TftpOutcome::Refused(reason) => ("refused", Some((*reason).to_owned())),
+        TftpOutcome::Failed(error) => ("failed", Some(error.clone())),
+        TftpOutcome::Stopped => ("stopped", None),
+        TftpOutcome::Ignored(reason) => ("ignored", Some((*reason).to_owned())),
+    }
+}
+
+#[derive(Serialize)]
+struct Http {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    ip: IpAddr,
+    port: u16,
+    method: String,
+    target: String,
+    status: u16,
+    bytes: u64,
+    ms: u64,
+    complete: bool,
+}
+
+fn http(event: &HttpEvent) -> Http {
+    Http {
+        mac: event.machine.map(|mac| mac.to_string()),
+        ip: event.client.ip(),
+        port: event.client.port(),
+        method: Printable(event.method.as_bytes()).to_string(),
+        target: Printable(event.target.as_bytes()).to_string(),
+        status: event.status,
+        bytes: event.bytes,
+        ms: milliseconds(event.duration),
+        complete: event.complete,
+    }
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
