@@ -5,6 +5,7 @@
 //! hands the batch's lease changes to the store as one group. When the store says that they are
 //! durable, the server lets the held replies go.
 
+use std::collections::VecDeque;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, Sender};
@@ -14,7 +15,8 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, Commit, LinkId, Output, Server, Transmit};
+use pxed_proto::dhcp::{Arrival, Commit, Config, LinkId, Output, Server, Transmit};
+use pxed_proto::limits;
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
 use pxed_proto::wire::options::Decoded;
@@ -40,6 +42,7 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(5);
 enum Word {
     Committed(Answers),
     Status(oneshot::Sender<Status>),
+    Reconfigure(Arc<Config>, oneshot::Sender<()>),
     Stop,
     /// What a bug would do.
     #[cfg(test)]
@@ -110,6 +113,7 @@ impl Driver {
             journal,
             clock,
             commits: Vec::new(),
+            delayed: VecDeque::new(),
             stopping: false,
             _life: life,
         };
@@ -123,6 +127,13 @@ impl Driver {
         let (sender, receiver) = oneshot::channel();
         self.mailbox.leave(Word::Status(sender));
         timeout(STATUS_PATIENCE, receiver).await.ok()?.ok()
+    }
+
+    /// Takes another configuration, on the same links; `false` if the thread does not answer.
+    pub async fn reconfigure(&self, config: Arc<Config>) -> bool {
+        let (sender, receiver) = oneshot::channel();
+        self.mailbox.leave(Word::Reconfigure(config, sender));
+        timeout(STATUS_PATIENCE, receiver).await.is_ok_and(|answer| answer.is_ok())
     }
 
     /// Returns when the thread has ended, whatever the reason.
@@ -170,6 +181,8 @@ struct Worker {
     clock: Clock,
     /// What this round has for the store.
     commits: Vec<Commit>,
+    /// Offers that wait, and until when.
+    delayed: VecDeque<(Timestamp, Transmit)>,
     /// It was told to end, or has nothing left to do it with.
     stopping: bool,
     /// Dropped with the rest, also by a panic.
@@ -188,6 +201,7 @@ impl Worker {
             for event in self.server.handle_timeout(now) {
                 self.journal.record(event);
             }
+            self.send_delayed(now);
             for index in 0..self.sockets.len() {
                 self.receive(index, now);
             }
@@ -199,7 +213,9 @@ impl Worker {
 
     /// Sleeps until a datagram, a word or the server's next timeout.
     fn wait(&self) {
-        let until = self.server.poll_timeout().map(|at| at.since(self.clock.now()));
+        let delayed = self.delayed.iter().map(|(due, _)| *due).min();
+        let until = self.server.poll_timeout().into_iter().chain(delayed).min();
+        let until = until.map(|at| at.since(self.clock.now()));
         let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
@@ -216,6 +232,10 @@ impl Worker {
             match word {
                 Word::Committed(answers) => self.committed(answers),
                 Word::Status(reply) => drop(reply.send(self.status())),
+                Word::Reconfigure(config, done) => {
+                    self.server.reconfigure(config, self.clock.now());
+                    let _ = done.send(());
+                }
                 Word::Stop => self.stopping = true,
                 #[cfg(test)]
                 Word::Panic => panic!("a bug"),
@@ -242,25 +262,43 @@ impl Worker {
 
     /// Transmit, then tell; what is to be committed waits for the end of the round.
     fn carry_out(&mut self, output: Output) {
-        if let Some(transmit) = &output.transmit {
+        if let Some(transmit) = output.transmit {
             self.send(transmit);
         }
         if let Some(event) = output.event {
             self.journal.record(event);
         }
-        self.commits.extend(output.commit);
+        self.commits.extend(output.commits);
     }
 
-    /// Sends by the interface that has the reply's source address.
-    fn send(&self, transmit: &Transmit) {
+    /// Sends at once, or keeps for later what is to come after another server's.
+    fn send(&mut self, transmit: Transmit) {
+        if transmit.delay.is_zero() {
+            return self.send_now(&transmit);
+        }
+        let due = self.clock.now() + transmit.delay;
+        // A client whose OFFER does not come asks again.
+        if self.delayed.len() < limits::DELAYED_OFFERS_MAX {
+            self.delayed.push_back((due, transmit));
+        }
+    }
+
+    fn send_now(&self, transmit: &Transmit) {
         log_reply(transmit);
-        let mut links = self.server.config().links.iter().zip(&self.sockets);
-        let by = links.find(|(link, _)| link.addresses.contains(&transmit.source));
-        if let Some((link, sockets)) = by
+        let (links, link) = (&self.server.config().links, transmit.link.0);
+        if let (Some(sockets), Some(link)) = (self.sockets.get(link), links.get(link))
             && let Err(error) = sockets.send(transmit)
         {
             self.journal.send_failed(&link.name, &error);
         }
+    }
+
+    /// Sends what has waited long enough.
+    fn send_delayed(&mut self, now: Timestamp) {
+        let (due, rest) = self.delayed.drain(..).partition(|(due, _)| *due <= now);
+        self.delayed = rest;
+        let due: VecDeque<(Timestamp, Transmit)> = due;
+        due.iter().for_each(|(_, transmit)| self.send_now(transmit));
     }
 
     fn hand_over_commits(&mut self) {
@@ -318,7 +356,7 @@ fn log_datagram(arrival: &Arrival, datagram: &[u8]) {
 
 fn log_reply(transmit: &Transmit) {
     if enabled!(Level::DEBUG) {
-        let Transmit { destination, source, message } = transmit;
+        let Transmit { destination, source, message, .. } = transmit;
         let len = message.len();
         debug!("sending {len} octets from {source} to {destination:?}\n{}", described(message));
     }
@@ -338,9 +376,10 @@ pub(crate) mod tests {
 
     /// A driver without sockets, with a store in `state_dir`.
     pub(crate) fn driver(state_dir: &std::path::Path) -> Driver {
-        let nothing = pxed_proto::dhcp::Config {
+        let nothing = Config {
             links: Vec::new(),
             subnets: Vec::new(),
+            policy: pxed_proto::dhcp::Policy::default(),
             catalog: Arc::default(),
         };
         let store = Store::open(state_dir).unwrap();

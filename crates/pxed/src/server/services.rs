@@ -16,9 +16,9 @@ use tracing::{info, warn};
 use super::RunError;
 use crate::config::Config;
 use crate::dhcp::{Driver, Status};
-use crate::files::Files;
 use crate::http::{self, Http};
 use crate::journal::Journal;
+use crate::reload::{Live, Reload};
 use crate::script;
 use crate::tftp;
 
@@ -31,17 +31,17 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn new(config: &Config, files: Files, journal: Arc<Journal>) -> Self {
-        let files = Arc::new(files);
+    pub(super) fn new(config: &Config, live: &Arc<Live>, journal: Arc<Journal>) -> Self {
+        let files = live.files.clone();
         let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
         let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
         let http_event = move |event| http_journal.record(Event::Http(event));
-        let script = script::writer(config.dhcp.catalog.clone(), files.clone(), journal.clone());
+        let script = script::writer(live.clone(), journal.clone());
         Self {
             tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
             http: Arc::new(Http::new(files, script, Arc::new(http_event))),
             journal,
-            status_interval: config.status_interval,
+            status_interval: config.service.status_interval,
         }
     }
 
@@ -50,6 +50,7 @@ impl Services {
     pub(super) async fn run(
         &self,
         driver: &Driver,
+        reload: &Reload,
         tftp: Vec<tftp::Listener>,
         http: Vec<TcpListener>,
     ) -> Result<(), RunError> {
@@ -57,8 +58,17 @@ impl Services {
         let (stop, stopped) = watch::channel(false);
         let mut serving = self.start(tftp, http, &stopped)?;
         info!("ready");
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reloads = async {
+            // What went wrong is in the log; who sends a signal hears nothing.
+            while hangup.recv().await.is_some() {
+                let _ = reload.run(driver).await;
+            }
+            std::future::pending().await
+        };
         let result = tokio::select! {
             () = signals.next() => Ok(()),
+            never = reloads => match never {},
             () = driver.ended() => Err(RunError::DhcpDied),
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
@@ -153,29 +163,38 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::cli::LogFormat;
-    use crate::config::Loaders;
-    use crate::dhcp::tests::driver;
+    use std::sync::RwLock;
 
-    fn services() -> Services {
+    use clap::Parser;
+    use pxed_proto::dhcp::Policy;
+
+    use super::*;
+    use crate::cli::{Cli, Command, LogFormat};
+    use crate::config::{Loaders, Service};
+    use crate::dhcp::tests::driver;
+    use crate::files::Files;
+
+    fn services() -> (Services, Reload) {
         let dhcp = pxed_proto::dhcp::Config {
             links: Vec::new(),
             subnets: Vec::new(),
+            policy: Policy::default(),
             catalog: Arc::default(),
         };
         let config = Config {
             interfaces: Vec::new(),
             dhcp: Arc::new(dhcp),
             loaders: Loaders::find(None),
-            boot_dir: None,
             named_files: Vec::new(),
-            state_dir: "unused".into(),
-            user: None,
-            status_interval: Duration::from_secs(3600),
+            service: Service { status_interval: Duration::from_secs(3600), ..Service::default() },
         };
-        let files = Files::new(None, Vec::new()).unwrap();
-        Services::new(&config, files, Arc::new(Journal::new(LogFormat::Text)))
+        let files = Arc::new(Files::new(None, Vec::new()).unwrap());
+        let live = Arc::new(Live { catalog: RwLock::default(), files });
+        let services = Services::new(&config, &live, Arc::new(Journal::new(LogFormat::Text)));
+        let Command::Serve(args) = Cli::parse_from(["pxed", "serve", "-i", "lo"]).command else {
+            panic!()
+        };
+        (services, Reload::new(*args, config, live))
     }
 
     /// Whoever has no listeners has nothing to serve, and its end is noticed as well; so there is
@@ -194,7 +213,8 @@ mod tests {
         let driver = driver(dir.path());
         driver.panic();
         let (tftp, http) = listeners();
-        let error = services().run(&driver, tftp, http).await.unwrap_err();
+        let (services, reload) = services();
+        let error = services.run(&driver, &reload, tftp, http).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
     }
 
@@ -203,7 +223,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let driver = driver(dir.path());
         let (_, http) = listeners();
-        let error = services().run(&driver, Vec::new(), http).await.unwrap_err();
+        let (services, reload) = services();
+        let error = services.run(&driver, &reload, Vec::new(), http).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");
         assert!(driver.join().is_some());
     }
