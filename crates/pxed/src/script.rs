@@ -80,13 +80,16 @@ fn environment() -> Environment<'static> {
     // A name that is misspelt is a mistake, and not nothing.
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_auto_escape_callback(|_| AutoEscape::None);
-    // A script is served as it was written.
-    environment.set_keep_trailing_newline(true);
     environment
 }
 
 fn render(template: &str, facts: &Value) -> Result<String, String> {
-    environment().render_str(template, facts).map_err(|error| error.to_string())
+    let mut text = environment().render_str(template, facts).map_err(|error| error.to_string())?;
+    // The engine takes a last line's end away; a script is served as it was written.
+    if template.ends_with('\n') && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
 }
 
 /// Can every machine's value be filled in?
