@@ -5,7 +5,7 @@
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use crate::catalog::{Catalog, Loader, Profile};
+use crate::catalog::{Catalog, Profile};
 use crate::machine::{Architecture, Firmware, Machine};
 
 /// What a machine boots next.
@@ -13,8 +13,8 @@ use crate::machine::{Architecture, Firmware, Machine};
 pub enum Decision<'c> {
     /// It is not booting: no boot option concerns it.
     NotBooting,
-    /// A loader, which brings it to iPXE.
-    Loader(&'c Loader),
+    /// A loader's file, which brings it to iPXE.
+    Loader(&'c str),
     /// The boot file that the operator named.
     BootFile(&'c str),
     /// A script: iPXE is there.
@@ -23,19 +23,33 @@ pub enum Decision<'c> {
     NoLoader(Option<Architecture>),
 }
 
-/// Decides what `machine` boots next. iPXE is never given a loader again: that is what chain loops
+/// What the operator wants for one machine; empty where pxed is to choose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wishes<'c> {
+    /// The profile, by name.
+    pub profile: Option<&'c str>,
+    /// The loader's file for the machine's architecture.
+    pub loader: Option<&'c str>,
+    /// What PXE and HTTP Boot firmware loads instead of a loader.
+    pub boot_file: Option<&'c str>,
+    /// Where PXE firmware finds its boot file instead of here.
+    pub tftp_server: Option<Ipv4Addr>,
+}
+
+/// Decides what a machine boots next. iPXE is never given a loader again: that is what chain loops
 /// are made of.
-pub fn decide<'c>(machine: &Machine, firmware: Firmware, catalog: &'c Catalog) -> Decision<'c> {
+pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog) -> Decision<'c> {
     let (arch, named) = match firmware {
         Firmware::NotBooting => return Decision::NotBooting,
-        Firmware::Ipxe(_) => return Decision::Script(catalog.profile(machine)),
+        Firmware::Ipxe(_) => return Decision::Script(catalog.profile(wishes.profile)),
         // A PXE ROM can not load a URL.
-        Firmware::Pxe(arch) => (arch, catalog.boot_file.as_deref().filter(|file| !is_url(file))),
-        Firmware::HttpBoot(arch) => (arch, catalog.boot_file.as_deref()),
+        Firmware::Pxe(arch) => (arch, wishes.boot_file.filter(|file| !is_url(file))),
+        Firmware::HttpBoot(arch) => (arch, wishes.boot_file),
     };
-    match (named, arch.and_then(|arch| catalog.loader(arch))) {
+    let known = || arch.and_then(|arch| catalog.loader(arch)).map(|loader| loader.file.as_str());
+    match (named, wishes.loader.or_else(known)) {
         (Some(file), _) => Decision::BootFile(file),
-        (None, Some(loader)) => Decision::Loader(loader),
+        (None, Some(file)) => Decision::Loader(file),
         (None, None) => Decision::NoLoader(arch),
     }
 }
@@ -59,16 +73,18 @@ impl Services {
         }
     }
 
-    /// The absolute URL of the machine's iPXE script.
-    pub fn script_url(&self, machine: &Machine) -> String {
+    /// The absolute URL of the machine's iPXE script. It names the profile that was decided on, if
+    /// that is not everybody's, so that the HTTP server does not decide another time with less
+    /// knowledge.
+    pub fn script_url(&self, machine: &Machine, profile: Option<&str>) -> String {
         let url = match machine.mac() {
             Some(_) => self.url(machine, "boot.ipxe"),
             None => format!("http://{}/boot.ipxe", self.http),
         };
-        match machine.uuid {
-            Some(uuid) => format!("{url}?uuid={uuid}"),
-            None => url,
-        }
+        let uuid = machine.uuid.map(|uuid| format!("uuid={uuid}"));
+        let profile = profile.map(|profile| format!("profile={profile}"));
+        let query: Vec<String> = uuid.into_iter().chain(profile).collect();
+        if query.is_empty() { url } else { format!("{url}?{}", query.join("&")) }
     }
 }
 
@@ -95,19 +111,27 @@ pub struct BootFile {
 
 impl Boot {
     /// What to tell `machine`.
-    pub fn of(machine: &Machine, firmware: Firmware, catalog: &Catalog, at: &Services) -> Self {
-        let name = match (decide(machine, firmware, catalog), firmware) {
+    pub fn of(
+        machine: &Machine,
+        firmware: Firmware,
+        wishes: &Wishes<'_>,
+        catalog: &Catalog,
+        at: &Services,
+    ) -> Self {
+        let profile =
+            wishes.profile.filter(|name| Some(*name) != catalog.default_profile.as_deref());
+        let name = match (decide(firmware, wishes, catalog), firmware) {
             (Decision::NotBooting, _) => return Self::Nothing,
             (Decision::NoLoader(arch), _) => return Self::NoLoader(arch),
-            (Decision::Script(_), _) => at.script_url(machine),
-            (Decision::Loader(loader), Firmware::HttpBoot(_)) => at.url(machine, &loader.file),
-            (Decision::BootFile(file), Firmware::HttpBoot(_)) if !is_url(file) => {
+            (Decision::Script(_), _) => at.script_url(machine, profile),
+            (Decision::Loader(file) | Decision::BootFile(file), Firmware::HttpBoot(_))
+                if !is_url(file) =>
+            {
                 at.url(machine, file)
             }
-            (Decision::Loader(loader), _) => loader.file.clone(),
-            (Decision::BootFile(file), _) => file.to_owned(),
+            (Decision::Loader(file) | Decision::BootFile(file), _) => file.to_owned(),
         };
-        let elsewhere = catalog.tftp_server.filter(|_| !is_url(&name));
+        let elsewhere = wishes.tftp_server.filter(|_| !is_url(&name));
         Self::File(BootFile { server: elsewhere.unwrap_or(at.tftp), name })
     }
 }
@@ -131,6 +155,7 @@ pub fn is_url(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::Loader;
     use crate::machine::Uuid;
     use crate::net::Mac;
 
@@ -152,8 +177,8 @@ mod tests {
         Catalog { loaders, ..Catalog::default() }
     }
 
-    fn told(firmware: Firmware, catalog: &Catalog) -> String {
-        match Boot::of(&Machine::from(MAC), firmware, catalog, &services()) {
+    fn told(firmware: Firmware, wishes: &Wishes<'_>) -> String {
+        match Boot::of(&Machine::from(MAC), firmware, wishes, &catalog(), &services()) {
             Boot::Nothing => "nothing".to_owned(),
             Boot::NoLoader(arch) => format!("no loader for {arch:?}"),
             Boot::File(file) => file.to_string(),
@@ -178,29 +203,39 @@ mod tests {
             (Firmware::Ipxe(x64), script),
             (Firmware::Ipxe(None), script),
         ] {
-            assert_eq!(told(firmware, &catalog()), url, "{firmware}");
+            assert_eq!(told(firmware, &Wishes::default()), url, "{firmware}");
         }
     }
 
     #[test]
     fn the_operators_boot_file_replaces_the_loader_but_not_the_script() {
         let (pxe, http) = (Firmware::Pxe(None), Firmware::HttpBoot(None));
-        let mut named = Catalog { boot_file: Some("/pxelinux.0".to_owned()), ..catalog() };
-        assert_eq!(told(pxe, &named), "tftp://192.168.77.1/pxelinux.0");
-        named.tftp_server = Some(Ipv4Addr::new(10, 0, 0, 9));
-        assert_eq!(told(pxe, &named), "tftp://10.0.0.9/pxelinux.0");
-        assert!(told(Firmware::Ipxe(None), &named).ends_with("boot.ipxe"));
-        named.boot_file = Some("https://boot.example/grub.efi".to_owned());
-        assert_eq!(told(http, &named), "https://boot.example/grub.efi");
+        let mut wishes = Wishes { boot_file: Some("/pxelinux.0"), ..Wishes::default() };
+        assert_eq!(told(pxe, &wishes), "tftp://192.168.77.1/pxelinux.0");
+        wishes.tftp_server = Some(Ipv4Addr::new(10, 0, 0, 9));
+        assert_eq!(told(pxe, &wishes), "tftp://10.0.0.9/pxelinux.0");
+        assert!(told(Firmware::Ipxe(None), &wishes).ends_with("boot.ipxe"));
+        wishes.boot_file = Some("https://boot.example/grub.efi");
+        assert_eq!(told(http, &wishes), "https://boot.example/grub.efi");
         let bios = Firmware::Pxe(Some(Architecture::BIOS));
-        assert_eq!(told(bios, &named), "tftp://10.0.0.9/undionly.kpxe", "a ROM loads no URL");
+        assert_eq!(told(bios, &wishes), "tftp://10.0.0.9/undionly.kpxe", "a ROM loads no URL");
+    }
+
+    #[test]
+    fn a_machine_has_its_own_loader_and_profile() {
+        let wishes =
+            Wishes { loader: Some("snponly.efi"), profile: Some("debian"), ..Wishes::default() };
+        let x64 = Some(Architecture::UEFI_X64);
+        assert_eq!(told(Firmware::Pxe(x64), &wishes), "tftp://192.168.77.1/snponly.efi");
+        let url = told(Firmware::Ipxe(x64), &wishes);
+        assert!(url.ends_with("/boot.ipxe?profile=debian"), "{url}");
     }
 
     #[test]
     fn the_script_url_carries_the_uuid_and_fits_the_file_field() {
         let machine = Machine { uuid: Some(Uuid([7; 16])), ..Machine::from(MAC) };
         let longest = SocketAddrV4::new(Ipv4Addr::new(192, 168, 177, 101), 65535);
-        let url = Services { tftp: *longest.ip(), http: longest }.script_url(&machine);
+        let url = Services { tftp: *longest.ip(), http: longest }.script_url(&machine, None);
         assert!(url.ends_with("?uuid=07070707-0707-0707-0707-070707070707"), "{url}");
         assert!(url.len() <= crate::wire::dhcp::FILE_MAX, "{}", url.len());
     }

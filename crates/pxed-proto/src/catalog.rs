@@ -1,24 +1,22 @@
-//! What there is to boot: loaders, and the profile that machines are assigned.
+//! What there is to boot: loaders and profiles.
 //!
 //! Loaded and checked by the program, looked up here. Names are names of served files, as they
 //! stand in a TFTP request or behind `/machine/<mac>/` in a URL; where a file lies is the
-//! program's business.
+//! program's business. Who boots which profile is the policy's: see `dhcp::Settings`.
 
-use std::net::Ipv4Addr;
+use std::collections::BTreeMap;
 
-use crate::machine::{Architecture, Machine};
+use crate::machine::Architecture;
 
-/// Everything that can be booted, and the rule for who gets what.
+/// Everything that can be booted.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     /// Loaders that are there, the preferred one first.
     pub loaders: Vec<Loader>,
-    /// What every machine boots.
-    pub profile: Profile,
-    /// `--tftp-server`: where PXE firmware finds its boot file instead of here.
-    pub tftp_server: Option<Ipv4Addr>,
-    /// `--bootfile`: what PXE and HTTP Boot firmware loads instead of a loader.
-    pub boot_file: Option<String>,
+    /// Profiles by name.
+    pub profiles: BTreeMap<String, Profile>,
+    /// The profile of machines that nothing else is said of.
+    pub default_profile: Option<String>,
 }
 
 impl Catalog {
@@ -28,9 +26,11 @@ impl Catalog {
         self.loaders.iter().find(|loader| loader.architectures.contains(&arch))
     }
 
-    /// What `machine` is assigned.
-    pub fn profile(&self, _machine: &Machine) -> &Profile {
-        &self.profile
+    /// The profile of this name, else the default one, else nothing.
+    pub fn profile(&self, name: Option<&str>) -> &Profile {
+        let default = self.default_profile.as_deref();
+        let known = |name: &str| self.profiles.get(name);
+        name.and_then(known).or_else(|| default.and_then(known)).unwrap_or(&Profile::Nothing)
     }
 }
 

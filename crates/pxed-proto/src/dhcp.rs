@@ -5,22 +5,31 @@
 //! [`Commit`]; its reply and its event stay here until [`Server::committed`], so that no driver
 //! can send an ACK too early.
 
+mod asking;
+mod class;
 mod config;
 mod discover;
 mod inform;
 mod inspect;
 mod lease;
+mod policy;
 mod reason;
+mod relay;
 mod release;
 mod reply;
 mod request;
 mod server;
+mod settings;
 mod table;
 mod transmit;
 
-pub use config::{Config, LeaseTime, Link, LinkId, Subnet, SubnetId};
+pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
+pub use config::{Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, Subnet, SubnetId};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
+pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
 pub use reason::{Ignored, NakReason, RequestState};
-pub use server::{Change, Commit, CommitError, CommitId, Output, Plan, Server};
+pub use relay::{RelayAgent, RelaySubOption};
+pub use server::{Change, Commit, CommitError, CommitId, Explanation, Found, Output, Plan, Server};
+pub use settings::{Layers, OptionSetting, Origin, Settings};
 pub use transmit::{Arrival, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

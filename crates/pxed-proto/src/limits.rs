@@ -103,3 +103,6 @@ pub const CLIENT_ID_MAX: usize = 255;
 
 /// The longest iPXE script of the user's own, in octets; iPXE keeps it in memory.
 pub const SCRIPT_MAX: usize = 1 << 20;
+
+/// How many OFFERs may wait at once, where a standby server delays them.
+pub const DELAYED_OFFERS_MAX: usize = 1024;

@@ -161,10 +161,10 @@ impl Pxed {
             _ => None,
         };
         let mut output = dhcp.apply(plan, now);
-        if output.event.is_some() == output.commit.is_some() {
+        if output.event.is_some() != output.commits.is_empty() {
             self.deeds.push(Deed::Wrong("a datagram is either told or stored first".to_owned()));
         }
-        if let Some(commit) = output.commit.take() {
+        for commit in std::mem::take(&mut output.commits) {
             self.deeds.push(Deed::Submitted(commit.lease.clone()));
             self.deeds.extend(self.store.submit(commit, now).err().map(Deed::Wrong));
         }

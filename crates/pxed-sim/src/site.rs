@@ -7,9 +7,10 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader, Profile};
-use pxed_proto::dhcp::{Config, LeaseTime, Link, LinkId, Subnet};
+use pxed_proto::dhcp::{Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Settings, Subnet};
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
+use pxed_proto::wire::options::code;
 
 use crate::files::Files;
 
@@ -47,24 +48,33 @@ impl Site {
     pub fn config(&self) -> Arc<Config> {
         let link = Link { name: "eth0".into(), addresses: vec![SERVER], mtu: 1500 };
         let catalog = Arc::new(catalog());
-        Arc::new(Config { links: vec![link], subnets: vec![self.subnet()], catalog })
+        let (subnets, policy) = (vec![self.subnet()], Policy::default());
+        Arc::new(Config { links: vec![link], subnets, policy, catalog })
     }
 
     fn subnet(&self) -> Subnet {
         let address = |last| Ipv4Addr::new(192, 168, 77, last);
         let pool = AddressRange::new(address(100), address(99 + self.addresses));
+        let net = Ipv4Net::new(SERVER, 24).expect("24 is a prefix length");
+        let lease_time = LeaseTime::of(self.lease_time);
         Subnet {
-            net: Ipv4Net::new(SERVER, 24).expect("24 is a prefix length"),
-            link: LinkId(0),
-            pools: vec![pool.expect("a pool has at least one address")],
-            server: SERVER,
-            services: services(),
-            routers: vec![SERVER],
-            dns: vec![SERVER],
-            domain: Some("lab.example".to_owned()),
-            lease_time: LeaseTime::of(self.lease_time),
+            pools: vec![pool.expect("a pool has at least one address").into()],
+            settings: settings(),
+            ..Subnet::new(net, Some(LinkId(0)), services(), lease_time)
         }
     }
+}
+
+/// Router, name server and domain.
+fn settings() -> Settings {
+    let setting = |code, value| OptionSetting { code, value, always: false, booting_only: false };
+    let server = || SERVER.octets().to_vec();
+    let options = vec![
+        setting(code::ROUTER, server()),
+        setting(code::DOMAIN_NAME_SERVER, server()),
+        setting(code::DOMAIN_NAME, b"lab.example".to_vec()),
+    ];
+    Settings { options, ..Settings::default() }
 }
 
 /// Where TFTP and HTTP are.
@@ -86,5 +96,7 @@ fn catalog() -> Catalog {
         arguments: "console=ttyS0".to_owned(),
     };
     let loaders = vec![loader("undionly.kpxe", &[Architecture::BIOS]), loader("ipxe.efi", &efi)];
-    Catalog { loaders, profile, ..Catalog::default() }
+    let name = "linux".to_owned();
+    let profiles = [(name.clone(), profile)].into();
+    Catalog { loaders, profiles, default_profile: Some(name) }
 }

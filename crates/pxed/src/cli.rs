@@ -13,6 +13,7 @@ pub use control::ControlCommand;
 
 use crate::config::values::{domain, duration, host, lease_time, mask, range};
 use crate::decode::DecodeArgs;
+use crate::explain::ExplainArgs;
 
 /// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
 #[derive(Debug, Parser)]
@@ -32,12 +33,38 @@ pub enum Command {
     ///     --kernel vmlinuz --initrd initrd.gz --append "console=ttyS0"
     #[command(verbatim_doc_comment)]
     Serve(Box<ServeArgs>),
+    /// Say what is wrong with a configuration file, or what pxed will do with it.
+    ///
+    /// Exits with 2 if there is an error, and with 1 if there is a warning and --strict is given.
+    Check(CheckArgs),
+    /// Tell what a machine would get by a configuration file, and which rule decided it.
+    Explain(ExplainArgs),
     /// Tell what is in a capture: DHCP, PXE, TFTP and HTTP as the conversation it was, machine by
     /// machine.
     Decode(DecodeArgs),
     /// What is asked of a pxed that runs.
     #[command(flatten)]
     Control(ControlCommand),
+}
+
+/// The flags of `pxed check`.
+#[derive(Args, Clone, Debug)]
+pub struct CheckArgs {
+    /// The file.
+    #[arg(value_name = "FILE", default_value = "/etc/pxed/pxed.toml")]
+    pub file: PathBuf,
+
+    /// Take warnings for failures.
+    #[arg(long)]
+    pub strict: bool,
+
+    /// Print a file with every key instead, its default and what it does.
+    #[arg(long)]
+    pub example: bool,
+
+    /// Print the reference page instead.
+    #[arg(long, hide = true)]
+    pub reference: bool,
 }
 
 /// Where the leases and the control socket are.
@@ -48,20 +75,28 @@ const STATE_DIR: &str = "/var/lib/pxed";
 pub struct ServeArgs {
     /// Serve the network on this interface; may be given several times. pxed is silent on every
     /// other one.
-    #[arg(short, long = "interface", value_name = "IFACE", required = true)]
+    #[arg(short, long = "interface", value_name = "IFACE", required_unless_present = "config")]
     pub interfaces: Vec<String>,
+
+    /// Read this configuration file. It is the place for more than a command line can say: see
+    /// config.example.toml. Flags win: -i and --range replace the file's subnets, the others the
+    /// keys of their name at the top of the file.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// Lease the addresses from A to B; may be given several times. Each must be in the subnet
     /// of a served interface.
-    #[arg(long = "range", value_name = "A-B", value_parser = range, help_heading = "Addresses")]
+    #[arg(long = "range", value_name = "A-B", value_parser = range, requires = "interfaces",
+          help_heading = "Addresses")]
     pub ranges: Vec<AddressRange>,
 
     /// Answer from this address [default: the interface's address].
-    #[arg(long, value_name = "IP", help_heading = "Addresses")]
+    #[arg(long, value_name = "IP", requires = "interfaces", help_heading = "Addresses")]
     pub server_ip: Option<Ipv4Addr>,
 
     /// The subnet's mask, like 255.255.255.0 [default: the interface's].
-    #[arg(long, value_name = "MASK", value_parser = mask, help_heading = "Addresses")]
+    #[arg(long, value_name = "MASK", value_parser = mask, requires = "interfaces",
+          help_heading = "Addresses")]
     pub subnet_mask: Option<Ipv4Addr>,
 
     /// Routers that clients are told of (option 3), with commas between them.
@@ -78,10 +113,9 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", value_parser = domain, help_heading = "Addresses")]
     pub domain: Option<String>,
 
-    /// How long a lease lasts: 3600, 90s, 30m, 1h, 2d, or infinite.
-    #[arg(long, value_name = "TIME", value_parser = lease_time, default_value = "1h",
-          help_heading = "Addresses")]
-    pub lease_time: Duration,
+    /// How long a lease lasts: 3600, 90s, 30m, 1h, 2d, or infinite [default: 1h].
+    #[arg(long, value_name = "TIME", value_parser = lease_time, help_heading = "Addresses")]
+    pub lease_time: Option<Duration>,
 
     /// Boot this Linux kernel on every machine (BIOS and UEFI).
     #[arg(long, value_name = "FILE", conflicts_with = "script", help_heading = "Booting")]
@@ -121,28 +155,27 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NAME", help_heading = "Booting")]
     pub bootfile: Option<String>,
 
-    /// Serve scripts, kernels and files by HTTP on this port.
-    #[arg(long, value_name = "PORT", default_value_t = 8067,
-          value_parser = clap::value_parser!(u16).range(1..), help_heading = "Service")]
-    pub http_port: u16,
+    /// Serve scripts, kernels and files by HTTP on this port [default: 8067].
+    #[arg(long, value_name = "PORT", value_parser = clap::value_parser!(u16).range(1..),
+          help_heading = "Service")]
+    pub http_port: Option<u16>,
 
-    /// Keep the leases in this directory.
-    #[arg(long, value_name = "DIR", default_value = STATE_DIR, help_heading = "Service")]
-    pub state_dir: PathBuf,
+    /// Keep the leases in this directory [default: /var/lib/pxed].
+    #[arg(long, value_name = "DIR", help_heading = "Service")]
+    pub state_dir: Option<PathBuf>,
 
     /// After binding the ports become this user, keeping only CAP_NET_RAW and
     /// CAP_NET_BIND_SERVICE [default: pxed, if started as root and there is such a user].
     #[arg(long, value_name = "NAME", help_heading = "Service")]
     pub user: Option<String>,
 
-    /// Write a status line to the log this often.
-    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5m",
-          help_heading = "Service")]
-    pub status_interval: Duration,
+    /// Write a status line to the log this often [default: 5m].
+    #[arg(long, value_name = "TIME", value_parser = duration, help_heading = "Service")]
+    pub status_interval: Option<Duration>,
 
-    /// How log lines look.
-    #[arg(long, value_name = "FORMAT", value_enum, default_value_t, help_heading = "Service")]
-    pub log_format: LogFormat,
+    /// How log lines look [default: text].
+    #[arg(long, value_name = "FORMAT", value_enum, help_heading = "Service")]
+    pub log_format: Option<LogFormat>,
 
     /// Log each datagram with a hex dump and its options, each datagram that is not answered with
     /// the reason, and each lease that expires.

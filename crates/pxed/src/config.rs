@@ -4,8 +4,11 @@
 //! with it, and what to write instead.
 
 mod boot;
+mod difference;
+mod file;
 mod loaders;
 mod network;
+mod sentences;
 pub mod values;
 
 use std::fmt;
@@ -13,12 +16,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxed_proto::dhcp;
+use pxed_proto::catalog::Catalog;
+use pxed_proto::dhcp::{self, Policy};
 
-use crate::cli::ServeArgs;
+use crate::cli::{LogFormat, ServeArgs};
 use crate::net::Interface;
 use crate::privileges;
 
+pub use file::{Read, read, reference};
 pub use loaders::Loaders;
 
 /// Everything that `pxed serve` needs to know.
@@ -30,16 +35,58 @@ pub struct Config {
     pub dhcp: Arc<dhcp::Config>,
     /// The boot loaders there are, and those there are not.
     pub loaders: Loaders,
-    /// The directory that is served.
-    pub boot_dir: Option<PathBuf>,
     /// Files that are served under a name of their own, wherever they lie.
     pub named_files: Vec<(String, PathBuf)>,
+    /// What the program itself needs.
+    pub service: Service,
+}
+
+/// What the program itself needs.
+#[derive(Clone, Debug)]
+pub struct Service {
     /// Where leases are kept.
     pub state_dir: PathBuf,
     /// Whom to become; `None` is the default.
     pub user: Option<String>,
+    /// The port of HTTP.
+    pub http_port: u16,
+    /// The directory that is served.
+    pub boot_dir: Option<PathBuf>,
     /// How often the status is logged.
     pub status_interval: Duration,
+    /// How log lines look.
+    pub log_format: LogFormat,
+    /// Log datagrams too.
+    pub verbose: bool,
+}
+
+impl Default for Service {
+    fn default() -> Self {
+        Self {
+            state_dir: PathBuf::from("/var/lib/pxed"),
+            user: None,
+            http_port: 8067,
+            boot_dir: None,
+            status_interval: Duration::from_secs(300),
+            log_format: LogFormat::Text,
+            verbose: false,
+        }
+    }
+}
+
+impl Service {
+    /// What flags say wins over what there was.
+    fn overridden(self, args: &ServeArgs) -> Self {
+        Self {
+            state_dir: args.state_dir.clone().unwrap_or(self.state_dir),
+            user: args.user.clone().or(self.user),
+            http_port: args.http_port.unwrap_or(self.http_port),
+            boot_dir: args.boot_dir.clone().or(self.boot_dir),
+            status_interval: args.status_interval.unwrap_or(self.status_interval),
+            log_format: args.log_format.unwrap_or(self.log_format),
+            verbose: args.verbose || self.verbose,
+        }
+    }
 }
 
 /// A mistake in a flag: which, what is wrong with it, what to do.
@@ -75,24 +122,57 @@ impl Config {
     /// # Errors
     ///
     /// The first mistake.
-    pub fn from_args(args: ServeArgs) -> Result<Self, UsageError> {
-        check_user(&args)?;
-        let interfaces = network::interfaces(&args)?;
-        let (links, subnets) = network::networks(&args, &interfaces)?;
-        let loaders = Loaders::find(args.boot_dir.as_deref());
-        let (catalog, profile_files) = boot::catalog(&args, &loaders, &subnets)?;
-        let named_files = loaders.named_files().chain(profile_files).collect();
-        let dhcp = dhcp::Config { links, subnets, catalog: Arc::new(catalog) };
-        Ok(Self {
-            interfaces,
-            dhcp: Arc::new(dhcp),
-            loaders,
-            boot_dir: args.boot_dir,
-            named_files,
-            state_dir: args.state_dir,
-            user: args.user,
-            status_interval: args.status_interval,
-        })
+    pub fn from_args(args: &ServeArgs) -> Result<Self, UsageError> {
+        let service = Service::default().overridden(args);
+        let loaders = Loaders::find(service.boot_dir.as_deref());
+        let catalog = Catalog { loaders: loaders.loaders(), ..Catalog::default() };
+        let dhcp = dhcp::Config {
+            links: Vec::new(),
+            subnets: Vec::new(),
+            policy: Policy::default(),
+            catalog: Arc::new(catalog),
+        };
+        let named_files = loaders.named_files().collect();
+        let dhcp = Arc::new(dhcp);
+        let nothing = Self { interfaces: Vec::new(), dhcp, loaders, named_files, service };
+        nothing.overridden(args)
+    }
+
+    /// Flags win over what there was.
+    ///
+    /// # Errors
+    ///
+    /// The first mistake in a flag.
+    pub fn overridden(mut self, args: &ServeArgs) -> Result<Self, UsageError> {
+        check_user(args)?;
+        self.service = self.service.overridden(args);
+        let port = self.service.http_port;
+        let dhcp::Config { mut links, mut subnets, mut policy, catalog } = (*self.dhcp).clone();
+        let everywhere = &mut policy.everywhere;
+        if args.interfaces.is_empty() {
+            for option in network::options(args, None) {
+                everywhere.options.retain(|other| other.code != option.code);
+                everywhere.options.push(option);
+            }
+        } else {
+            self.interfaces = network::interfaces(args)?;
+            (links, subnets) = network::networks(args, &self.interfaces, port)?;
+        }
+        for subnet in &mut subnets {
+            subnet.services.http.set_port(port);
+            subnet.lease_time = args.lease_time.map_or(subnet.lease_time, dhcp::LeaseTime::of);
+        }
+        everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
+        everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
+        let mut catalog = (*catalog).clone();
+        if let Some((profile, files)) = boot::profile(args, &subnets)? {
+            catalog.profiles.insert(boot::DEFAULT_PROFILE.to_owned(), profile);
+            catalog.default_profile = Some(boot::DEFAULT_PROFILE.to_owned());
+            everywhere.profile = catalog.default_profile.clone();
+            self.named_files.extend(files);
+        }
+        self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog: Arc::new(catalog) });
+        Ok(self)
     }
 }
 

@@ -7,7 +7,7 @@
 
 mod mailbox;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -19,6 +19,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Arrival, Commit, CommitId, Lease, LinkId, Output, Server, Transmit};
+use pxed_proto::limits;
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
 use pxed_proto::wire::options::Decoded;
@@ -76,6 +77,7 @@ impl Driver {
             clock,
             commits: Vec::new(),
             releases: BTreeMap::new(),
+            delayed: VecDeque::new(),
             stopping: false,
             _life: life,
         };
@@ -138,6 +140,8 @@ struct Worker {
     commits: Vec<Commit>,
     /// Who waits to hear that a lease is freed; as many as may ask at once.
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
+    /// Offers that wait, and until when.
+    delayed: VecDeque<(Timestamp, Transmit)>,
     /// It was told to end, or has nothing left to do it with.
     stopping: bool,
     /// Dropped with the rest, also by a panic.
@@ -156,6 +160,7 @@ impl Worker {
             for event in self.server.handle_timeout(now) {
                 self.journal.record(event);
             }
+            self.send_delayed(now);
             for index in 0..self.sockets.len() {
                 self.receive(index, now);
             }
@@ -167,7 +172,9 @@ impl Worker {
 
     /// Sleeps until a datagram, a word or the server's next timeout.
     fn wait(&self) {
-        let until = self.server.poll_timeout().map(|at| at.since(self.clock.now()));
+        let delayed = self.delayed.iter().map(|(due, _)| *due).min();
+        let until = self.server.poll_timeout().into_iter().chain(delayed).min();
+        let until = until.map(|at| at.since(self.clock.now()));
         let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
@@ -189,6 +196,10 @@ impl Worker {
                     drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
                 }
                 Word::Release(address, reply) => self.release(address, reply),
+                Word::Reconfigure(config, done) => {
+                    self.server.reconfigure(config, self.clock.now());
+                    let _ = done.send(());
+                }
                 Word::Stop => self.stopping = true,
                 #[cfg(test)]
                 Word::Panic => panic!("a bug"),
@@ -201,7 +212,7 @@ impl Worker {
         let now = self.clock.now();
         match self.server.release(address, now) {
             Ok(output) => {
-                let commit = output.commit.as_ref();
+                let commit = output.commits.first();
                 let waiting = commit.map(|commit| (commit.id, (commit.lease.clone(), reply)));
                 self.releases.extend(waiting);
                 self.carry_out(output);
@@ -229,25 +240,43 @@ impl Worker {
 
     /// Transmit, then tell; what is to be committed waits for the end of the round.
     fn carry_out(&mut self, output: Output) {
-        if let Some(transmit) = &output.transmit {
+        if let Some(transmit) = output.transmit {
             self.send(transmit);
         }
         if let Some(event) = output.event {
             self.journal.record(event);
         }
-        self.commits.extend(output.commit);
+        self.commits.extend(output.commits);
     }
 
-    /// Sends by the interface that has the reply's source address.
-    fn send(&self, transmit: &Transmit) {
+    /// Sends at once, or keeps for later what is to come after another server's.
+    fn send(&mut self, transmit: Transmit) {
+        if transmit.delay.is_zero() {
+            return self.send_now(&transmit);
+        }
+        let due = self.clock.now() + transmit.delay;
+        // A client whose OFFER does not come asks again.
+        if self.delayed.len() < limits::DELAYED_OFFERS_MAX {
+            self.delayed.push_back((due, transmit));
+        }
+    }
+
+    fn send_now(&self, transmit: &Transmit) {
         log_reply(transmit);
-        let mut links = self.server.config().links.iter().zip(&self.sockets);
-        let by = links.find(|(link, _)| link.addresses.contains(&transmit.source));
-        if let Some((link, sockets)) = by
+        let (links, link) = (&self.server.config().links, transmit.link.0);
+        if let (Some(sockets), Some(link)) = (self.sockets.get(link), links.get(link))
             && let Err(error) = sockets.send(transmit)
         {
             self.journal.send_failed(&link.name, &error);
         }
+    }
+
+    /// Sends what has waited long enough.
+    fn send_delayed(&mut self, now: Timestamp) {
+        let (due, rest) = self.delayed.drain(..).partition(|(due, _)| *due <= now);
+        self.delayed = rest;
+        let due: VecDeque<(Timestamp, Transmit)> = due;
+        due.iter().for_each(|(_, transmit)| self.send_now(transmit));
     }
 
     fn hand_over_commits(&mut self) {
@@ -312,7 +341,7 @@ fn log_datagram(arrival: &Arrival, datagram: &[u8]) {
 
 fn log_reply(transmit: &Transmit) {
     if enabled!(Level::DEBUG) {
-        let Transmit { destination, source, message } = transmit;
+        let Transmit { destination, source, message, .. } = transmit;
         let len = message.len();
         debug!("sending {len} octets from {source} to {destination:?}\n{}", described(message));
     }
@@ -335,6 +364,7 @@ pub(crate) mod tests {
         let nothing = pxed_proto::dhcp::Config {
             links: Vec::new(),
             subnets: Vec::new(),
+            policy: pxed_proto::dhcp::Policy::default(),
             catalog: Arc::default(),
         };
         let store = Store::open(state_dir).unwrap();

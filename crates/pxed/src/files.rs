@@ -12,6 +12,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
@@ -26,9 +27,13 @@ const PROFILE_PREFIX: &[u8] = b"profile/";
 /// with EAGAIN if a `..` of a symbolic link could not be proved to stay beneath the directory).
 const LOOKUPS_MAX: usize = 8;
 
-/// All that is served.
+/// All that is served. Shared by TFTP and HTTP; a reload replaces it under them.
 #[derive(Debug)]
-pub struct Files {
+pub struct Files(RwLock<Arc<Roots>>);
+
+/// Where names are looked up.
+#[derive(Debug)]
+struct Roots {
     boot_dir: Option<BootDir>,
     named: BTreeMap<Vec<u8>, PathBuf>,
 }
@@ -99,19 +104,31 @@ impl Files {
     /// Opens the boot directory, if there is one; `named` maps names to files anywhere on disk.
     pub fn new(boot_dir: Option<&Path>, named: Vec<(String, PathBuf)>) -> Result<Self, FilesError> {
         let named = named.into_iter().map(|(name, path)| (name.into_bytes(), path)).collect();
-        Ok(Self { boot_dir: boot_dir.map(BootDir::open).transpose()?, named })
+        let boot_dir = boot_dir.map(BootDir::open).transpose()?;
+        Ok(Self(RwLock::new(Arc::new(Roots { boot_dir, named }))))
+    }
+
+    /// Serves what `other` serves from now on.
+    pub fn replace(&self, other: Self) {
+        let roots = other.roots();
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = roots;
+    }
+
+    fn roots(&self) -> Arc<Roots> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Can everything be served? To be asked after privileges were dropped: a kernel is often
     /// readable by root alone, and its owner should hear that now and not from a dark machine.
     pub fn check(&self) -> Result<(), FilesError> {
-        if let Some(dir) = &self.boot_dir {
+        let roots = self.roots();
+        if let Some(dir) = &roots.boot_dir {
             dir.lookup(b".").map_err(|error| FilesError::BootDir {
                 path: dir.path.clone(),
                 error: error.into(),
             })?;
         }
-        for (name, path) in &self.named {
+        for (name, path) in &roots.named {
             open_path(path).map_err(|error| FilesError::Named {
                 name: String::from_utf8_lossy(name).into_owned(),
                 path: path.clone(),
@@ -125,11 +142,12 @@ impl Files {
     /// one, so that the operator's own boot loader wins, except among the names of profiles.
     pub fn open(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
         let name = normalized(name)?;
-        let named = self.named.get(&name);
+        let roots = self.roots();
+        let named = roots.named.get(&name);
         if let Some(path) = named.filter(|_| name.starts_with(PROFILE_PREFIX)) {
             return open_path(path);
         }
-        match (self.boot_dir.as_ref().map(|dir| dir.open_file(&name)), named) {
+        match (roots.boot_dir.as_ref().map(|dir| dir.open_file(&name)), named) {
             (None | Some(Err(OpenError::NotFound)), Some(path)) => open_path(path),
             (Some(result), _) => result,
             (None, None) => Err(OpenError::NotFound),

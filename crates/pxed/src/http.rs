@@ -40,6 +40,10 @@ pub struct ScriptRequest {
     pub machine: Option<Mac>,
     /// The URL's `uuid`, as it came.
     pub uuid: Option<String>,
+    /// The URL's `profile`: what was decided when the machine got its address.
+    pub profile: Option<String>,
+    /// Where the request came from.
+    pub client: SocketAddr,
     /// The address that the client connected to: it can reach pxed there.
     pub host: SocketAddrV4,
 }

@@ -8,27 +8,31 @@ mod config;
 mod control;
 mod decode;
 mod dhcp;
+mod explain;
 mod files;
 mod http;
 mod journal;
 #[allow(unsafe_code, reason = "sockets; each block says why it is sound")]
 mod net;
 mod privileges;
+mod reload;
 mod script;
 mod server;
 mod store;
 mod tftp;
 
 use std::error::Error;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{Cli, Command, ControlCommand, LogFormat, ServeArgs};
-use config::Config;
+use cli::{CheckArgs, Cli, Command, ControlCommand, LogFormat, ServeArgs};
+use clock::Clock;
+use config::{Config, reference};
 use control::ControlError;
-use server::Logging;
+use explain::ExplainArgs;
 
 /// A mistake on the command line.
 const EXIT_USAGE: u8 = 2;
@@ -40,6 +44,8 @@ const EXIT_NOT_RUNNING: u8 = 3;
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(args) => serve(*args),
+        Command::Check(args) => check(&args),
+        Command::Explain(args) => explain(&args),
         Command::Decode(args) => match decode::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, EXIT_FAILURE),
@@ -58,18 +64,78 @@ fn ask(command: ControlCommand) -> ExitCode {
 }
 
 fn serve(args: ServeArgs) -> ExitCode {
-    let logging = Logging { format: args.log_format, verbose: args.verbose };
-    let config = match Config::from_args(args) {
+    let config = match &args.config {
+        None => Config::from_args(&args),
+        Some(path) => match from_file(path) {
+            Ok(config) => config.overridden(&args),
+            Err(code) => return code,
+        },
+    };
+    let config = match config {
         Ok(config) => config,
         Err(error) => return fail(&error, EXIT_USAGE),
     };
-    match server::run(config, logging) {
+    let format = config.service.log_format;
+    match server::run(config, args) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if logging.format == LogFormat::Json => {
+        Err(error) if format == LogFormat::Json => {
             tracing::error!("{}", chain(&error).join("; because: "));
             ExitCode::from(EXIT_FAILURE)
         }
         Err(error) => fail(&error, EXIT_FAILURE),
+    }
+}
+
+/// Reads a configuration file and says what is wrong with it.
+fn from_file(path: &Path) -> Result<Config, ExitCode> {
+    let read = read_file(path)?;
+    let _ = writeln!(io::stderr(), "{}", read.report(io::stderr().is_terminal()));
+    read.config.ok_or(ExitCode::from(EXIT_USAGE))
+}
+
+fn read_file(path: &Path) -> Result<config::Read, ExitCode> {
+    config::read(path).map_err(|error| {
+        let _ = writeln!(io::stderr(), "pxed: {}: {error}", path.display());
+        ExitCode::from(EXIT_USAGE)
+    })
+}
+
+/// Says what a machine would get by a configuration file.
+fn explain(args: &ExplainArgs) -> ExitCode {
+    let config = match from_file(&args.config) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let server = pxed_proto::dhcp::Server::new(config.dhcp);
+    let lines = explain::explain(args, &server, Clock::start().now());
+    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+    ExitCode::SUCCESS
+}
+
+/// Says what is wrong with a configuration file, or what it comes to.
+fn check(args: &CheckArgs) -> ExitCode {
+    if args.example || args.reference {
+        let text = if args.example { reference::example() } else { reference::page() };
+        let _ = io::stdout().write_all(text.as_bytes());
+        return ExitCode::SUCCESS;
+    }
+    let read = match read_file(&args.file) {
+        Ok(read) => read,
+        Err(code) => return code,
+    };
+    let (errors, warnings) = read.counts();
+    let out = &mut io::stdout();
+    let report = read.report(out.is_terminal());
+    let _ = if errors + warnings > 0 { writeln!(out, "{report}\n") } else { Ok(()) };
+    if let Some(config) = &read.config {
+        let _ = config.sentences().iter().try_for_each(|line| writeln!(out, "{line}"));
+    }
+    let _ = writeln!(out, "{}: {errors} errors, {warnings} warnings", args.file.display());
+    match (errors, warnings) {
+        (0, 0) => ExitCode::SUCCESS,
+        (0, _) if !args.strict => ExitCode::SUCCESS,
+        (0, _) => ExitCode::from(EXIT_FAILURE),
+        _ => ExitCode::from(EXIT_USAGE),
     }
 }
 

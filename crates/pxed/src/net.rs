@@ -23,7 +23,7 @@ use pxed_proto::wire::udp::Malformed;
 
 pub use bind_error::BindError;
 pub use dhcp_sockets::DhcpSockets;
-pub use interface::Interface;
+pub use interface::{Interface, InterfaceError};
 pub use udp_socket::bind_udp;
 
 /// A datagram with what its socket knows of it, or why it is none.

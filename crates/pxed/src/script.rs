@@ -3,8 +3,10 @@
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
-use pxed_proto::boot::{Decision, Services, decide};
-use pxed_proto::catalog::{Catalog, Profile};
+use minijinja::value::Value;
+use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
+use pxed_proto::boot::{Decision, Services, Wishes, decide};
+use pxed_proto::catalog::Profile;
 use pxed_proto::ipxe;
 use pxed_proto::limits;
 use pxed_proto::machine::{Firmware, HardwareAddress, Machine};
@@ -13,21 +15,27 @@ use tokio::task::block_in_place;
 use crate::files::Files;
 use crate::http::{Script, ScriptRequest};
 use crate::journal::Journal;
+use crate::reload::Live;
 
-/// Writes scripts from `catalog`; a profile that is the user's own script is read anew for every
-/// machine, so that an edit needs no restart.
-pub fn writer(catalog: Arc<Catalog>, files: Arc<Files>, journal: Arc<Journal>) -> Script {
+/// Writes scripts from the catalog that is in force; a profile that is the user's own script is
+/// read anew for every machine, so that an edit needs no restart.
+pub fn writer(live: Arc<Live>, journal: Arc<Journal>) -> Script {
     Arc::new(move |request| {
-        let machine = machine(request);
+        let (machine, catalog) = (machine(request), live.catalog());
+        let wishes = Wishes { profile: request.profile.as_deref(), ..Wishes::default() };
         // Whoever asks for a script runs iPXE.
-        match decide(&machine, Firmware::Ipxe(None), &catalog) {
-            Decision::Script(Profile::Script(name)) => own_script(name, &files, &journal),
-            Decision::Script(profile) => {
-                let at = Services { tftp: *request.host.ip(), http: request.host };
-                ipxe::script(&machine, profile, &at).unwrap_or_default()
-            }
-            _ => String::new(),
-        }
+        let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, &catalog) else {
+            return String::new();
+        };
+        let facts = facts(request, &machine);
+        let script = match profile {
+            Profile::Script(name) => own_script(name, &live.files, &facts),
+            profile => written(&machine, profile, request, &facts),
+        };
+        script.unwrap_or_else(|error| {
+            journal.script_failed(&error);
+            format!("#!ipxe\necho pxed: {}\nsleep 10\nexit 1\n", error.replace('\n', " "))
+        })
     })
 }
 
@@ -36,13 +44,75 @@ fn machine(request: &ScriptRequest) -> Machine {
     request.machine.map_or(Machine { hardware: nobody, uuid: None }, Machine::from)
 }
 
-/// Machines may ask as often as they like, so the log hears of trouble by the journal.
-fn own_script(name: &str, files: &Files, journal: &Journal) -> String {
+/// The script of a profile that pxed writes, its arguments filled in.
+fn written(
+    machine: &Machine,
+    profile: &Profile,
+    request: &ScriptRequest,
+    facts: &Value,
+) -> Result<String, String> {
+    let at = Services { tftp: *request.host.ip(), http: request.host };
+    let filled = match profile {
+        Profile::Linux { kernel, initrds, arguments } => Profile::Linux {
+            kernel: kernel.clone(),
+            initrds: initrds.clone(),
+            arguments: render(arguments, facts)?,
+        },
+        other => other.clone(),
+    };
+    Ok(ipxe::script(machine, &filled, &at).unwrap_or_default())
+}
+
+/// What templates may use.
+fn facts(request: &ScriptRequest, machine: &Machine) -> Value {
+    let ip = request.client.ip();
+    context! {
+        mac => machine.mac().map(|mac| mac.to_string()).unwrap_or_default(),
+        uuid => request.uuid.clone().unwrap_or_default(),
+        ip => ip.to_string(),
+        server => request.host.ip().to_string(),
+        http => format!("http://{}", request.host),
+    }
+}
+
+fn environment() -> Environment<'static> {
+    let mut environment = Environment::new();
+    // A name that is misspelt is a mistake, and not nothing.
+    environment.set_undefined_behavior(UndefinedBehavior::Strict);
+    environment.set_auto_escape_callback(|_| AutoEscape::None);
+    environment
+}
+
+fn render(template: &str, facts: &Value) -> Result<String, String> {
+    let mut text = environment().render_str(template, facts).map_err(|error| error.to_string())?;
+    // The engine takes a last line's end away; a script is served as it was written.
+    if template.ends_with('\n') && !text.ends_with('\n') {
+        text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Can every machine's value be filled in?
+///
+/// # Errors
+///
+/// What is wrong with the template.
+pub fn check_template(template: &str) -> Result<(), String> {
+    let facts = context! {
+        mac => "52:54:00:12:34:56",
+        uuid => "",
+        ip => "192.168.77.100",
+        server => "192.168.77.1",
+        http => "http://192.168.77.1:8067",
+    };
+    render(template, &facts).map(drop)
+}
+
+/// The user's own script.
+fn own_script(name: &str, files: &Files, facts: &Value) -> Result<String, String> {
     // The file may be on a disk that sleeps, or on a network: others must not wait for it.
-    block_in_place(|| read(name, files)).unwrap_or_else(|error| {
-        journal.script_failed(&format!("{name}: {error}"));
-        format!("#!ipxe\necho pxed: {name}: {error}\nsleep 10\nexit 1\n")
-    })
+    let text = block_in_place(|| read(name, files)).map_err(|error| format!("{name}: {error}"))?;
+    render(&text, facts).map_err(|error| format!("{name}: {error}"))
 }
 
 fn read(name: &str, files: &Files) -> Result<String, String> {

@@ -3,11 +3,12 @@
 mod describe;
 mod services;
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::net::{SocketAddrV4, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 
 use nix::unistd::{Uid, User};
 use pxed_proto::Timestamp;
@@ -17,15 +18,16 @@ use tokio::runtime::Runtime;
 use tracing::{Level, info, warn};
 use tracing_subscriber::fmt;
 
-use crate::cli::LogFormat;
+use crate::cli::{LogFormat, ServeArgs};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Service};
 use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
 use crate::net::{BindError, DhcpSockets, bind_udp};
 use crate::privileges::{self, PrivilegeError};
+use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
 use crate::tftp;
 use describe::describe;
@@ -36,15 +38,6 @@ const TFTP_PORT: u16 = 69;
 
 /// Whom pxed becomes if it is not told and there is such a user.
 const DEFAULT_USER: &str = "pxed";
-
-/// How to log.
-#[derive(Clone, Copy, Debug)]
-pub struct Logging {
-    /// Text or JSON.
-    pub format: LogFormat,
-    /// DEBUG too.
-    pub verbose: bool,
-}
 
 /// Why pxed did not start, or did not end well.
 #[derive(Debug, thiserror::Error)]
@@ -117,25 +110,30 @@ pub enum RunError {
 /// # Errors
 ///
 /// What kept it from starting, from going on, or from closing the store.
-pub fn run(config: Config, logging: Logging) -> Result<(), RunError> {
-    log_to_stderr(logging);
+pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
+    let service = &config.service;
+    log_to_stderr(service);
     let clock = Clock::start();
-    let user = whom_to_become(config.user.as_deref())?;
+    let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
-    drop_privileges(user, &config.state_dir)?;
+    drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
-    let files = Files::new(config.boot_dir.as_deref(), config.named_files.clone())?;
+    let files = Files::new(service.boot_dir.as_deref(), config.named_files.clone())?;
     files.check()?;
-    let store = Store::open(&config.state_dir)?;
+    let store = Store::open(&service.state_dir)?;
     let server = load(&store, &config, clock.now())?;
-    let (control, bound) = control_socket(&config.state_dir)?;
+    let (control, bound) = control_socket(&service.state_dir)?;
     describe(&config, &files);
-    let journal = Arc::new(Journal::new(logging.format));
+    let journal = Arc::new(Journal::new(service.log_format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
-    let services = Services::new(&config, files, journal, clock);
-    let served = runtime.block_on(services.run(&driver, sockets.tftp, sockets.http, control));
+    let catalog = RwLock::new(config.dhcp.catalog.clone());
+    let live = Arc::new(Live { catalog, files: Arc::new(files) });
+    let services = Services::new(&config, &live, journal, clock);
+    let reload = Arc::new(Reload::new(args, config, live));
+    let listeners = (sockets.tftp, sockets.http, control);
+    let served = runtime.block_on(services.run(&driver, &reload, listeners));
     // Does not wait for a file system that does not answer.
     runtime.shutdown_background();
     // Before the store: whoever can lock it makes a socket of its own.
@@ -162,8 +160,8 @@ impl Sockets {
                 mtu: interface.mtu,
             });
         }
-        for subnet in &config.dhcp.subnets {
-            let address = subnet.services.http;
+        let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
+        for address in addresses.collect::<BTreeSet<_>>() {
             let bound = TcpListener::bind(address).and_then(|listener| {
                 listener.set_nonblocking(true)?;
                 Ok(listener)
@@ -215,7 +213,7 @@ fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, 
     let elsewhere =
         loaded.leases.into_iter().filter(|lease| !server.load(lease.clone(), now)).count();
     let active = server.active_leases(now).count();
-    let state_dir = config.state_dir.display();
+    let state_dir = config.service.state_dir.display();
     info!("leases in {state_dir}: {count}, {active} of them active");
     if elsewhere > 0 {
         warn!("{elsewhere} leases are of no served subnet; they are kept and not used");
@@ -240,13 +238,13 @@ fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(),
     Ok(())
 }
 
-fn log_to_stderr(logging: Logging) {
-    let level = if logging.verbose { Level::DEBUG } else { Level::INFO };
+fn log_to_stderr(service: &Service) {
+    let level = if service.verbose { Level::DEBUG } else { Level::INFO };
     // A log that can not be written (its disk is full, its reader has gone) must not stop pxed;
     // tracing would complain on stderr, and panic where that fails as well.
     let builder = fmt().log_internal_errors(false).with_writer(io::stderr);
     let builder = builder.with_max_level(level).with_target(false);
-    match logging.format {
+    match service.log_format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }

@@ -4,8 +4,11 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::policy::Policy;
+use super::settings::Settings;
 use crate::boot::Services;
 use crate::catalog::Catalog;
+use crate::limits;
 use crate::net::{AddressRange, Ipv4Net};
 
 /// The networks that are served, and what machines boot there.
@@ -15,6 +18,8 @@ pub struct Config {
     pub links: Vec<Link>,
     /// The subnets; a [`SubnetId`] is an index into them.
     pub subnets: Vec<Subnet>,
+    /// Who is given what, beyond a subnet's own settings.
+    pub policy: Policy,
     /// What there is to boot.
     pub catalog: Arc<Catalog>,
 }
@@ -43,22 +48,99 @@ pub struct Link {
 pub struct Subnet {
     /// The network.
     pub net: Ipv4Net,
-    /// The link that it is directly attached to.
-    pub link: LinkId,
+    /// The link that it is directly attached to; `None` is reached only through relay agents.
+    pub link: Option<LinkId>,
+    /// Subnets of one shared network lie on one wire: a client may get an address of any of them.
+    pub shared_network: Option<String>,
+    /// What is done there.
+    pub mode: Mode,
     /// What is leased. No range holds the network's, the broadcast or a server's own address.
-    pub pools: Vec<AddressRange>,
-    /// The server identifier (option 54): an address of the link.
+    pub pools: Vec<Pool>,
+    /// The server identifier (option 54): an address of the server that clients can reach.
     pub server: Ipv4Addr,
     /// Where this subnet's machines reach TFTP and HTTP.
     pub services: Services,
-    /// Option 3.
-    pub routers: Vec<Ipv4Addr>,
-    /// Option 6.
-    pub dns: Vec<Ipv4Addr>,
-    /// Option 15.
-    pub domain: Option<String>,
     /// How long leases last.
     pub lease_time: LeaseTime,
+    /// How clients are told from each other.
+    pub identity: Identity,
+    /// Refuses what other servers may have promised: a client that remembers an address of another
+    /// network is told at once to ask anew (RFC 2131 section 4.3.2).
+    pub authoritative: bool,
+    /// Grants a free address to a client that remembers it, though there is no record of it: for
+    /// the time after the leases were lost.
+    pub adopt: bool,
+    /// How long an offer keeps its address.
+    pub offer_hold: Duration,
+    /// How long a declined address stays out of use.
+    pub decline_probation: Duration,
+    /// Answers only clients that have asked for this many seconds (`secs`): for a server that
+    /// stands by for another.
+    pub min_secs: u16,
+    /// Waits this long before an OFFER leaves, so that another server's comes first.
+    pub offer_delay: Duration,
+    /// What clients are given.
+    pub settings: Settings,
+}
+
+/// What is done on a subnet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// Addresses and boot information.
+    #[default]
+    Full,
+    /// Nothing: it is known, and kept silent on.
+    Off,
+}
+
+/// How clients are told from each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Identity {
+    /// By hardware address: ROM, installer and operating system are one machine.
+    #[default]
+    Mac,
+    /// By client identifier (option 61), where there is one (RFC 2131 section 4.2, RFC 4361).
+    ClientId,
+}
+
+/// Addresses that are leased to whom the class lets in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pool {
+    /// The addresses.
+    pub range: AddressRange,
+    /// Only members of this class get them.
+    pub class: Option<String>,
+}
+
+impl From<AddressRange> for Pool {
+    fn from(range: AddressRange) -> Self {
+        Self { range, class: None }
+    }
+}
+
+impl Subnet {
+    /// A subnet as it is without a word of configuration: `server` answers, addresses are leased
+    /// for `lease_time`.
+    pub fn new(net: Ipv4Net, link: Option<LinkId>, services: Services, time: LeaseTime) -> Self {
+        Self {
+            net,
+            link,
+            shared_network: None,
+            mode: Mode::Full,
+            pools: Vec::new(),
+            server: *services.http.ip(),
+            services,
+            lease_time: time,
+            identity: Identity::Mac,
+            authoritative: true,
+            adopt: false,
+            offer_hold: limits::OFFER_HOLD,
+            decline_probation: limits::DECLINE_PROBATION,
+            min_secs: 0,
+            offer_delay: Duration::ZERO,
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// How long leases last. Whole seconds; [`LeaseTime::INFINITE`] is for ever.

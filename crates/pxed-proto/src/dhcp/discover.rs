@@ -1,17 +1,20 @@
 //! DHCPDISCOVER (RFC 2131 section 4.3.1): an offer, held for a short while in memory.
 
+use super::asking::{Asking, Verdict};
 use super::reason::Ignored;
 use super::reply;
-use super::server::{Asking, Change, Verdict};
+use super::server::Change;
 use crate::boot::Boot;
 use crate::event::Outcome;
-use crate::limits;
 use crate::wire::dhcp::MessageType;
 use crate::wire::options::code;
 
 pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
-    let Some(address) = asking.table.choose(&asking.client, wish, asking.now) else {
+    if asking.message.secs < asking.subnet.min_secs {
+        return Verdict::ignored(Ignored::StandingBy);
+    }
+    let Some(address) = asking.choose(wish) else {
         return Verdict::ignored(Ignored::PoolExhausted);
     };
     let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
@@ -26,6 +29,6 @@ fn hold(asking: &Asking<'_>, address: std::net::Ipv4Addr) -> Change {
         subnet: asking.subnet_id,
         address,
         client: asking.client.clone(),
-        until: asking.now + limits::OFFER_HOLD,
+        until: asking.now + asking.subnet.offer_hold,
     }
 }

@@ -2,9 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use super::asking::{Asking, Verdict};
 use super::reason::Ignored;
 use super::reply;
-use super::server::{Asking, Change, Verdict};
+use super::server::Change;
 use crate::boot::Boot;
 use crate::event::Outcome;
 use crate::wire::options::code;

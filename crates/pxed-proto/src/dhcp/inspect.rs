@@ -5,7 +5,7 @@ use std::fmt;
 use std::iter;
 use std::net::Ipv4Addr;
 
-use super::config::{Subnet, SubnetId};
+use super::config::{Pool, Subnet};
 use super::lease::{ClientKey, Lease, LeaseState};
 use super::server::{Output, Server, Told};
 use super::table::LeaseTable;
@@ -150,15 +150,12 @@ impl Server {
     ///
     /// There is nothing to free.
     pub fn release(&mut self, address: Ipv4Addr, now: Timestamp) -> Result<Output, NotReleased> {
-        let found = self.config().subnets.iter().position(|subnet| subnet.net.contains(address));
-        let id = SubnetId(found.ok_or(NotReleased::Unknown)?);
+        let id = self.subnet_of(address).ok_or(NotReleased::Unknown)?;
         let table = self.tables.get(id.0).ok_or(NotReleased::Unknown)?;
         let lease = releasable(table, address, now)?.clone();
         let event = Event::Freed { address, machine: lease.machine() };
-        let version = lease.version + 1;
-        let lease = Lease { state: LeaseState::Released, expires: now, version, ..lease };
-        let commit = self.put(id, lease, now, Told { event, reply: None });
-        Ok(Output { commit, ..Output::default() })
+        let commit = self.put(lease.released(now), now, Some(Told { event, reply: None }));
+        Ok(Output { commits: vec![commit], ..Output::default() })
     }
 }
 
@@ -239,8 +236,7 @@ fn state_of(lease: &Lease, now: Timestamp) -> AddressState {
 }
 
 fn use_of(subnet: &Subnet, table: &LeaseTable, now: Timestamp) -> SubnetUse {
-    let unused =
-        |range: &AddressRange| PoolUse { range: *range, leased: 0, offered: 0, declined: 0 };
+    let unused = |pool: &Pool| PoolUse { range: pool.range, leased: 0, offered: 0, declined: 0 };
     let mut found = SubnetUse { pools: subnet.pools.iter().map(unused).collect(), outside: 0 };
     // What is offered is in use by nobody.
     let leases = table.leases_after(None).map(|lease| (lease.address, state_of(lease, now)));

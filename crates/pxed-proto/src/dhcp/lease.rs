@@ -1,21 +1,22 @@
 //! Leases: who has which address until when, as the store keeps it.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::config::LeaseTime;
+use super::relay::RelayAgent;
 use crate::Timestamp;
 use crate::machine::{HardwareAddress, Machine};
 
 /// How a client is told from others (RFC 2131 section 4.2).
 ///
-/// By its hardware address where it has one: ROM, installer and operating system of one machine
-/// send different client identifiers, and are one machine.
+/// Which of the two counts is the subnet's choice: [`Identity`](super::Identity).
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum ClientKey {
     /// `htype` and `chaddr`.
     Hardware(HardwareAddress),
-    /// Option 61, of a client without a hardware address.
+    /// Option 61.
     Identifier(Vec<u8>),
 }
 
@@ -41,6 +42,9 @@ pub struct Lease {
     pub hardware: HardwareAddress,
     /// What the client calls itself (option 12), sanitised.
     pub host_name: Option<String>,
+    /// The relay agent by which the client got it: a renewal comes without it, and the client is
+    /// to be treated the same.
+    pub relay: Option<Arc<RelayAgent>>,
     /// What became of it.
     pub state: LeaseState,
     /// When the last ACK was decided.
@@ -60,6 +64,12 @@ impl Lease {
     /// Does the client have the address at `now`?
     pub fn is_active(&self, now: Timestamp) -> bool {
         self.state == LeaseState::Leased && self.is_running(now)
+    }
+
+    /// The lease as it is when the client gives it back at `now`.
+    pub fn released(self, now: Timestamp) -> Self {
+        let version = self.version + 1;
+        Self { state: LeaseState::Released, expires: now, version, ..self }
     }
 
     /// Whose it is, for people.
@@ -102,6 +112,7 @@ pub(super) mod testing {
             client: client(number),
             hardware: HardwareAddress::from(Mac([2, 0, 0, 0, 0, number])),
             host_name: None,
+            relay: None,
             state: LeaseState::Leased,
             granted: at(0),
             expires: at(expires),

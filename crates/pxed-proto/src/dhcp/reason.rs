@@ -38,6 +38,8 @@ pub enum NakReason {
     WrongNetwork,
     /// The address is on this network, but not for clients to have.
     NotInPool,
+    /// The address is kept for another machine.
+    Reserved,
     /// Another client has it, or it is held for another.
     InUse,
     /// This client has another address.
@@ -53,6 +55,7 @@ impl NakReason {
             Self::NoAddress => "no address was asked for",
             Self::WrongNetwork => "the address is not on this network",
             Self::NotInPool => "the address is in no pool",
+            Self::Reserved => "the address is reserved for another machine",
             Self::InUse => "another client has the address",
             Self::NotYours => "the client has another address",
             Self::Declined => "the address was declined",
@@ -73,6 +76,7 @@ impl NakReason {
             Self::NoAddress => "no-address",
             Self::WrongNetwork => "wrong-network",
             Self::NotInPool => "not-in-pool",
+            Self::Reserved => "reserved",
             Self::InUse => "in-use",
             Self::NotYours => "not-yours",
             Self::Declined => "declined",
@@ -103,6 +107,10 @@ pub enum Ignored {
     NoIdentity,
     /// No subnet is configured for where it came from.
     NoSubnet,
+    /// The subnet is switched off.
+    SubnetOff,
+    /// This server stands by for another, and the client has not asked for long enough.
+    StandingBy,
     /// `giaddr` can not be a relay agent's.
     RelayAddress,
     /// Every address of the pool is in use.
@@ -140,6 +148,8 @@ impl Ignored {
             Self::GroupAddress => "group-address",
             Self::NoIdentity => "no-identity",
             Self::NoSubnet => "no-subnet",
+            Self::SubnetOff => "subnet-off",
+            Self::StandingBy => "standing-by",
             Self::RelayAddress => "relay-address",
             Self::PoolExhausted => "pool-exhausted",
             Self::OtherServer => "other-server",
@@ -170,6 +180,8 @@ impl fmt::Display for Ignored {
             Self::GroupAddress => "the hardware address is a group's",
             Self::NoIdentity => "neither a hardware address nor a client identifier",
             Self::NoSubnet => "no subnet is configured for where it came from",
+            Self::SubnetOff => "the subnet is switched off",
+            Self::StandingBy => "standing by: the client has not asked for long enough",
             Self::RelayAddress => "giaddr can not be a relay agent's address",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::OtherServer => "the client takes another server's offer",

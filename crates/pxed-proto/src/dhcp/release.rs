@@ -1,9 +1,10 @@
 //! DHCPRELEASE and DHCPDECLINE (RFC 2131 sections 4.3.3 and 4.3.4): neither is ever answered, and
 //! neither is believed from anybody but the holder.
 
+use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState};
 use super::reason::Ignored;
-use super::server::{Asking, Change, Verdict};
+use super::server::Change;
 use crate::event::Outcome;
 use crate::limits;
 use crate::wire::options::code;
@@ -19,13 +20,7 @@ pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
     if *asking.arrival.source.ip() != address || asking.is_relayed() {
         return Verdict::ignored(Ignored::SpoofedSource);
     }
-    let lease = Lease {
-        state: LeaseState::Released,
-        expires: asking.now,
-        version: lease.version + 1,
-        ..lease.clone()
-    };
-    put(asking, lease, Outcome::Released { address })
+    put(lease.clone().released(asking.now), Outcome::Released { address })
 }
 
 /// The client found its new address in use by a stranger.
@@ -43,14 +38,14 @@ pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
     if asking.table.declined_by(&asking.client, asking.now) >= limits::DECLINES_PER_CLIENT_MAX {
         return Verdict::ignored(Ignored::TooManyDeclines);
     }
-    let probation = limits::DECLINE_PROBATION;
+    let probation = asking.subnet.decline_probation;
     let lease = Lease {
         state: LeaseState::Declined,
         expires: asking.now + probation,
         version: lease.version + 1,
         ..lease.clone()
     };
-    put(asking, lease, Outcome::Declined { address, probation })
+    put(lease, Outcome::Declined { address, probation })
 }
 
 /// The client's running lease of `address`, if the message is for this server at all.
@@ -66,6 +61,6 @@ fn held_lease<'a>(asking: &Asking<'a>, address: std::net::Ipv4Addr) -> Result<&'
     Ok(lease)
 }
 
-fn put(asking: &Asking<'_>, lease: Lease, outcome: Outcome) -> Verdict {
-    Verdict { outcome, change: Change::Put { subnet: asking.subnet_id, lease }, reply: None }
+fn put(lease: Lease, outcome: Outcome) -> Verdict {
+    Verdict { outcome, change: Change::Put { lease, freed: None }, reply: None }
 }

@@ -1,11 +1,13 @@
 //! Replies: what stands in them (RFC 2131 table 3) and where they go (section 4.1).
 
 use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use super::asking::Asking;
 use super::reason::NakReason;
-use super::server::Asking;
+use super::settings::OptionSetting;
 use super::transmit::{CLIENT_PORT, Destination, SERVER_PORT, Transmit};
 use crate::boot::{Boot, BootFile};
 use crate::limits;
@@ -24,6 +26,21 @@ const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
 
 /// What a client gets that sends no parameter request list (option 55), or an empty one.
 const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
+
+/// What no setting can put into a reply: it is a client's to say (RFC 2131 table 3), or only ever
+/// comes back (RFC 6842, RFC 3046), or is no option.
+const NOT_SETTINGS: [u8; 10] = [
+    code::PAD,
+    code::REQUESTED_ADDRESS,
+    code::OVERLOAD,
+    code::MESSAGE_TYPE,
+    code::SERVER_IDENTIFIER,
+    code::PARAMETER_REQUEST_LIST,
+    code::MAX_MESSAGE_SIZE,
+    code::CLIENT_IDENTIFIER,
+    code::RELAY_AGENT,
+    code::END,
+];
 
 /// A reply, and what had to be left out of it.
 pub(super) struct Reply {
@@ -142,47 +159,81 @@ impl<'a> Asking<'a> {
 struct Options<'a> {
     asking: &'a Asking<'a>,
     writer: Writer,
+    /// What is configured for this client, as far as it is for clients like it.
+    configured: BTreeMap<u8, &'a OptionSetting>,
+    /// What stands in the message, or had no room: nothing is written twice.
+    done: BTreeSet<u8>,
     /// Option 82, for which room is kept at the end.
     relay_information: Option<Cow<'a, [u8]>>,
     left_out: Vec<u8>,
+    delay: Duration,
 }
 
 impl<'a> Options<'a> {
     /// Options 53 and 54; 53 comes first, since small ROMs look for it there.
     fn new(asking: &'a Asking<'a>, header: &Header<'_>, message_type: MessageType) -> Self {
-        let writer = Writer::new(header, asking.budget());
-        let mut options = Self { asking, writer, relay_information: None, left_out: Vec::new() };
+        let booting = asking.firmware != Firmware::NotBooting;
+        let settings = asking.entitled.layers.options(booting).into_iter();
+        let settings = settings.map(|(code, (_, setting))| (code, setting));
+        let mut options = Self {
+            asking,
+            writer: Writer::new(header, asking.budget()),
+            configured: settings.filter(|(code, _)| !NOT_SETTINGS.contains(code)).collect(),
+            done: BTreeSet::new(),
+            relay_information: None,
+            left_out: Vec::new(),
+            delay: Duration::ZERO,
+        };
+        if message_type == MessageType::Offer {
+            options.delay = asking.subnet.offer_delay;
+        }
         options.push(code::MESSAGE_TYPE, &[message_type as u8]);
         options.push(code::SERVER_IDENTIFIER, &asking.server_identifier().octets());
         options
     }
 
     fn push(&mut self, code: u8, value: &[u8]) {
-        if !self.writer.option(code, value) {
+        if self.done.insert(code) && !self.writer.option(code, value) {
             self.left_out.push(code);
         }
     }
 
-    fn push_addresses(&mut self, code: u8, addresses: &[Ipv4Addr]) {
-        if !addresses.is_empty() {
-            let octets: Vec<u8> = addresses.iter().flat_map(|address| address.octets()).collect();
-            self.push(code, &octets);
+    /// Writes an option if it is configured: `true`.
+    fn push_configured(&mut self, code: u8) -> bool {
+        let setting = self.configured.get(&code).copied();
+        if let Some(setting) = setting {
+            self.push(code, &setting.value);
+        }
+        setting.is_some()
+    }
+
+    /// Writes what is configured, else what pxed itself has to say.
+    fn push_or(&mut self, code: u8, own: &[u8]) {
+        if !self.push_configured(code) {
+            self.push(code, own);
         }
     }
 
     /// Everything about the network and the boot, as far as it is configured. Lease times are in
     /// seconds, where there is a lease.
     fn network(&mut self, boot: &Boot, lease_time: Option<u32>) {
-        let subnet = self.asking.subnet;
-        self.push(code::SUBNET_MASK, &subnet.net.mask().octets());
+        self.push(code::SUBNET_MASK, &self.asking.subnet.net.mask().octets());
         self.echoes();
-        self.push_addresses(code::ROUTER, &subnet.routers);
+        self.push_configured(code::ROUTER);
         let wishes = self.asking.wishes();
         if wishes.contains(&code::DOMAIN_NAME_SERVER) {
-            self.push_addresses(code::DOMAIN_NAME_SERVER, &subnet.dns);
+            self.push_configured(code::DOMAIN_NAME_SERVER);
         }
         self.boot(boot);
-        self.rest(&wishes, lease_time);
+        wishes.iter().for_each(|code| self.wish(*code, lease_time));
+        // "MUST NOT be included ... if it is not requested" (RFC 8925 section 3.3).
+        let only_if_asked = |setting: &&&OptionSetting| setting.code == code::IPV6_ONLY_PREFERRED;
+        let always = self.configured.values().filter(|setting| setting.always);
+        let always = always.filter(|setting| !only_if_asked(setting));
+        let always: Vec<u8> = always.map(|setting| setting.code).collect();
+        for code in always {
+            self.push_configured(code);
+        }
     }
 
     /// Client identifier (RFC 6842) and relay agent information (RFC 3046 section 2.2) go back as
@@ -219,11 +270,11 @@ impl<'a> Options<'a> {
         // Old ROMs append the octet after the name to it; in the length only they want the NUL.
         let nul: &[u8] = if matches!(firmware, Firmware::Pxe(_)) { &[0] } else { &[] };
         match firmware {
-            Firmware::Ipxe(_) => self.push(code::IPXE, &IPXE_NO_PROXY),
-            Firmware::HttpBoot(_) => self.push(code::VENDOR_CLASS, b"HTTPClient"),
+            Firmware::Ipxe(_) => self.push_or(code::IPXE, &IPXE_NO_PROXY),
+            Firmware::HttpBoot(_) => self.push_or(code::VENDOR_CLASS, b"HTTPClient"),
             Firmware::Pxe(_) | Firmware::NotBooting => {
-                self.push(code::VENDOR_CLASS, b"PXEClient");
-                self.push(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE);
+                self.push_or(code::VENDOR_CLASS, b"PXEClient");
+                self.push_or(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE);
             }
         }
         let server = file.server.to_string();
@@ -231,24 +282,21 @@ impl<'a> Options<'a> {
         self.push(code::TFTP_SERVER_NAME, &[server.as_bytes(), nul].concat());
     }
 
-    /// What else was asked for, in the client's order of preference. T1 is half and T2 seven
-    /// eighths of the lease (RFC 2131 section 4.4.5).
-    fn rest(&mut self, wishes: &[u8], lease_time: Option<u32>) {
-        let known =
-            [code::DOMAIN_NAME, code::BROADCAST_ADDRESS, code::RENEWAL_TIME, code::REBINDING_TIME];
-        let place = |code: u8| wishes.iter().position(|wish| *wish == code);
-        let mut wanted: Vec<_> =
-            known.into_iter().filter_map(|code| Some((place(code)?, code))).collect();
-        wanted.sort_unstable();
-        let subnet = self.asking.subnet;
-        for (_, code) in wanted {
-            match (code, &subnet.domain, lease_time) {
-                (code::DOMAIN_NAME, Some(domain), _) => self.push(code, domain.as_bytes()),
-                (code::BROADCAST_ADDRESS, ..) => self.push(code, &subnet.net.broadcast().octets()),
-                (code::RENEWAL_TIME, _, Some(time)) => self.push(code, &eighths(4, time)),
-                (code::REBINDING_TIME, _, Some(time)) => self.push(code, &eighths(7, time)),
-                _ => {}
+    /// What the client asked for: what is configured, else what follows from the lease. T1 is half
+    /// and T2 seven eighths of it (RFC 2131 section 4.4.5).
+    fn wish(&mut self, code: u8, lease_time: Option<u32>) {
+        if self.push_configured(code) {
+            return;
+        }
+        let name = self.asking.entitled.reservation.and_then(|own| own.host_name.as_deref());
+        match (code, lease_time, name) {
+            (code::BROADCAST_ADDRESS, ..) => {
+                self.push(code, &self.asking.subnet.net.broadcast().octets());
             }
+            (code::HOST_NAME, _, Some(name)) => self.push(code, name.as_bytes()),
+            (code::RENEWAL_TIME, Some(time), _) => self.push(code, &eighths(4, time)),
+            (code::REBINDING_TIME, Some(time), _) => self.push(code, &eighths(7, time)),
+            _ => {}
         }
     }
 
@@ -263,7 +311,10 @@ impl<'a> Options<'a> {
             relay => Destination::Routed(SocketAddrV4::new(relay, SERVER_PORT)),
         };
         let source = self.asking.server_identifier();
-        let transmit = Transmit { destination, source, message: self.writer.finish() };
+        let link = self.asking.link_id;
+        let delay = self.delay;
+        let message = self.writer.finish();
+        let transmit = Transmit { link, destination, source, delay, message };
         Reply { transmit, left_out: self.left_out }
     }
 }

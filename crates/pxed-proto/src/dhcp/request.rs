@@ -10,11 +10,13 @@
 //! Clients that renew with an option 54 exist; `ciaddr` decides.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState, expiry};
 use super::reason::{Ignored, NakReason, RequestState};
 use super::reply;
-use super::server::{Asking, Change, Verdict};
+use super::server::Change;
 use super::table::Standing;
 use crate::boot::Boot;
 use crate::event::Outcome;
@@ -47,61 +49,90 @@ fn selecting(asking: &Asking<'_>, address: Ipv4Addr, boot: Boot) -> Verdict {
     if !asking.subnet.net.contains_host(address) {
         return refuse(asking, Some(address), NakReason::WrongNetwork);
     }
-    let now = asking.now;
-    let active = asking.table.of(&asking.client).filter(|lease| lease.is_active(now));
-    let promised = active.map(|lease| lease.address).or(asking.table.held_for(&asking.client, now));
-    if promised.is_some_and(|promised| promised != address) {
+    let held = || asking.table.held_for(&asking.client, asking.now);
+    let active = || asking.active().map(|lease| lease.address);
+    let promised = asking.reserved_and_free().or_else(active).or_else(held);
+    if promised.is_some_and(|promised| promised != address) && !was_offered(asking, address) {
         return refuse(asking, Some(address), NakReason::NotYours);
     }
     grant(asking, address, RequestState::Selecting, boot)
 }
 
+/// Is it this address that is held for the client now? So it is for a client whose reserved
+/// address was taken when it asked.
+fn was_offered(asking: &Asking<'_>, address: Ipv4Addr) -> bool {
+    asking.table.held_for(&asking.client, asking.now) == Some(address)
+}
+
 /// The client remembers an address: it gets it if this server remembers too.
 fn remembered(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot: Boot) -> Verdict {
     if !asking.subnet.net.contains_host(address) {
-        return refuse(asking, Some(address), NakReason::WrongNetwork);
+        // Whoever is not authoritative can not know what other servers have promised.
+        return match asking.subnet.authoritative {
+            true => refuse(asking, Some(address), NakReason::WrongNetwork),
+            false => Verdict::ignored(Ignored::UnknownClient),
+        };
     }
-    let record = asking.table.of(&asking.client);
-    match record {
-        Some(lease) if lease.address == address => grant(asking, address, state, boot),
-        Some(lease) if lease.is_active(asking.now) => {
-            refuse(asking, Some(address), NakReason::NotYours)
-        }
-        _ => match asking.table.standing(address, &asking.client, asking.now) {
-            // Whoever told the client, the address is another's now.
-            Standing::InUse => refuse(asking, Some(address), NakReason::InUse),
-            Standing::Declined => refuse(asking, Some(address), NakReason::Declined),
-            _ if record.is_some() => refuse(asking, Some(address), NakReason::NotYours),
-            // "If the server has no record of this client, it MUST remain silent."
-            _ => Verdict::ignored(Ignored::UnknownClient),
-        },
+    let reserved = asking.reserved_and_free();
+    let not_yours = || refuse(asking, Some(address), NakReason::NotYours);
+    match (asking.table.of(&asking.client), asking.standing(address)) {
+        _ if reserved.is_some_and(|reserved| reserved != address) => not_yours(),
+        (Some(lease), _) if lease.address == address => grant(asking, address, state, boot),
+        _ if reserved == Some(address) => grant(asking, address, state, boot),
+        _ if asking.active().is_some() || asking.elsewhere.is_some() => not_yours(),
+        // Whoever told the client, the address is another's now.
+        (_, Standing::InUse) => refuse(asking, Some(address), NakReason::InUse),
+        (_, Standing::Reserved) => refuse(asking, Some(address), NakReason::Reserved),
+        (_, Standing::Declined) => refuse(asking, Some(address), NakReason::Declined),
+        (Some(_), _) => not_yours(),
+        (None, Standing::Available) if asking.subnet.adopt => grant(asking, address, state, boot),
+        // "If the server has no record of this client, it MUST remain silent."
+        (None, _) => Verdict::ignored(Ignored::UnknownClient),
     }
 }
 
 /// Leases the address if it can be had.
 fn grant(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot: Boot) -> Verdict {
-    match asking.table.standing(address, &asking.client, asking.now) {
-        Standing::Available => {}
-        Standing::InUse => return refuse(asking, Some(address), NakReason::InUse),
-        Standing::Declined => return refuse(asking, Some(address), NakReason::Declined),
-        Standing::NotInPool => return refuse(asking, Some(address), NakReason::NotInPool),
+    let wish = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
+    let lease_time = match (asking.standing(address), time_left(asking, address)) {
+        (Standing::Available, _) => wish,
+        // The pools were changed: what was promised is kept, and not prolonged.
+        (Standing::NotInPool, Some(left)) => wish.min(left),
+        (Standing::InUse, _) => return refuse(asking, Some(address), NakReason::InUse),
+        (Standing::Declined, _) => return refuse(asking, Some(address), NakReason::Declined),
+        (Standing::Reserved, _) => return refuse(asking, Some(address), NakReason::Reserved),
+        (Standing::NotInPool, None) => return refuse(asking, Some(address), NakReason::NotInPool),
+    };
+    let lease = granted(asking, address, lease_time);
+    let freed = asking.active().filter(|other| other.address != address).or(asking.elsewhere);
+    let freed = freed.map(|other| other.clone().released(asking.now));
+    let reply = reply::lease(asking, MessageType::Ack, address, lease_time, &boot);
+    Verdict {
+        outcome: Outcome::Acked { address, lease_time, state, boot },
+        change: Change::Put { lease, freed },
+        reply: Some(reply),
     }
-    let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
-    let lease = Lease {
+}
+
+/// How long the client's lease of the address still runs, if a client can make use of that.
+fn time_left(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
+    let lease = asking.active().filter(|lease| lease.address == address)?;
+    Some(lease.expires.since(asking.now)).filter(|left| left.as_secs() > 0)
+}
+
+fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Duration) -> Lease {
+    let said = asking.message.option(code::HOST_NAME);
+    let given = asking.entitled.reservation.and_then(|own| own.host_name.clone());
+    Lease {
         address,
         client: asking.client.clone(),
         hardware: asking.machine.hardware,
-        host_name: asking.message.option(code::HOST_NAME).and_then(|name| text::host_name(&name)),
+        host_name: given.or_else(|| said.and_then(|name| text::host_name(&name))),
+        relay: asking.relay.clone(),
         state: LeaseState::Leased,
         granted: asking.now,
         expires: expiry(asking.now, lease_time),
         version: asking.table.get(address).map_or(0, |lease| lease.version) + 1,
-    };
-    let reply = reply::lease(asking, MessageType::Ack, address, lease_time, &boot);
-    Verdict {
-        outcome: Outcome::Acked { address, lease_time, state, boot },
-        change: Change::Put { subnet: asking.subnet_id, lease },
-        reply: Some(reply),
     }
 }
 

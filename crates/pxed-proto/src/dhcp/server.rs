@@ -4,29 +4,39 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::config::{Config, Link, LinkId, Subnet, SubnetId};
+use super::asking::{Heard, Verdict, by_hardware};
+use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::reason::Ignored;
-use super::reply::Reply;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
 use super::{discover, inform, release, request};
+use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
-use crate::machine::{Firmware, HardwareAddress, Machine, identify};
+use crate::machine::{HardwareAddress, identify};
+use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
-use crate::{Timestamp, limits};
+
+mod explain;
+mod locate;
+
+pub use explain::{Explanation, Found};
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
 #[derive(Clone, Debug)]
 pub struct Server {
     config: Arc<Config>,
+    /// The subnets by their networks.
+    by_net: BTreeMap<Ipv4Net, SubnetId>,
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     waiting: BTreeMap<CommitId, Waiting>,
     last_commit: CommitId,
+    /// Leases of the store that are of no configured subnet; it may come back.
+    elsewhere: BTreeMap<Ipv4Addr, Lease>,
 }
 
 /// Names a commit; later ones are greater.
@@ -69,10 +79,10 @@ pub enum Change {
     },
     /// A lease is written: granted, released or declined. This must be durable.
     Put {
-        /// Where.
-        subnet: SubnetId,
         /// What; its version is the one after that of the lease it replaces.
         lease: Lease,
+        /// The client's lease of another address, which it gives up by this.
+        freed: Option<Lease>,
     },
 }
 
@@ -83,9 +93,9 @@ pub struct Output {
     pub event: Option<Event>,
     /// Send this.
     pub transmit: Option<Transmit>,
-    /// Make this durable, and say so by [`Server::committed`]; the event and the message that
-    /// belong to it come out then.
-    pub commit: Option<Commit>,
+    /// Make these durable, and say so by [`Server::committed`]; the event and the message that
+    /// belong to them come out then.
+    pub commits: Vec<Commit>,
 }
 
 /// A lease change that must be durable. Commits are to be carried out in the order of their ids.
@@ -109,12 +119,12 @@ pub enum CommitError {
 /// A commit that the store has not answered.
 #[derive(Clone, Debug)]
 struct Waiting {
-    subnet: SubnetId,
     lease: Lease,
     before: Option<Lease>,
     /// A change that this one stands on has failed.
     doomed: bool,
-    told: Told,
+    /// `None` for what nobody asked for: a lease that is given up for another one.
+    told: Option<Told>,
 }
 
 /// What is told once a change is durable.
@@ -124,61 +134,70 @@ pub(super) struct Told {
     pub reply: Option<Transmit>,
 }
 
-/// A datagram that is a DHCP message, and how it came.
-struct Heard<'a> {
-    now: Timestamp,
-    link: LinkId,
-    arrival: &'a Arrival,
-    message: &'a Message<'a>,
-}
-
-/// A request that deserves a look: everything that the functions for each message type need.
-pub(super) struct Asking<'a> {
-    pub now: Timestamp,
-    pub link: &'a Link,
-    pub arrival: &'a Arrival,
-    pub message: &'a Message<'a>,
-    pub machine: Machine,
-    pub firmware: Firmware,
-    pub client: ClientKey,
-    pub subnet_id: SubnetId,
-    pub subnet: &'a Subnet,
-    pub table: &'a LeaseTable,
-}
-
-/// What one of those functions says.
-pub(super) struct Verdict {
-    pub outcome: Outcome,
-    pub change: Change,
-    pub reply: Option<Reply>,
-}
-
-impl Verdict {
-    /// No answer and no change.
-    pub fn ignored(reason: Ignored) -> Self {
-        Self { outcome: Outcome::Ignored(reason), change: Change::None, reply: None }
-    }
-}
-
 impl Server {
     /// A server without leases.
     pub fn new(config: Arc<Config>) -> Self {
-        let tables =
-            config.subnets.iter().map(|subnet| LeaseTable::new(subnet.pools.clone())).collect();
-        Self { config, tables, waiting: BTreeMap::new(), last_commit: CommitId::default() }
+        Self {
+            by_net: by_net(&config),
+            tables: tables(&config),
+            config,
+            waiting: BTreeMap::new(),
+            last_commit: CommitId::default(),
+            elsewhere: BTreeMap::new(),
+        }
     }
 
-    /// Takes a lease over from the store, at start. A lease of no configured subnet is left where
-    /// it is: `false`.
+    /// Takes a lease over from the store, at start. A lease of no configured subnet is kept, and
+    /// not used: `false`.
     pub fn load(&mut self, lease: Lease, now: Timestamp) -> bool {
-        let subnets = self.config.subnets.iter().zip(&mut self.tables);
-        for (subnet, table) in subnets {
-            if subnet.net.contains(lease.address) {
-                table.put(lease, now);
-                return true;
+        let Some(id) = self.subnet_of(lease.address) else {
+            self.elsewhere.insert(lease.address, lease);
+            return false;
+        };
+        let identity = self.config.subnets.get(id.0).map(|subnet| subnet.identity);
+        // Where identifiers are not looked at any more, who had one is known by its hardware.
+        let client = match by_hardware(&lease.hardware) {
+            Some(hardware) if identity == Some(Identity::Mac) => hardware,
+            _ => lease.client.clone(),
+        };
+        if let Some(table) = self.tables.get_mut(id.0) {
+            table.put(Lease { client, ..lease }, now);
+        }
+        true
+    }
+
+    /// Takes another configuration. Leases stay, also those whose address is no longer leased: they
+    /// live until they expire. Offers that are held stay as far as their address is still leased.
+    /// Replies that wait for the store leave by the link of the same name, if there is one.
+    pub fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
+        self.by_net = by_net(&config);
+        let old = std::mem::replace(&mut self.tables, tables(&config));
+        let before = std::mem::replace(&mut self.config, config);
+        self.move_replies(&before);
+        let elsewhere = std::mem::take(&mut self.elsewhere);
+        let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();
+        for lease in leases.into_iter().flatten().chain(elsewhere.into_values()) {
+            self.load(lease, now);
+        }
+        for (address, client, until) in holds.into_iter().flatten() {
+            if let Some(table) = self.table_of(address) {
+                table.hold_again(address, client, until, now);
             }
         }
-        false
+    }
+
+    /// Replies that wait for the store name their link by its place in the old configuration.
+    fn move_replies(&mut self, before: &Config) {
+        let links = &self.config.links;
+        let moved = |link: LinkId| {
+            let name = &before.links.get(link.0)?.name;
+            links.iter().position(|link| link.name == *name).map(LinkId)
+        };
+        for told in self.waiting.values_mut().filter_map(|waiting| waiting.told.as_mut()) {
+            let reply = told.reply.take();
+            told.reply =
+                reply.and_then(|reply| Some(Transmit { link: moved(reply.link)?, ..reply }));
+        }
     }
 
     /// What this datagram deserves; changes nothing.
@@ -187,7 +206,8 @@ impl Server {
         let request = message.as_ref().map_err(|reason| *reason).and_then(request_of);
         let verdict = match (&message, &request) {
             (Ok(message), Ok(request)) => {
-                self.verdict(&Heard { now, link, arrival, message }, request)
+                let Request { machine, firmware, .. } = *request;
+                self.verdict(&Heard { now, link, arrival, message, machine, firmware })
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
@@ -210,10 +230,11 @@ impl Server {
     pub fn apply(&mut self, plan: Plan, now: Timestamp) -> Output {
         let Plan { event, change, reply } = plan;
         match change {
-            Change::Put { subnet, lease } => {
-                let commit =
-                    self.put(subnet, lease, now, Told { event: Event::Dhcp(event), reply });
-                return Output { commit, ..Output::default() };
+            Change::Put { lease, freed } => {
+                let told = Told { event: Event::Dhcp(event), reply };
+                let mut commits = vec![self.put(lease, now, Some(told))];
+                commits.extend(freed.map(|freed| self.put(freed, now, None)));
+                return Output { commits, ..Output::default() };
             }
             Change::Hold { subnet, address, client, until } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
@@ -227,7 +248,7 @@ impl Server {
             }
             Change::None => {}
         }
-        Output { event: Some(Event::Dhcp(event)), transmit: reply, commit: None }
+        Output { event: Some(Event::Dhcp(event)), transmit: reply, commits: Vec::new() }
     }
 
     /// The store's answer to a commit. Only now the reply leaves and the event is a fact.
@@ -237,15 +258,16 @@ impl Server {
         result: Result<(), CommitError>,
         now: Timestamp,
     ) -> Output {
-        let Some(done) = self.waiting.remove(&id) else { return Output::default() };
+        let Some(mut done) = self.waiting.remove(&id) else { return Output::default() };
+        let told = done.told.take();
         match result {
             Ok(()) => {
                 self.confirm(&done, now);
-                let Told { event, reply } = done.told;
-                Output { event: Some(event), transmit: reply, commit: None }
+                let (event, transmit) = told.map(|told| (told.event, told.reply)).unzip();
+                Output { event, transmit: transmit.flatten(), commits: Vec::new() }
             }
             Err(error) => {
-                let event = not_durable(&done);
+                let event = told.and_then(|told| not_durable(told.event, done.lease.address));
                 self.take_back(done, error, now);
                 Output { event, ..Output::default() }
             }
@@ -290,25 +312,17 @@ impl Server {
         self.config.links.get(link.0).map_or_else(|| Arc::from("?"), |link| link.name.clone())
     }
 
-    fn verdict(&self, heard: &Heard<'_>, request: &Request) -> Result<Verdict, Ignored> {
-        let Heard { now, link, arrival, message } = *heard;
-        let message_type = client_message_type(message)?;
-        let Request { machine, firmware, .. } = *request;
-        let client = client_key(message, &machine.hardware)?;
-        let (link, subnet_id, subnet, table) = self.locate(link, message.giaddr)?;
-        let asking = Asking {
-            now,
-            link,
-            arrival,
-            message,
-            machine,
-            firmware,
-            client,
-            subnet_id,
-            subnet,
-            table,
+    fn verdict(&self, heard: &Heard<'_>) -> Result<Verdict, Ignored> {
+        let message_type = client_message_type(heard.message)?;
+        if !acceptable(&heard.machine.hardware) {
+            return Err(Ignored::GroupAddress);
+        }
+        let asking = self.locate(heard)?;
+        let boot = || {
+            let wishes = asking.entitled.wishes(heard.firmware);
+            let (catalog, services) = (&self.config.catalog, &asking.subnet.services);
+            Boot::of(&heard.machine, heard.firmware, &wishes, catalog, services)
         };
-        let boot = || Boot::of(&machine, firmware, &self.config.catalog, &subnet.services);
         Ok(match message_type {
             MessageType::Discover => discover::plan(&asking, boot()),
             MessageType::Request => request::plan(&asking, boot()),
@@ -319,45 +333,25 @@ impl Server {
         })
     }
 
-    /// The subnet that the client is on: the relay agent's, or the link's own.
-    fn locate(
-        &self,
-        link: LinkId,
-        giaddr: Ipv4Addr,
-    ) -> Result<(&Link, SubnetId, &Subnet, &LeaseTable), Ignored> {
-        let on_link = self.config.links.get(link.0).ok_or(Ignored::NoSubnet)?;
-        let impossible = giaddr.is_loopback() || giaddr.is_broadcast() || giaddr.is_multicast();
-        if impossible || self.config.links.iter().any(|link| link.addresses.contains(&giaddr)) {
-            return Err(Ignored::RelayAddress);
-        }
-        let serves = |subnet: &Subnet| match giaddr {
-            Ipv4Addr::UNSPECIFIED => subnet.link == link,
-            relay => subnet.net.contains_host(relay),
-        };
-        let found = self.config.subnets.iter().zip(&self.tables).enumerate();
-        let mut found = found.filter(|(_, (subnet, _))| serves(subnet));
-        let (index, (subnet, table)) = found.next().ok_or(Ignored::NoSubnet)?;
-        Ok((on_link, SubnetId(index), subnet, table))
+    fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {
+        let id = self.subnet_of(address)?;
+        self.tables.get_mut(id.0)
     }
 
-    pub(super) fn put(
-        &mut self,
-        subnet: SubnetId,
-        lease: Lease,
-        now: Timestamp,
-        told: Told,
-    ) -> Option<Commit> {
-        let before = self.tables.get_mut(subnet.0)?.put(lease.clone(), now);
+    pub(super) fn put(&mut self, lease: Lease, now: Timestamp, told: Option<Told>) -> Commit {
+        let before = match self.table_of(lease.address) {
+            Some(table) => table.put(lease.clone(), now),
+            None => self.elsewhere.insert(lease.address, lease.clone()),
+        };
         self.last_commit = CommitId(self.last_commit.0 + 1);
         let id = self.last_commit;
-        let waiting = Waiting { subnet, lease: lease.clone(), before, doomed: false, told };
-        self.waiting.insert(id, waiting);
-        Some(Commit { id, lease })
+        self.waiting.insert(id, Waiting { lease: lease.clone(), before, doomed: false, told });
+        Commit { id, lease }
     }
 
     /// The table has what the store has, also where a change before this one was taken back.
     fn confirm(&mut self, done: &Waiting, now: Timestamp) {
-        let Some(table) = self.tables.get_mut(done.subnet.0) else { return };
+        let Some(table) = self.table_of(done.lease.address) else { return };
         let version = table.get(done.lease.address).map_or(0, |lease| lease.version);
         if version < done.lease.version {
             table.put(done.lease.clone(), now);
@@ -367,7 +361,6 @@ impl Server {
     /// Takes a change back that could not be stored, and with it what was changed on top of it.
     fn take_back(&mut self, failed: Waiting, error: CommitError, now: Timestamp) {
         let address = failed.lease.address;
-        let Some(table) = self.tables.get_mut(failed.subnet.0) else { return };
         if failed.doomed {
             return;
         }
@@ -375,7 +368,11 @@ impl Server {
             CommitError::Conflict(stored) => stored,
             CommitError::Failed => failed.before,
         };
-        table.restore(address, stored, now);
+        match (self.table_of(address), stored) {
+            (Some(table), stored) => table.restore(address, stored, now),
+            (None, Some(stored)) => drop(self.elsewhere.insert(address, stored)),
+            (None, None) => drop(self.elsewhere.remove(&address)),
+        }
         let on_top = self.waiting.values_mut().filter(|waiting| waiting.lease.address == address);
         on_top.for_each(|waiting| waiting.doomed = true);
     }
@@ -383,10 +380,23 @@ impl Server {
 
 /// What is told where a change could not be stored. What an operator asked for is answered to the
 /// operator.
-fn not_durable(failed: &Waiting) -> Option<Event> {
-    let Event::Dhcp(event) = &failed.told.event else { return None };
-    let outcome = Outcome::NotDurable { address: failed.lease.address };
-    Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event.clone() }))
+fn not_durable(event: Event, address: Ipv4Addr) -> Option<Event> {
+    let Event::Dhcp(event) = event else { return None };
+    let outcome = Outcome::NotDurable { address };
+    Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event }))
+}
+
+/// The subnets by their networks; of two of one network, the first one counts.
+fn by_net(config: &Config) -> BTreeMap<Ipv4Net, SubnetId> {
+    let nets = config.subnets.iter().enumerate().map(|(id, subnet)| (subnet.net, SubnetId(id)));
+    nets.rev().collect()
+}
+
+/// A table for each subnet. What is reserved lies in the subnet that contains it.
+fn tables(config: &Config) -> Vec<LeaseTable> {
+    let reserved = |subnet: &Subnet| config.policy.reservations.addresses(subnet.net).collect();
+    let table = |subnet: &Subnet| LeaseTable::new(subnet.pools.clone(), reserved(subnet));
+    config.subnets.iter().map(table).collect()
 }
 
 /// Who asks for what.
@@ -414,21 +424,7 @@ fn client_message_type(message: &Message<'_>) -> Result<MessageType, Ignored> {
     }
 }
 
-/// Who the client is: see [`ClientKey`].
-fn client_key(message: &Message<'_>, hardware: &HardwareAddress) -> Result<ClientKey, Ignored> {
-    if hardware.htype() == 0 {
-        return Err(Ignored::Hardware);
-    }
-    if hardware.mac().is_some_and(crate::net::Mac::is_multicast) {
-        return Err(Ignored::GroupAddress);
-    }
-    if !hardware.is_empty() {
-        return Ok(ClientKey::Hardware(*hardware));
-    }
-    match message.option(code::CLIENT_IDENTIFIER) {
-        Some(id) if !id.is_empty() => {
-            Ok(ClientKey::Identifier(id.iter().copied().take(limits::CLIENT_ID_MAX).collect()))
-        }
-        _ => Err(Ignored::NoIdentity),
-    }
+/// A group's address is no machine's own.
+fn acceptable(hardware: &HardwareAddress) -> bool {
+    !hardware.mac().is_some_and(crate::net::Mac::is_multicast)
 }

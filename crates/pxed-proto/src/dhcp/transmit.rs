@@ -1,7 +1,9 @@
 //! Where datagrams come from and where replies go: RFC 2131 section 4.1 as types.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
+use super::config::LinkId;
 use crate::net::Mac;
 
 /// The port of DHCP servers and relay agents.
@@ -41,10 +43,14 @@ pub enum Destination {
 /// A message that is to leave.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transmit {
+    /// By which link: the one that the request came in by.
+    pub link: LinkId,
     /// Where to.
     pub destination: Destination,
     /// The IP source address: the server identifier that the message carries.
     pub source: Ipv4Addr,
+    /// How long it is to wait, so that another server's message is there first.
+    pub delay: Duration,
     /// The DHCP message, without UDP and IP headers.
     pub message: Vec<u8>,
 }

@@ -17,7 +17,7 @@ fn huge() -> Lan {
     assert_eq!(range.count(), POOL_ADDRESSES_MAX);
     Lan::with(|subnet| {
         subnet.net = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 8).unwrap();
-        subnet.pools = vec![range];
+        subnet.pools = vec![range.into()];
     })
 }
 
@@ -48,7 +48,8 @@ fn offers_are_bounded_and_the_oldest_gives_way() {
 #[test]
 fn the_pools_are_used_up_in_order() {
     let range = |first, last| AddressRange::new(local(first), local(last)).unwrap();
-    let mut lan = Lan::with(|subnet| subnet.pools = vec![range(200, 201), range(110, 111)]);
+    let mut lan =
+        Lan::with(|subnet| subnet.pools = vec![range(200, 201).into(), range(110, 111).into()]);
     let got: Vec<Ipv4Addr> = (1..=4).map(|number| lan.leases(number)).collect();
     assert_eq!(got, [200, 201, 110, 111].map(local));
     assert_eq!(lan.hears(&client(5).discover()).silence(), Ignored::PoolExhausted);

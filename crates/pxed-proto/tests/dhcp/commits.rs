@@ -8,7 +8,9 @@ use crate::lan::*;
 
 /// A datagram that asks the store for something.
 fn commit(lan: &mut Lan, sent: &Sent) -> Commit {
-    lan.takes(sent).commit.unwrap_or_else(|| panic!("no commit for {sent:?}"))
+    let mut commits = lan.takes(sent).commits;
+    assert_eq!(commits.len(), 1, "{sent:?}");
+    commits.remove(0)
 }
 
 fn outcome(output: &Output) -> &Outcome {
@@ -18,7 +20,7 @@ fn outcome(output: &Output) -> &Outcome {
 
 /// Nothing leaves, and the event says so.
 fn assert_not_durable(output: &Output, lease: &Lease) {
-    assert_eq!((&output.transmit, &output.commit), (&None, &None));
+    assert_eq!((&output.transmit, &output.commits), (&None, &vec![]));
     assert_eq!(*outcome(output), Outcome::NotDurable { address: lease.address });
 }
 
@@ -28,7 +30,7 @@ fn an_ack_waits_for_the_store() {
     let offered = lan.offers(1);
     let waiting = lan.takes(&client(1).selecting(offered));
     assert_eq!((&waiting.transmit, &waiting.event), (&None, &None));
-    let commit = waiting.commit.unwrap();
+    let [commit] = &waiting.commits[..] else { panic!("{waiting:?}") };
     assert_eq!((commit.lease.address, commit.lease.version), (offered, 1));
     assert_eq!(lan.server.commits_waiting(), 1);
     let done = lan.store_says(commit.id, Ok(()));

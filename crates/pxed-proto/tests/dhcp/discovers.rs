@@ -237,11 +237,7 @@ fn item_28_what_is_configured_and_asked_for_is_there() {
 
 #[test]
 fn item_28_what_is_not_configured_is_absent() {
-    let mut lan = Lan::with(|subnet| {
-        subnet.routers.clear();
-        subnet.dns.clear();
-        subnet.domain = None;
-    });
+    let mut lan = Lan::with(|subnet| subnet.settings.options.clear());
     let offer = lan.hears(&client(1).discover()).offer();
     assert_eq!(offer.codes(), [53, 54, 51, 1, 28, 58, 59]);
 }

@@ -33,10 +33,14 @@ fn item_72_an_inform_changes_no_lease() {
 
 #[test]
 fn item_73_an_inform_from_another_network_is_not_answered() {
-    for address in [Ipv4Addr::new(10, 1, 1, 1), remote(77), local(0), local(255)] {
+    for address in [Ipv4Addr::new(10, 1, 1, 1), remote(0), local(0), local(255)] {
         let answer = Lan::new().hears(&client(1).inform(address));
         assert_eq!(answer.silence(), Ignored::InformAddress);
     }
+    let moved = client(1).inform(remote(77)).written_to(Ipv4Addr::BROADCAST);
+    assert_eq!(Lan::new().hears(&moved).silence(), Ignored::InformAddress);
+    let ack = Lan::new().hears(&client(1).inform(remote(77))).ack();
+    assert_eq!(ack.addresses(3), [remote(254)], "it is behind the relay agent");
 }
 
 #[test]

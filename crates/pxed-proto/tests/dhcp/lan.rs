@@ -9,13 +9,14 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    CommitError, CommitId, Config, Destination, Ignored, Lease, LeaseTime, Link, LinkId, NakReason,
-    Output, Server, Subnet,
+    CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId, OptionSetting, Output,
+    Policy, Pool, Server, Subnet,
 };
-use pxed_proto::event::{DhcpEvent, Event, Outcome};
+use pxed_proto::event::Event;
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 
+pub use crate::answer::*;
 use crate::client::{Sent, client};
 use crate::oracle;
 
@@ -35,37 +36,48 @@ pub const fn remote(host: u8) -> Ipv4Addr {
     Ipv4Addr::new(198, 51, 100, host)
 }
 
-pub fn pool(first: Ipv4Addr, last: Ipv4Addr) -> Vec<AddressRange> {
-    vec![AddressRange::new(first, last).unwrap()]
+pub fn pool(first: Ipv4Addr, last: Ipv4Addr) -> Vec<Pool> {
+    vec![Pool::from(AddressRange::new(first, last).unwrap())]
+}
+
+/// An option for clients that ask for it.
+pub fn option(code: u8, value: impl AsRef<[u8]>) -> OptionSetting {
+    OptionSetting { code, value: value.as_ref().to_vec(), always: false, booting_only: false }
+}
+
+/// The same, of addresses.
+pub fn addresses(code: u8, addresses: &[Ipv4Addr]) -> OptionSetting {
+    option(code, addresses.iter().flat_map(|address| address.octets()).collect::<Vec<u8>>())
+}
+
+/// Puts options in the place of those that are there.
+pub fn set(options: &mut Vec<OptionSetting>, new: impl IntoIterator<Item = OptionSetting>) {
+    for setting in new {
+        options.retain(|old| old.code != setting.code);
+        options.push(setting);
+    }
 }
 
 /// The configuration of the test bed. Link 0 is the LAN; the remote subnet is on no link here.
 pub fn config() -> Config {
     let link = Link { name: Arc::from("lan"), addresses: vec![SERVER, SECOND], mtu: 1500 };
-    let local = Subnet {
-        net: Ipv4Net::new(local(0), 24).unwrap(),
-        link: LinkId(0),
-        pools: pool(local(100), local(249)),
-        server: SERVER,
-        services: Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067) },
-        routers: vec![local(254)],
-        dns: vec![local(53), local(54)],
-        domain: Some("lab.example".to_owned()),
-        lease_time: LeaseTime {
-            min: Duration::from_secs(60),
-            default: Duration::from_secs(600),
-            max: Duration::from_secs(3600),
-        },
-    };
-    let behind_relay = Subnet {
-        net: Ipv4Net::new(remote(0), 24).unwrap(),
-        link: LinkId(usize::MAX),
-        pools: pool(remote(100), remote(249)),
-        routers: vec![remote(254)],
-        ..local.clone()
-    };
+    let services = Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067) };
+    let seconds = Duration::from_secs;
+    let time = LeaseTime { min: seconds(60), default: seconds(600), max: seconds(3600) };
+    let net = |address| Ipv4Net::new(address, 24).unwrap();
+    let mut here = Subnet::new(net(local(0)), Some(LinkId(0)), services, time);
+    here.pools = pool(local(100), local(249));
+    here.settings.options = vec![
+        addresses(3, &[local(254)]),
+        addresses(6, &[local(53), local(54)]),
+        option(15, "lab.example"),
+    ];
+    let mut behind_relay = Subnet { net: net(remote(0)), link: None, ..here.clone() };
+    behind_relay.pools = pool(remote(100), remote(249));
+    set(&mut behind_relay.settings.options, [addresses(3, &[remote(254)])]);
     let catalog = Arc::new(Catalog { loaders: loaders(), ..Catalog::default() });
-    Config { links: vec![link], subnets: vec![local, behind_relay], catalog }
+    let subnets = vec![here, behind_relay];
+    Config { links: vec![link], subnets, policy: Policy::default(), catalog }
 }
 
 fn loaders() -> Vec<Loader> {
@@ -98,9 +110,21 @@ impl Lan {
 
     /// A LAN that differs from the usual one.
     pub fn with(change: impl FnOnce(&mut Subnet)) -> Self {
+        Self::configured(|config| change(&mut config.subnets[0]))
+    }
+
+    /// A server whose configuration differs from the usual one.
+    pub fn configured(change: impl FnOnce(&mut Config)) -> Self {
         let mut config = config();
-        change(&mut config.subnets[0]);
+        change(&mut config);
         Self::of(config)
+    }
+
+    /// The server's configuration is changed.
+    pub fn reload(&mut self, change: impl FnOnce(&mut Config)) {
+        let mut config = Config::clone(self.server.config());
+        change(&mut config);
+        self.server.reconfigure(Arc::new(config), self.now);
     }
 
     pub fn with_pool(first: Ipv4Addr, last: Ipv4Addr) -> Self {
@@ -115,21 +139,25 @@ impl Lan {
 
     /// A datagram comes in, and the store, if it is asked, says yes at once.
     pub fn hears(&mut self, sent: &Sent) -> Answer {
-        let output = self.takes(sent);
-        match output.commit {
-            None => Answer::of(output, None),
-            Some(commit) => {
-                let done = self.store_says(commit.id, Ok(()));
-                Answer::of(done, Some(commit.lease))
+        let mut output = self.takes(sent);
+        let commits = std::mem::take(&mut output.commits);
+        for (i, commit) in commits.iter().enumerate() {
+            let done = self.store_says(commit.id, Ok(()));
+            // What is told hangs on the first one.
+            if i == 0 {
+                output = done;
+            } else {
+                assert_eq!(done, Output::default());
             }
         }
+        Answer::of(output, commits)
     }
 
     /// Octets come in that no client would send, and that deserve no reply.
     pub fn ignores(&mut self, datagram: &[u8]) -> Ignored {
         let arrival = client(0).discover().arrival;
         let plan = self.server.plan(self.now, LinkId(0), &arrival, datagram);
-        Answer::of(self.server.apply(plan, self.now), None).silence()
+        Answer::of(self.server.apply(plan, self.now), vec![]).silence()
     }
 
     /// A datagram comes in, and the store is not asked yet.
@@ -137,12 +165,12 @@ impl Lan {
         let datagram = sent.bytes();
         let plan = self.server.plan(self.now, LinkId(0), &sent.arrival, &datagram);
         let output = self.server.apply(plan, self.now);
-        match &output.commit {
-            Some(commit) => {
+        match &output.commits[..] {
+            [] => self.judge(sent, &output),
+            [first, ..] => {
                 assert_eq!((&output.event, &output.transmit), (&None, &None), "too early");
-                self.waiting.insert(commit.id, sent.clone());
+                self.waiting.insert(first.id, sent.clone());
             }
-            None => self.judge(sent, &output),
         }
         output
     }
@@ -176,8 +204,13 @@ impl Lan {
 
     /// A whole DISCOVER, OFFER, REQUEST, ACK.
     pub fn leases(&mut self, number: u32) -> Ipv4Addr {
-        let address = self.offers(number);
-        self.hears(&client(number).selecting(address)).ack();
+        self.leases_as(number, |sent| sent)
+    }
+
+    /// The same of a client that says something more each time, or says it elsewhere.
+    pub fn leases_as(&mut self, number: u32, as_: impl Fn(Sent) -> Sent) -> Ipv4Addr {
+        let address = self.hears(&as_(client(number).discover())).offer().yiaddr();
+        self.hears(&as_(client(number).selecting(address))).ack();
         address
     }
 
@@ -190,138 +223,4 @@ impl Lan {
 /// A time, in seconds since the test's beginning.
 pub fn second(seconds: u64) -> Timestamp {
     Timestamp::from_millis((1_750_000_000 + seconds) * 1000)
-}
-
-/// What came of a datagram.
-#[derive(Debug)]
-pub struct Answer {
-    pub event: DhcpEvent,
-    pub reply: Option<Reply>,
-    /// The lease that was written.
-    pub stored: Option<Lease>,
-}
-
-impl Answer {
-    fn of(output: Output, stored: Option<Lease>) -> Self {
-        let Some(Event::Dhcp(event)) = output.event else { panic!("no event") };
-        let reply = output.transmit.map(|transmit| Reply {
-            destination: transmit.destination,
-            source: transmit.source,
-            bytes: transmit.message,
-        });
-        Self { event, reply, stored }
-    }
-
-    pub fn offer(self) -> Reply {
-        self.reply_of_type(2)
-    }
-
-    pub fn ack(self) -> Reply {
-        self.reply_of_type(5)
-    }
-
-    /// A NAK, and why.
-    pub fn nak(self) -> (Reply, NakReason) {
-        assert_eq!(self.stored, None);
-        let Outcome::Refused { reason, .. } = self.event.outcome else { panic!("{self:?}") };
-        (self.reply_of_type(6), reason)
-    }
-
-    /// No reply and no change, and why.
-    pub fn silence(self) -> Ignored {
-        assert!(self.reply.is_none() && self.stored.is_none(), "{self:?}");
-        let Outcome::Ignored(reason) = self.event.outcome else { panic!("{self:?}") };
-        reason
-    }
-
-    /// No reply, but a change.
-    pub fn change(self) -> Lease {
-        assert!(self.reply.is_none(), "{self:?}");
-        self.stored.unwrap_or_else(|| panic!("nothing was stored: {}", self.event.done()))
-    }
-
-    fn reply_of_type(self, message_type: u8) -> Reply {
-        let done = self.event.done().to_string();
-        let reply = self.reply.unwrap_or_else(|| panic!("{done}"));
-        assert_eq!(reply.option(53), Some(vec![message_type]), "{done}");
-        reply
-    }
-}
-
-/// A reply's bytes, and where they go.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reply {
-    pub destination: Destination,
-    pub source: Ipv4Addr,
-    pub bytes: Vec<u8>,
-}
-
-impl Reply {
-    pub fn flags(&self) -> u16 {
-        u16::from_be_bytes([self.bytes[10], self.bytes[11]])
-    }
-
-    pub fn ciaddr(&self) -> Ipv4Addr {
-        self.address_at(12)
-    }
-
-    pub fn yiaddr(&self) -> Ipv4Addr {
-        self.address_at(16)
-    }
-
-    pub fn siaddr(&self) -> Ipv4Addr {
-        self.address_at(20)
-    }
-
-    pub fn giaddr(&self) -> Ipv4Addr {
-        self.address_at(24)
-    }
-
-    /// The `file` field without its zeros.
-    pub fn file(&self) -> &str {
-        let field = self.bytes[108..236].split(|byte| *byte == 0).next().unwrap();
-        str::from_utf8(field).unwrap()
-    }
-
-    /// The options in their order; parts of one option are not joined.
-    pub fn options(&self) -> Vec<(u8, Vec<u8>)> {
-        oracle::options(&self.bytes)
-    }
-
-    pub fn codes(&self) -> Vec<u8> {
-        self.options().into_iter().map(|(code, _)| code).collect()
-    }
-
-    /// An option's value, its parts joined.
-    pub fn option(&self, code: u8) -> Option<Vec<u8>> {
-        let parts = self.options().into_iter().filter(|(other, _)| *other == code);
-        parts.map(|(_, value)| value).reduce(|joined, part| [joined, part].concat())
-    }
-
-    pub fn text(&self, code: u8) -> String {
-        String::from_utf8(self.option(code).unwrap_or_default()).unwrap()
-    }
-
-    pub fn addresses(&self, code: u8) -> Vec<Ipv4Addr> {
-        let value = self.option(code).unwrap_or_default();
-        value.as_chunks::<4>().0.iter().map(|octets| Ipv4Addr::from_octets(*octets)).collect()
-    }
-
-    pub fn seconds(&self, code: u8) -> Option<u32> {
-        self.option(code).map(|value| u32::from_be_bytes(value.try_into().unwrap()))
-    }
-
-    fn address_at(&self, offset: usize) -> Ipv4Addr {
-        Ipv4Addr::from_octets(self.bytes[offset..offset + 4].try_into().unwrap())
-    }
-}
-
-/// To a client that has no address yet.
-pub fn unicast(number: u32, address: Ipv4Addr) -> Destination {
-    Destination::Unicast { mac: client(number).mac(), address }
-}
-
-/// To a host that has an address.
-pub fn routed(address: Ipv4Addr, port: u16) -> Destination {
-    Destination::Routed(SocketAddrV4::new(address, port))
 }

@@ -13,14 +13,17 @@
     reason = "these are tests"
 )]
 
+mod answer;
 mod client;
 mod lan;
 mod oracle;
 
 mod addresses;
+mod classes;
 mod commits;
 mod declines;
 mod discovers;
+mod identities;
 mod informs;
 mod inspects;
 mod mutated;
@@ -28,8 +31,13 @@ mod parser;
 mod pxe;
 mod relays;
 mod releases;
+mod reloads;
 mod remembered;
 mod replies;
+mod reservations;
 mod restart;
 mod selecting;
+mod settings;
 mod sizes;
+mod subnets;
+mod wires;

@@ -4,7 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, Commit, CommitError, Lease, LeaseState, LinkId};
+use pxed_proto::dhcp::{
+    Arrival, Class, Commit, CommitError, Config, HostKey, Lease, LeaseState, LinkId, Output,
+    Reservation, Reservations, Settings, Test,
+};
 use pxed_proto::machine::HardwareAddress;
 
 use crate::client::{Sent, client};
@@ -89,8 +92,8 @@ fn item_116_whatever_comes_is_one_event_and_no_panic() {
         let text = format!("{} {}", plan.event.heard(), plan.event.done());
         assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
         let mut output = lan.server.apply(plan, now);
-        if let Some(commit) = output.commit {
-            assert_eq!((output.event, output.transmit), (None, None), "too early");
+        for commit in std::mem::take(&mut output.commits) {
+            assert_eq!(output, Output::default(), "too early, or told twice");
             output = lan.server.committed(commit.id, Ok(()), now);
         }
         events += u32::from(output.event.is_some());
@@ -134,8 +137,11 @@ impl Users {
     fn speaks(&mut self, sent: &Sent) {
         let message_type = sent.options[0].1[0];
         let who = HardwareAddress::new(1, 6, sent.chaddr).unwrap();
+        let named = |lease: &Lease| sent.options.contains(&(50, lease.address.octets().to_vec()));
         let left = |lease: &Lease| match message_type {
-            4 => sent.options.contains(&(50, lease.address.octets().to_vec())),
+            // Whoever asks for an address has no other one.
+            3 => lease.address != sent.ciaddr && !named(lease),
+            4 => named(lease),
             7 => lease.address == sent.ciaddr,
             _ => false,
         };
@@ -150,6 +156,28 @@ impl Users {
         let other = other.filter(|other| other.hardware != lease.hardware);
         assert!(other.as_ref().is_none_or(|other| other.expires <= now), "{lease:?} {other:?}");
     }
+}
+
+/// Another pool, which may have a class, another reservation, or another order of subnets.
+fn change(config: &mut Config, dice: &mut Dice) {
+    let host = 100 + dice.below(8) as u8;
+    let reserved = Reservation {
+        keys: vec![HostKey::Mac(client(dice.below(40) as u32).mac())],
+        address: Some(local(100 + dice.below(12) as u8)),
+        ..Reservation::default()
+    };
+    let test = Test::OptionPresent(60);
+    config.policy.classes =
+        vec![Class { name: "c".to_owned(), test, settings: Settings::default() }];
+    config.policy.reservations = Reservations::new(vec![reserved]);
+    for subnet in &mut config.subnets {
+        let class = dice.one_in(2).then(|| "c".to_owned());
+        let first = if subnet.net.contains(local(0)) { local } else { remote };
+        subnet.pools = pool(first(host), first(host + 8));
+        subnet.pools[0].class = class.filter(|_| dice.one_in(4));
+        subnet.adopt = dice.one_in(4);
+    }
+    config.subnets.reverse();
 }
 
 /// Did the client give the address back before it heard the ACK?
@@ -171,7 +199,7 @@ fn a_store_that_fails_never_makes_two_users_of_one_address() {
         let sent = utterance(&mut dice);
         users.speaks(&sent);
         let plan = lan.server.plan(now, LinkId(0), &sent.arrival, &sent.bytes());
-        queue.extend(lan.server.apply(plan, now).commit);
+        queue.extend(lan.server.apply(plan, now).commits);
         if dice.one_in(3) {
             let results = store.group(&queue, &mut dice);
             answers.extend(queue.drain(..).zip(results));
@@ -188,6 +216,9 @@ fn a_store_that_fails_never_makes_two_users_of_one_address() {
         }
         if dice.one_in(50) {
             lan.server.handle_timeout(now);
+        }
+        if dice.one_in(500) {
+            lan.at(u64::from(round) / 2).reload(|config| change(config, &mut dice));
         }
     }
     assert!(acks > DATAGRAMS / 50, "{acks}: most of this should make sense");

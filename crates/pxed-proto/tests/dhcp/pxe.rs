@@ -149,8 +149,9 @@ fn item_148_http_boot_gets_a_url_in_the_offer() {
 #[test]
 fn item_149_no_file_name_over_http_and_no_url_over_tftp() {
     let named = |file: &str| {
-        let catalog = Catalog { boot_file: Some(file.to_owned()), ..Catalog::default() };
-        Lan::of(Config { catalog: Arc::new(catalog), ..config() })
+        let mut config = Config { catalog: Arc::new(Catalog::default()), ..config() };
+        config.policy.everywhere.boot_file = Some(file.to_owned());
+        Lan::of(config)
     };
     let http = named("grub.efi").hears(&client(1).discover().http_boot()).offer();
     assert_eq!(http.file(), "http://192.0.2.1:8067/machine/02-00-00-00-00-01/grub.efi");

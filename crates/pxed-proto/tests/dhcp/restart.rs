@@ -13,6 +13,7 @@ fn row(number: u32, host: u8, state: LeaseState, granted: u64, expires: u64) -> 
         client: ClientKey::Hardware(hardware),
         hardware,
         host_name: None,
+        relay: None,
         state,
         granted: second(granted),
         expires: second(expires),

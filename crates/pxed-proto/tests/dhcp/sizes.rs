@@ -1,10 +1,8 @@
 //! Items 94 to 104: options in odd places, long options, and what fits into a reply.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
-use pxed_proto::catalog::Catalog;
-use pxed_proto::dhcp::Ignored;
+use pxed_proto::dhcp::{Ignored, OptionSetting};
 
 use crate::client::{Sent, client};
 use crate::lan::*;
@@ -13,9 +11,13 @@ fn name_servers(count: u8) -> Vec<Ipv4Addr> {
     (0..count).map(|host| Ipv4Addr::new(203, 0, 113, host)).collect()
 }
 
+/// A LAN whose options are these beside the usual ones.
+fn lan_with<const N: usize>(options: [OptionSetting; N]) -> Lan {
+    Lan::with(|subnet| set(&mut subnet.settings.options, options))
+}
+
 fn lan_with_boot_file(name: &str) -> Lan {
-    let catalog = Catalog { boot_file: Some(name.to_owned()), ..Catalog::default() };
-    Lan::of(pxed_proto::dhcp::Config { catalog: Arc::new(catalog), ..config() })
+    Lan::with(|subnet| subnet.settings.boot_file = Some(name.to_owned()))
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn item_96_a_client_identifier_in_two_parts_is_one() {
 #[test]
 fn item_97_a_long_option_is_split() {
     let servers = name_servers(70);
-    let mut lan = Lan::with(|subnet| subnet.dns = servers.clone());
+    let mut lan = lan_with([addresses(6, &servers)]);
     let offer = lan.hears(&client(1).discover().option(57, &1472u16.to_be_bytes())).offer();
     let parts: Vec<usize> =
         offer.options().iter().filter(|(code, _)| *code == 6).map(|(_, v)| v.len()).collect();
@@ -73,10 +75,7 @@ fn item_97_a_long_option_is_split() {
 
 #[test]
 fn item_98_what_does_not_fit_is_left_out_from_the_end_of_the_clients_list() {
-    let mut lan = Lan::with(|subnet| {
-        subnet.dns = name_servers(60);
-        subnet.domain = Some("twenty-octets.example".to_owned());
-    });
+    let mut lan = lan_with([addresses(6, &name_servers(60)), option(15, "twenty-octets.example")]);
     for (wishes, left_out) in [
         (&[6, 15, 28, 58, 59][..], &[59][..]),
         (&[6, 59, 58, 28, 15], &[15]),
@@ -94,7 +93,7 @@ fn item_98_what_does_not_fit_is_left_out_from_the_end_of_the_clients_list() {
 
 #[test]
 fn item_98_identity_and_boot_come_before_comfort() {
-    let mut lan = Lan::with(|subnet| subnet.domain = Some("d".repeat(200)));
+    let mut lan = lan_with([option(15, "d".repeat(200))]);
     let port = [1, 4, b'p', b'o', b'r', b't'];
     let sent = client(1).discover().bios().without(57).option(61, &[5; 100]).option(82, &port);
     let answer = lan.hears(&sent);
@@ -116,10 +115,7 @@ fn item_98_a_client_identifier_and_relay_information_that_fill_the_reply() {
 
 #[test]
 fn item_99_a_reply_grows_with_what_the_client_and_the_link_can_take() {
-    let mut lan = Lan::with(|subnet| {
-        subnet.dns = name_servers(245);
-        subnet.domain = Some("d".repeat(200));
-    });
+    let mut lan = lan_with([addresses(6, &name_servers(245)), option(15, "d".repeat(200))]);
     for (most, codes) in [
         (None, &[15][..]),
         (Some(0), &[15]),
@@ -143,7 +139,7 @@ fn item_99_a_reply_grows_with_what_the_client_and_the_link_can_take() {
 
 #[test]
 fn item_100_the_file_field_holds_the_boot_file_even_where_room_is_short() {
-    let mut lan = Lan::with(|subnet| subnet.dns = name_servers(74));
+    let mut lan = lan_with([addresses(6, &name_servers(74))]);
     let offer = lan.hears(&client(1).discover().bios().without(57)).offer();
     assert_eq!((offer.file(), offer.siaddr(), offer.option(52)), ("undionly.kpxe", SERVER, None));
 }

@@ -1,6 +1,6 @@
 //! HTTP as a reliable question and answer: the script of the machine that the URL names, or a file.
 
-use pxed_proto::boot::{Decision, Services, decide};
+use pxed_proto::boot::{Decision, Services, Wishes, decide};
 use pxed_proto::catalog::Catalog;
 use pxed_proto::ipxe;
 use pxed_proto::machine::{Firmware, Machine};
@@ -79,9 +79,9 @@ impl Http<'_> {
 
     fn script(&self, mac: Mac) -> Option<Response> {
         let machine = Machine::from(mac);
-        let Decision::Script(profile) = decide(&machine, Firmware::Ipxe(None), self.catalog) else {
-            return None;
-        };
+        let everybody = Wishes::default();
+        let decision = decide(Firmware::Ipxe(None), &everybody, self.catalog);
+        let Decision::Script(profile) = decision else { return None };
         let text = ipxe::script(&machine, profile, self.services)?;
         Some(Response { status: 200, len: text.len() as u64, body: Body::Text(text) })
     }

@@ -21,6 +21,9 @@ pub enum ControlCommand {
     Leases(LeasesArgs),
     /// Show what happened lately: each request, and what became of it.
     Events(EventsArgs),
+    /// Have the running pxed read its configuration file anew, as SIGHUP does: all of it is taken,
+    /// or none of it. Says what changed.
+    Reload(ControlArgs),
     /// Stop the running pxed as SIGTERM does, and wait until it is gone: running transfers may end
     /// for up to ten seconds.
     Stop(ControlArgs),
@@ -112,6 +115,7 @@ impl ControlCommand {
             Self::Events(EventsArgs { follow, mac, whom }) => {
                 (Request::Events(Events { follow, mac: mac.map(|mac| mac.to_string()) }), whom)
             }
+            Self::Reload(whom) => (Request::Reload, whom),
             Self::Stop(whom) => (Request::Stop, whom),
         };
         Question { request, state_dir, json }

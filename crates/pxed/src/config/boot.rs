@@ -4,40 +4,35 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pxed_proto::boot::is_url;
-use pxed_proto::catalog::{Catalog, Profile};
+use pxed_proto::catalog::Profile;
 use pxed_proto::dhcp::Subnet;
 use pxed_proto::ipxe::{BadArguments, check_arguments};
 use pxed_proto::wire::dhcp::FILE_MAX;
 
-use super::{Loaders, UsageError};
+use super::UsageError;
 use crate::cli::ServeArgs;
 
-/// A served name, and the file behind it.
-type NamedFile = (String, PathBuf);
+/// What the profile that the flags describe is called.
+pub const DEFAULT_PROFILE: &str = "default";
 
-/// The catalog, and the files that its profile names.
-pub fn catalog(
+/// A served name, and the file behind it.
+pub type NamedFile = (String, PathBuf);
+
+/// The profile that the flags describe, and the files that it names; `None` if they do not.
+pub fn profile(
     args: &ServeArgs,
-    loaders: &Loaders,
     subnets: &[Subnet],
-) -> Result<(Catalog, Vec<NamedFile>), UsageError> {
+) -> Result<Option<(Profile, Vec<NamedFile>)>, UsageError> {
     check_boot_file(args)?;
     check_directory(args)?;
-    let (profile, files) = match (&args.kernel, &args.script) {
-        (Some(kernel), _) => linux(args, kernel)?,
+    Ok(match (&args.kernel, &args.script) {
+        (Some(kernel), _) => Some(linux(args, kernel)?),
         (None, Some(script)) => {
             let file = named("--script", script, &[])?;
-            (Profile::Script(file.0.clone()), vec![file])
+            Some((Profile::Script(file.0.clone()), vec![file]))
         }
-        (None, None) => (chained(args, subnets), vec![]),
-    };
-    let catalog = Catalog {
-        loaders: loaders.loaders(),
-        profile,
-        tftp_server: args.tftp_server,
-        boot_file: args.bootfile.clone(),
-    };
-    Ok((catalog, files))
+        (None, None) => args.bootfile.as_ref().map(|_| (chained(args, subnets), vec![])),
+    })
 }
 
 fn linux(args: &ServeArgs, kernel: &Path) -> Result<(Profile, Vec<NamedFile>), UsageError> {
@@ -80,22 +75,30 @@ fn named(flag: &str, path: &Path, others: &[NamedFile]) -> Result<NamedFile, Usa
         let flag = format!("{flag} {}", path.display());
         return Err(UsageError::new(flag, problem, "Name a file that is there."));
     }
-    let base = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
-    let base: String = base.chars().map(|c| if legal(c) { c } else { '_' }).collect();
-    let taken = |name: &str| others.iter().any(|(other, _)| other == name);
-    let mut name = format!("profile/{base}");
-    let mut others_of_the_name = 1..;
-    while taken(&name)
-        && let Some(number) = others_of_the_name.next()
-    {
-        name = format!("profile/{number}-{base}");
-    }
+    let name = served_name("profile", path, others);
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok((name, path))
 }
 
-fn check_file(path: &Path) -> Result<(), String> {
+/// A name beneath `prefix` for a file: its own, as far as an iPXE script can carry it, and unlike
+/// those of `others`.
+pub fn served_name(prefix: &str, path: &Path, others: &[NamedFile]) -> String {
+    let base = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let legal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | '+');
+    let base: String = base.chars().map(|c| if legal(c) { c } else { '_' }).collect();
+    let taken = |name: &str| others.iter().any(|(other, _)| other == name);
+    let mut name = format!("{prefix}/{base}");
+    let mut others_of_the_name = 1..;
+    while taken(&name)
+        && let Some(number) = others_of_the_name.next()
+    {
+        name = format!("{prefix}/{number}-{base}");
+    }
+    name
+}
+
+/// Can it be served? What the system says if not.
+pub fn check_file(path: &Path) -> Result<(), String> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(()),
         Ok(_) => Err("it is not a file".to_owned()),
@@ -107,12 +110,22 @@ fn check_file(path: &Path) -> Result<(), String> {
 }
 
 fn check_append(arguments: &str) -> Result<(), UsageError> {
-    let problem = match check_arguments(arguments) {
-        Ok(()) => return Ok(()),
-        Err(BadArguments::ControlCharacter) => "it has a control character in it".to_owned(),
-        Err(BadArguments::Word(word)) => format!("iPXE would take the word {word} for itself"),
-    };
-    Err(UsageError::new("--append", problem, "Leave it out, or write a --script of your own."))
+    let remedy = "Leave it out, or write a --script of your own.";
+    match unusable(arguments) {
+        None => Ok(()),
+        Some(problem) => Err(UsageError::new("--append", problem, remedy)),
+    }
+}
+
+/// Why a script can not carry these kernel arguments, if it can not.
+pub fn unusable(arguments: &str) -> Option<String> {
+    match check_arguments(arguments) {
+        Ok(()) => None,
+        Err(BadArguments::ControlCharacter) => Some("it has a control character in it".to_owned()),
+        Err(BadArguments::Word(word)) => {
+            Some(format!("iPXE would take the word {word} for itself"))
+        }
+    }
 }
 
 fn check_boot_file(args: &ServeArgs) -> Result<(), UsageError> {

@@ -1,15 +1,20 @@
 //! Interfaces, subnets and ranges.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{LeaseTime, Link, LinkId, Subnet};
+use pxed_proto::dhcp::{LeaseTime, Link, LinkId, OptionSetting, Pool, Settings, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::wire::options::code;
 
 use super::UsageError;
 use crate::cli::ServeArgs;
 use crate::net::Interface;
+
+/// How long leases last where nobody says so.
+pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(3600);
 
 /// The interfaces that the flags name, each once.
 pub fn interfaces(args: &ServeArgs) -> Result<Vec<Interface>, UsageError> {
@@ -29,11 +34,12 @@ pub fn interfaces(args: &ServeArgs) -> Result<Vec<Interface>, UsageError> {
 pub fn networks(
     args: &ServeArgs,
     interfaces: &[Interface],
+    http_port: u16,
 ) -> Result<(Vec<Link>, Vec<Subnet>), UsageError> {
     check_server_ip(args, interfaces)?;
     let mut subnets = Vec::new();
     for (index, interface) in interfaces.iter().enumerate() {
-        subnets.push(subnet(args, LinkId(index), interface)?);
+        subnets.push(subnet(args, LinkId(index), interface, http_port)?);
     }
     check_apart(interfaces, &subnets)?;
     check_ranges(args, interfaces, &subnets)?;
@@ -41,7 +47,8 @@ pub fn networks(
     Ok((interfaces.iter().map(link).collect(), subnets))
 }
 
-fn link(interface: &Interface) -> Link {
+/// What the DHCP server has to know of an interface.
+pub fn link(interface: &Interface) -> Link {
     Link {
         name: interface.name.clone(),
         addresses: interface.addresses.iter().map(|(address, _)| *address).collect(),
@@ -49,25 +56,39 @@ fn link(interface: &Interface) -> Link {
     }
 }
 
-fn subnet(args: &ServeArgs, link: LinkId, interface: &Interface) -> Result<Subnet, UsageError> {
+fn subnet(
+    args: &ServeArgs,
+    link: LinkId,
+    interface: &Interface,
+    http_port: u16,
+) -> Result<Subnet, UsageError> {
     let (server, net) = server_address(args, interface)?;
-    let pools: Vec<AddressRange> =
-        args.ranges.iter().copied().filter(|range| net.contains(range.first())).collect();
+    let inside = |range: &&AddressRange| net.contains(range.first());
+    let pools: Vec<Pool> = args.ranges.iter().filter(inside).copied().map(Pool::from).collect();
     if pools.is_empty() {
         return Err(without_range(args, interface, server, net));
     }
-    let http = SocketAddrV4::new(server, args.http_port);
-    Ok(Subnet {
-        net,
-        link,
-        pools,
-        server,
-        services: Services { tftp: server, http },
-        routers: args.routers.iter().copied().filter(|router| net.contains(*router)).collect(),
-        dns: args.dns.clone(),
-        domain: args.domain.clone(),
-        lease_time: LeaseTime::of(args.lease_time),
-    })
+    let services = Services { tftp: server, http: SocketAddrV4::new(server, http_port) };
+    let lease_time = LeaseTime::of(args.lease_time.unwrap_or(DEFAULT_LEASE_TIME));
+    let settings = Settings { options: options(args, Some(net)), ..Settings::default() };
+    Ok(Subnet { pools, settings, ..Subnet::new(net, Some(link), services, lease_time) })
+}
+
+/// Routers (those of `net`, if it is given), name servers and domain as options.
+pub fn options(args: &ServeArgs, net: Option<Ipv4Net>) -> Vec<OptionSetting> {
+    let octets = |addresses: Vec<Ipv4Addr>| -> Vec<u8> {
+        addresses.iter().flat_map(|address| address.octets()).collect()
+    };
+    let here = |router: &Ipv4Addr| net.is_none_or(|net| net.contains(*router));
+    let routers = args.routers.iter().copied().filter(here).collect();
+    let domain = args.domain.clone().unwrap_or_default().into_bytes();
+    let all = [
+        (code::ROUTER, octets(routers)),
+        (code::DOMAIN_NAME_SERVER, octets(args.dns.clone())),
+        (code::DOMAIN_NAME, domain),
+    ];
+    let setting = |(code, value)| OptionSetting { code, value, always: false, booting_only: false };
+    all.into_iter().filter(|(_, value)| !value.is_empty()).map(setting).collect()
 }
 
 /// The address to answer from: the one that was named, else the one whose subnet a range is in,
@@ -166,7 +187,7 @@ fn example_range(server: Ipv4Addr, net: Ipv4Net) -> Option<AddressRange> {
 }
 
 /// From the subnet's first address that a host can have to the last.
-fn hosts(net: Ipv4Net) -> Option<AddressRange> {
+pub fn hosts(net: Ipv4Net) -> Option<AddressRange> {
     let edge = u32::from(!net.contains_host(net.network()));
     let first = net.network().to_bits().checked_add(edge)?;
     let last = net.broadcast().to_bits().checked_sub(edge)?;
@@ -182,7 +203,7 @@ fn check_ranges(
         let wrong = |problem: String, remedy: String| {
             Err(UsageError::new(format!("--range {range}"), problem, remedy))
         };
-        let Some(subnet) = subnets.iter().find(|subnet| subnet.pools.contains(range)) else {
+        let Some(subnet) = subnets.iter().find(|subnet| has_range(subnet, *range)) else {
             let nets: Vec<String> = subnets.iter().map(|subnet| subnet.net.to_string()).collect();
             let nets = nets.join(", ");
             return wrong(
@@ -218,6 +239,10 @@ fn check_ranges(
         }
     }
     Ok(())
+}
+
+fn has_range(subnet: &Subnet, range: AddressRange) -> bool {
+    subnet.pools.iter().any(|pool| pool.range == range)
 }
 
 fn overlap(a: AddressRange, b: AddressRange) -> bool {
@@ -266,9 +291,9 @@ mod tests {
         let args = serve(flags);
         let interfaces: Vec<Interface> =
             args.interfaces.iter().zip(addresses).map(|(name, own)| interface(name, own)).collect();
-        let (_, subnets) = networks(&args, &interfaces).map_err(|error| error.to_string())?;
+        let (_, subnets) = networks(&args, &interfaces, 8067).map_err(|error| error.to_string())?;
         let text = |Subnet { server, pools, .. }: &Subnet| {
-            let pools: Vec<String> = pools.iter().map(ToString::to_string).collect();
+            let pools: Vec<String> = pools.iter().map(|pool| pool.range.to_string()).collect();
             format!("{server}: {}", pools.join(" "))
         };
         Ok(subnets.iter().map(text).collect::<Vec<_>>().join(", "))

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pxed_proto::dhcp::LeaseTime;
 use pxed_proto::limits;
+use pxed_proto::machine::Uuid;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 
 /// `90`, `90s`, `5m`, `1h`, `2d`: more than nothing.
@@ -39,6 +40,28 @@ pub fn host(text: &str) -> Result<Ipv4Addr, String> {
     if nobodys { Err("no machine can have this address".to_owned()) } else { Ok(address) }
 }
 
+/// `192.168.77.0/24`.
+pub fn network(text: &str) -> Result<Ipv4Net, String> {
+    let form = || "write a network: 192.168.77.0/24".to_owned();
+    let (address, prefix_len) = text.split_once('/').ok_or_else(form)?;
+    let address: Ipv4Addr = address.parse().map_err(|_| form())?;
+    let net =
+        prefix_len.parse().ok().and_then(|len| Ipv4Net::new(address, len)).ok_or_else(form)?;
+    match net.network() == address {
+        true => Ok(net),
+        false => Err(format!("{text} is a host of {net}: write {net}")),
+    }
+}
+
+/// A range, or one address.
+pub fn range_or_host(text: &str) -> Result<AddressRange, String> {
+    if text.contains('-') {
+        return range(text);
+    }
+    let address = host(text)?;
+    AddressRange::new(address, address).ok_or_else(String::new)
+}
+
 /// `255.255.255.0`.
 pub fn mask(text: &str) -> Result<Ipv4Addr, String> {
     let form = || "write it like 255.255.255.0, with its ones on the left".to_owned();
@@ -67,6 +90,16 @@ pub fn range(text: &str) -> Result<AddressRange, String> {
     let (first, last) = (address(first)?, address(last)?);
     AddressRange::new(first, last)
         .ok_or_else(|| format!("the first address comes after the last: write {last}-{first}"))
+}
+
+/// A UUID as people see it; on the wire its first three fields are little-endian.
+pub fn uuid(text: &str) -> Result<Uuid, String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| digits.len() == 32);
+    let number = number.ok_or("write a UUID: 4c4c4544-0042-3510-8054-b4c04f335931")?;
+    let [a, b, c, d, e, f, g, h, rest @ ..] = number.to_be_bytes();
+    let [i, j, k, l, m, n, o, p] = rest;
+    Ok(Uuid([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]))
 }
 
 #[cfg(test)]

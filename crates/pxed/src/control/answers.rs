@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{AddressState, ClientKey, Config, KnownAddress, PoolUse, Subnet, SubnetUse};
+use pxed_proto::dhcp::{
+    AddressState, ClientKey, Config, KnownAddress, Mode, PoolUse, Subnet, SubnetUse,
+};
 use pxed_proto::text::Hex;
 use serde::{Deserialize, Serialize};
 
@@ -88,16 +90,29 @@ pub fn subnets(status: &dhcp::Status) -> Vec<SubnetStatus> {
 }
 
 fn subnet_status(config: &Config, subnet: &Subnet, used: &SubnetUse) -> SubnetStatus {
-    let link = config.links.get(subnet.link.0);
+    let link = subnet.link.and_then(|link| config.links.get(link.0));
     SubnetStatus {
         subnet: subnet.net.to_string(),
         interface: link.map(|link| link.name.to_string()).unwrap_or_default(),
-        mode: "full".to_owned(),
+        mode: mode(subnet.mode).to_owned(),
         server: subnet.server.to_string(),
-        tftp: config.catalog.tftp_server.unwrap_or(subnet.services.tftp).to_string(),
+        tftp: tftp_of(config, subnet).to_string(),
         http: format!("http://{}/", subnet.services.http),
         pools: used.pools.iter().map(pool_status).collect(),
         leased_outside_pools: used.outside,
+    }
+}
+
+/// Where the subnet's PXE firmware finds its boot file, if nothing else is said of a machine.
+fn tftp_of(config: &Config, subnet: &Subnet) -> Ipv4Addr {
+    let everywhere = config.policy.everywhere.tftp_server;
+    subnet.settings.tftp_server.or(everywhere).unwrap_or(subnet.services.tftp)
+}
+
+fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Full => "full",
+        Mode::Off => "off",
     }
 }
 
@@ -174,6 +189,12 @@ pub struct Released {
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Count {
     pub count: u64,
+}
+
+/// What a reload did.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Reloaded {
+    pub difference: String,
 }
 
 /// The process that stops.

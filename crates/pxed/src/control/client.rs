@@ -11,7 +11,7 @@ use nix::unistd::{Uid, User};
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::answers::{Count, Lease, Released, Status, Stopping};
+use super::answers::{Count, Lease, Released, Reloaded, Status, Stopping};
 use super::protocol::{Events, Received, Request, VERSION};
 use super::{socket, table};
 
@@ -179,6 +179,7 @@ impl Answer<'_> {
             (_, true) => format!("{ok}\n"),
             (Request::Status, false) => table::status(&read::<Status>(ok)?),
             (Request::Release(_), false) => table::released(&read::<Released>(ok)?),
+            (Request::Reload, false) => table::reloaded(&read::<Reloaded>(ok)?),
             (Request::Stop, false) => table::stopped(&read::<Stopping>(ok)?),
             (Request::Leases(_), false) => table::nothing(&read::<Count>(ok)?, "leases"),
             (Request::Events(_), false) => table::nothing(&read::<Count>(ok)?, "events"),

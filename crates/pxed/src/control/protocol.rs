@@ -27,6 +27,8 @@ pub enum Request {
     Release(Release),
     /// What happened, and what happens?
     Events(Events),
+    /// Take the configuration file as it is now.
+    Reload,
     /// Stop, and let running transfers end.
     Stop,
 }
@@ -90,10 +92,11 @@ impl Request {
             Some("leases") => fields(object).map(Self::Leases),
             Some("release") => fields(object).map(Self::Release),
             Some("events") => fields(object).map(Self::Events),
+            Some("reload") => fields::<Nothing>(object).map(|_| Self::Reload),
             Some("stop") => fields::<Nothing>(object).map(|_| Self::Stop),
             _ => Err(format!(
-                "command {command}: there are \"status\", \"leases\", \"release\", \"events\" and \
-                 \"stop\""
+                "command {command}: there are \"status\", \"leases\", \"release\", \"events\", \
+                 \"reload\" and \"stop\""
             )),
         }
     }

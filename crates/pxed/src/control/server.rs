@@ -18,13 +18,14 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::answers::{Count, Lease, Rates, Released, Status, Stopping, subnets};
+use super::answers::{Count, Lease, Rates, Released, Reloaded, Status, Stopping, subnets};
 use super::protocol::{Answer, Events, Leases, REQUEST_MAX, Release, Request};
 use super::values;
 use crate::clock::{Clock, Rfc3339};
 use crate::dhcp::{Mailbox, ReleaseError, Wanted};
 use crate::http::Http;
 use crate::journal::{Journal, RATE_SECONDS, Record};
+use crate::reload::Reload;
 use crate::tftp;
 
 /// Connections at once: a few people, and a few programs of theirs.
@@ -50,6 +51,7 @@ pub struct Desk {
     pub tftp: tftp::Server,
     pub http: Arc<Http>,
     pub clock: Clock,
+    pub reload: Arc<Reload>,
     /// Told when somebody asks pxed to stop.
     pub stop: Arc<Notify>,
 }
@@ -122,6 +124,10 @@ impl Connection {
                     Err(problem) => self.refuse(problem).await,
                 }
             }
+            Request::Reload => match self.desk.reload.run(&self.desk.dhcp).await {
+                Ok(difference) => self.send(&Answer::Ok(Reloaded { difference })).await,
+                Err(why) => self.refuse(why).await,
+            },
             Request::Stop => Ok(()),
         }
     }
@@ -141,7 +147,7 @@ impl Connection {
             pid: process::id(),
             started: Rfc3339(clock.started_at()).to_string(),
             uptime_seconds: clock.uptime().as_secs(),
-            configuration: "flags".to_owned(),
+            configuration: desk.reload.source(),
             subnets: subnets(&dhcp),
             active_leases: dhcp.active_leases as u64,
             offers: dhcp.offers as u64,

@@ -6,7 +6,9 @@ use std::time::Duration;
 use pxed_proto::time::Human;
 use serde::Deserialize;
 
-use super::answers::{Count, Lease, PoolStatus, Released, Status, Stopping, SubnetStatus};
+use super::answers::{
+    Count, Lease, PoolStatus, Released, Reloaded, Status, Stopping, SubnetStatus,
+};
 
 /// What stands above the leases.
 pub const LEASES_HEADING: &str =
@@ -52,6 +54,11 @@ pub fn released(released: &Released) -> String {
     let name = released.host_name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
     let Released { ip, mac, .. } = released;
     format!("{ip} is free; {mac}{name} had it, and uses it until it asks again\n")
+}
+
+/// What changed.
+pub fn reloaded(reloaded: &Reloaded) -> String {
+    format!("{}\n", reloaded.difference)
 }
 
 /// pxed is gone.

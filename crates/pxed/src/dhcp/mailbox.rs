@@ -31,6 +31,7 @@ pub(super) enum Word {
     Status(Reply<Status>),
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
+    Reconfigure(Arc<Config>, Reply<()>),
     Stop,
     /// What a bug would do.
     #[cfg(test)]
@@ -111,6 +112,11 @@ impl Mailbox {
     /// Frees a lease; the answer is its last row, and comes when that is durable.
     pub async fn release(&self, address: Ipv4Addr) -> Option<Result<Lease, ReleaseError>> {
         self.ask(|reply| Word::Release(address, reply)).await
+    }
+
+    /// Takes another configuration, on the same links; `None` if the thread does not answer.
+    pub async fn reconfigure(&self, config: Arc<Config>) -> Option<()> {
+        self.ask(|reply| Word::Reconfigure(config, reply)).await
     }
 
     async fn ask<T>(&self, word: impl FnOnce(Reply<T>) -> Word) -> Option<T> {

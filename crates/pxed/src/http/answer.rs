@@ -41,13 +41,13 @@ pub(super) async fn answer(
     let (head, _) = request.into_parts();
     let target = Target::of(&head.uri);
     let exchange = Exchange::begin(http.clone(), client, target.machine, &head);
-    let response = respond(&http, host, target, &head).await;
+    let response = respond(&http, (client, host), target, &head).await;
     finished(response, &head.method, exchange)
 }
 
 async fn respond(
     http: &Http,
-    host: SocketAddrV4,
+    (client, host): (SocketAddr, SocketAddrV4),
     target: Target,
     head: &Parts,
 ) -> Response<Content> {
@@ -58,8 +58,9 @@ async fn respond(
     }
     match target.resource {
         Resource::Index => plain(StatusCode::OK, INDEX),
-        Resource::Script { uuid } => {
-            let request = ScriptRequest { machine: target.machine, uuid, host };
+        Resource::Script { uuid, profile } => {
+            let machine = target.machine;
+            let request = ScriptRequest { machine, uuid, profile, client, host };
             plain(StatusCode::OK, (http.script)(&request))
         }
         Resource::File(name) => {

@@ -16,7 +16,7 @@ pub(super) enum Resource {
     /// The page that says what this is.
     Index,
     /// An iPXE script.
-    Script { uuid: Option<String> },
+    Script { uuid: Option<String>, profile: Option<String> },
     /// What [`crate::files::Files`] serves by this name.
     File(Vec<u8>),
     /// Nothing that is served.
@@ -53,7 +53,7 @@ impl Target {
 }
 
 fn script(uri: &Uri) -> Resource {
-    Resource::Script { uuid: parameter(uri, "uuid") }
+    Resource::Script { uuid: parameter(uri, "uuid"), profile: parameter(uri, "profile") }
 }
 
 fn without_slashes(path: &[u8]) -> &[u8] {
@@ -123,14 +123,19 @@ mod tests {
 
     #[test]
     fn scripts_are_named_by_path_and_by_query() {
-        let uuid = || Resource::Script { uuid: Some("4c4c-44".to_owned()) };
-        let none = || Resource::Script { uuid: None };
+        let script = |uuid: Option<&str>, profile: Option<&str>| Resource::Script {
+            uuid: uuid.map(str::to_owned),
+            profile: profile.map(str::to_owned),
+        };
+        let uuid = || script(Some("4c4c-44"), None);
+        let none = || script(None, None);
         for (uri, machine, resource) in [
             ("/boot.ipxe", None, none()),
             ("/boot.ipxe?mac=52:54:00:ab:cd:ef&uuid=4c4c-44", Some(MAC), uuid()),
             ("/boot.ipxe?mac=52%3a54%3A00%3aab%3acd%3aef&uuid=", Some(MAC), none()),
             ("/boot.ipxe?mac=nonsense&uuid", None, none()),
             ("/machine/52-54-00-ab-cd-ef/boot.ipxe?uuid=4c4c-44", Some(MAC), uuid()),
+            ("/boot.ipxe?profile=debian", None, script(None, Some("debian"))),
         ] {
             assert_eq!(target(uri), (machine, resource), "{uri}");
         }

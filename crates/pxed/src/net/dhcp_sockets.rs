@@ -44,7 +44,7 @@ impl DhcpSockets {
 
     /// Sends `transmit` the way that its destination asks for.
     pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
-        let Transmit { destination, source, message } = transmit;
+        let Transmit { destination, source, message, .. } = transmit;
         let client = |address| SocketAddrV4::new(address, CLIENT_PORT);
         match *destination {
             Destination::Unicast { mac, address } => {
@@ -72,6 +72,7 @@ impl DhcpSockets {
 mod tests {
     use std::net::UdpSocket;
     use std::process::Command;
+    use std::time::Duration;
 
     use pxed_proto::dhcp::Arrival;
     use pxed_proto::wire::udp::{self, Checksum, Malformed};
@@ -152,6 +153,11 @@ mod tests {
         [&headers, payload].concat()
     }
 
+    fn transmit(destination: Destination, message: Vec<u8>) -> Transmit {
+        let (link, delay) = (pxed_proto::dhcp::LinkId(0), Duration::ZERO);
+        Transmit { link, destination, source: SERVER, delay, message }
+    }
+
     fn run(test: &str, body: impl FnOnce()) {
         test_namespace::run(&format!("{}::{test}", module_path!()), body);
     }
@@ -181,13 +187,7 @@ mod tests {
             let packet = packet(CLIENT, Ipv4Addr::BROADCAST, b"of VLAN 5");
             lab.client.send(Mac::BROADCAST, &[0x81, 0, 0, 5, 8, 0], &packet);
             lab.client.send(Mac([2, 0, 0, 0, 0, 1]), IPV4, &packet);
-            lab.server
-                .send(&Transmit {
-                    destination: Destination::Broadcast,
-                    source: SERVER,
-                    message: b"own".to_vec(),
-                })
-                .unwrap();
+            lab.server.send(&transmit(Destination::Broadcast, b"own".to_vec())).unwrap();
             assert_eq!(lab.heard(), []);
         });
     }
@@ -264,7 +264,7 @@ mod tests {
                 (Destination::Broadcast, Mac::BROADCAST, Ipv4Addr::BROADCAST),
             ] {
                 let message = b"offer".to_vec();
-                lab.server.send(&Transmit { destination, source: SERVER, message }).unwrap();
+                lab.server.send(&transmit(destination, message)).unwrap();
                 let (destination, source, packet) = lab.client.receive();
                 assert_eq!((destination, source), (to_mac, lab.server_mac));
                 let datagram = udp::parse(&packet, Checksum::Verify).unwrap();
@@ -281,11 +281,7 @@ mod tests {
             let mut lab = Lab::new();
             let set = |state| Command::new("ip").args(["link", "set", "srv", state]).status();
             assert!(set("down").unwrap().success());
-            let transmit = Transmit {
-                destination: Destination::Broadcast,
-                source: SERVER,
-                message: b"offer".to_vec(),
-            };
+            let transmit = transmit(Destination::Broadcast, b"offer".to_vec());
             let down = lab.server.send(&transmit).unwrap_err();
             assert_eq!(down.raw_os_error(), Some(libc::ENETDOWN));
             lab.server.receive(|_| panic!("heard something"));

@@ -19,9 +19,9 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
 use crate::dhcp::{Driver, Status};
-use crate::files::Files;
 use crate::http::{self, Http};
 use crate::journal::Journal;
+use crate::reload::{Live, Reload};
 use crate::script;
 use crate::tftp;
 
@@ -35,18 +35,23 @@ pub(super) struct Services {
 }
 
 impl Services {
-    pub(super) fn new(config: &Config, files: Files, journal: Arc<Journal>, clock: Clock) -> Self {
-        let files = Arc::new(files);
+    pub(super) fn new(
+        config: &Config,
+        live: &Arc<Live>,
+        journal: Arc<Journal>,
+        clock: Clock,
+    ) -> Self {
+        let files = live.files.clone();
         let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
         let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
         let http_event = move |event| http_journal.record(Event::Http(event));
-        let script = script::writer(config.dhcp.catalog.clone(), files.clone(), journal.clone());
+        let script = script::writer(live.clone(), journal.clone());
         Self {
             tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
             http: Arc::new(Http::new(files, script, Arc::new(http_event))),
             journal,
             clock,
-            status_interval: config.status_interval,
+            status_interval: config.service.status_interval,
         }
     }
 
@@ -56,18 +61,26 @@ impl Services {
     pub(super) async fn run(
         &self,
         driver: &Driver,
-        tftp: Vec<tftp::Listener>,
-        http: Vec<TcpListener>,
-        control: UnixListener,
+        reload: &Arc<Reload>,
+        (tftp, http, control): (Vec<tftp::Listener>, Vec<TcpListener>, UnixListener),
     ) -> Result<(), RunError> {
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
         let mut serving = self.start(tftp, http, &stopped)?;
-        let stop_asked = self.open_desk(driver, control)?;
+        let stop_asked = self.open_desk(driver, reload, control)?;
         info!("ready");
+        let mut hangup = signal(SignalKind::hangup())?;
+        let reloads = async {
+            // What went wrong is in the log; who sends a signal hears nothing.
+            while hangup.recv().await.is_some() {
+                let _ = reload.run(driver.mailbox()).await;
+            }
+            std::future::pending().await
+        };
         let result = tokio::select! {
             () = signals.next() => Ok(()),
             () = stop_asked.notified() => Ok(()),
+            never = reloads => match never {},
             () = driver.ended() => Err(RunError::DhcpDied),
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
@@ -107,7 +120,12 @@ impl Services {
 
     /// Answers on the control socket, until the runtime ends; the result is told when somebody asks
     /// pxed to stop.
-    fn open_desk(&self, driver: &Driver, control: UnixListener) -> io::Result<Arc<Notify>> {
+    fn open_desk(
+        &self,
+        driver: &Driver,
+        reload: &Arc<Reload>,
+        control: UnixListener,
+    ) -> io::Result<Arc<Notify>> {
         let stop = Arc::new(Notify::new());
         let desk = control::Desk {
             dhcp: driver.mailbox().clone(),
@@ -115,6 +133,7 @@ impl Services {
             tftp: self.tftp.clone(),
             http: self.http.clone(),
             clock: self.clock,
+            reload: reload.clone(),
             stop: stop.clone(),
         };
         let control = tokio::net::UnixListener::from_std(control)?;
@@ -179,29 +198,39 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::cli::LogFormat;
-    use crate::config::Loaders;
-    use crate::dhcp::tests::driver;
+    use std::sync::RwLock;
 
-    fn services() -> Services {
+    use clap::Parser;
+    use pxed_proto::dhcp::Policy;
+
+    use super::*;
+    use crate::cli::{Cli, Command, LogFormat};
+    use crate::config::{Loaders, Service};
+    use crate::dhcp::tests::driver;
+    use crate::files::Files;
+
+    fn services() -> (Services, Arc<Reload>) {
         let dhcp = pxed_proto::dhcp::Config {
             links: Vec::new(),
             subnets: Vec::new(),
+            policy: Policy::default(),
             catalog: Arc::default(),
         };
         let config = Config {
             interfaces: Vec::new(),
             dhcp: Arc::new(dhcp),
             loaders: Loaders::find(None),
-            boot_dir: None,
             named_files: Vec::new(),
-            state_dir: "unused".into(),
-            user: None,
-            status_interval: Duration::from_secs(3600),
+            service: Service { status_interval: Duration::from_secs(3600), ..Service::default() },
         };
-        let files = Files::new(None, Vec::new()).unwrap();
-        Services::new(&config, files, Arc::new(Journal::new(LogFormat::Text)), Clock::start())
+        let files = Arc::new(Files::new(None, Vec::new()).unwrap());
+        let live = Arc::new(Live { catalog: RwLock::default(), files });
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let services = Services::new(&config, &live, journal, Clock::start());
+        let Command::Serve(args) = Cli::parse_from(["pxed", "serve", "-i", "lo"]).command else {
+            panic!()
+        };
+        (services, Arc::new(Reload::new(*args, config, live)))
     }
 
     /// Whoever has no listeners has nothing to serve, and its end is noticed as well; so there is
@@ -221,7 +250,9 @@ mod tests {
         driver.panic();
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (tftp, http) = listeners();
-        let error = services().run(&driver, tftp, http, control).await.unwrap_err();
+        let (services, reload) = services();
+        let listeners = (tftp, http, control);
+        let error = services.run(&driver, &reload, listeners).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
     }
 
@@ -231,7 +262,9 @@ mod tests {
         let driver = driver(dir.path());
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (_, http) = listeners();
-        let error = services().run(&driver, Vec::new(), http, control).await.unwrap_err();
+        let (services, reload) = services();
+        let listeners = (Vec::new(), http, control);
+        let error = services.run(&driver, &reload, listeners).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");
         assert!(driver.join().is_some());
     }

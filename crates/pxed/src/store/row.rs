@@ -1,9 +1,10 @@
 //! A lease as a row, and back.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Lease, LeaseState};
+use pxed_proto::dhcp::{ClientKey, Lease, LeaseState, RelayAgent};
 use pxed_proto::machine::HardwareAddress;
 use pxed_proto::net::Mac;
 use rusqlite::types::FromSql;
@@ -12,12 +13,13 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::Loaded;
 
 const INSERT: &str = "
-INSERT INTO leases (address, hardware, client_id, host_name, state, granted, expires, version)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT (address) DO NOTHING";
+INSERT INTO leases (address, hardware, client_id, host_name, state, granted, expires, version,
+                    relay, relay_information)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (address) DO NOTHING";
 
 const UPDATE: &str = "
 UPDATE leases SET hardware = ?2, client_id = ?3, host_name = ?4, state = ?5, granted = ?6,
-       expires = ?7, version = ?8
+       expires = ?7, version = ?8, relay = ?9, relay_information = ?10
 WHERE address = ?1 AND version = ?8 - 1";
 
 /// A row that is no lease: somebody edited it.
@@ -73,6 +75,8 @@ pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<bo
         // What does not fit is FOREVER, or as good as.
         i64::try_from(lease.expires.as_millis()).ok(),
         integer(lease.version),
+        lease.relay.as_ref().map(|relay| relay.address.to_string()),
+        lease.relay.as_ref().map(|relay| &relay.information),
     ])?;
     Ok(changed == 1)
 }
@@ -94,7 +98,18 @@ fn read(row: &Row<'_>) -> Result<Lease, UnreadableRow> {
             millis.map_or(Some(Timestamp::FOREVER), timestamp)
         })?,
         version: column(row, "version", |version: i64| u64::try_from(version).ok())?,
+        relay: relay(row)?,
     })
+}
+
+fn relay(row: &Row<'_>) -> Result<Option<Arc<RelayAgent>>, UnreadableRow> {
+    let address = column(row, "relay", |text: Option<String>| match text {
+        Some(text) => text.parse().ok().map(Some),
+        None => Some(None),
+    })?;
+    let information = column(row, "relay_information", |blob: Option<Vec<u8>>| Some(blob))?;
+    let agent = |address| RelayAgent { address, information: information.unwrap_or_default() };
+    Ok(address.map(agent).map(Arc::new))
 }
 
 /// Reads one column, and takes it for what a lease has there.

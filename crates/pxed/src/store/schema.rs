@@ -29,7 +29,9 @@ CREATE TABLE leases (
     state     TEXT NOT NULL CHECK (state IN ('leased', 'released', 'declined')),
     granted   INTEGER NOT NULL CHECK (granted >= 0),    -- milliseconds since 1970, UTC
     expires   INTEGER CHECK (expires >= 0),             -- the same; NULL: never
-    version   INTEGER NOT NULL CHECK (version >= 1)     -- how often the row was written
+    version   INTEGER NOT NULL CHECK (version >= 1),    -- how often the row was written
+    relay     TEXT,                             -- the relay agent that the client is behind
+    relay_information BLOB                      -- option 82, as that relay agent sent it
 ) STRICT, WITHOUT ROWID;
 CREATE VIEW active AS -- the addresses in use, in local time
 SELECT address, hardware, host_name,

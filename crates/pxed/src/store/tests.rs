@@ -21,6 +21,7 @@ fn lease(host: u8, version: u64) -> Lease {
         client: ClientKey::Hardware(hardware),
         hardware,
         host_name: None,
+        relay: None,
         state: LeaseState::Leased,
         granted: Timestamp::from_millis(1_700_000_000_000 + version),
         expires: Timestamp::from_millis(1_700_000_600_000 + version),

@@ -1,0 +1,127 @@
+//! A request that deserves a look, and everything that is known about it.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
+use super::lease::{ClientKey, Lease};
+use super::policy::Entitled;
+use super::reason::Ignored;
+use super::relay::RelayAgent;
+use super::reply::Reply;
+use super::server::Change;
+use super::table::{Applicant, LeaseTable, Standing};
+use super::transmit::Arrival;
+use crate::event::Outcome;
+use crate::machine::{Firmware, HardwareAddress, Machine};
+use crate::wire::dhcp::Message;
+use crate::wire::options::code;
+use crate::{Timestamp, limits};
+
+/// A datagram that is a DHCP message, how it came and who sent it.
+#[derive(Clone, Copy)]
+pub struct Heard<'a> {
+    pub now: Timestamp,
+    pub link: LinkId,
+    pub arrival: &'a Arrival,
+    pub message: &'a Message<'a>,
+    pub machine: Machine,
+    pub firmware: Firmware,
+}
+
+/// Everything that the functions for each message type need.
+pub struct Asking<'a> {
+    pub now: Timestamp,
+    pub link_id: LinkId,
+    pub link: &'a Link,
+    pub arrival: &'a Arrival,
+    pub message: &'a Message<'a>,
+    pub machine: Machine,
+    pub firmware: Firmware,
+    pub client: ClientKey,
+    /// The relay agent that it is behind.
+    pub relay: Option<Arc<RelayAgent>>,
+    pub subnet_id: SubnetId,
+    pub subnet: &'a Subnet,
+    pub table: &'a LeaseTable,
+    /// The client's lease on another subnet of the same wire, if it runs.
+    pub elsewhere: Option<&'a Lease>,
+    pub entitled: Entitled<'a>,
+}
+
+/// What one of those functions says.
+pub struct Verdict {
+    pub outcome: Outcome,
+    pub change: Change,
+    pub reply: Option<Reply>,
+}
+
+impl<'a> Asking<'a> {
+    /// The client's lease here, if it runs.
+    pub fn active(&self) -> Option<&'a Lease> {
+        self.table.of(&self.client).filter(|lease| lease.is_active(self.now))
+    }
+
+    /// The address that is reserved for the client on this subnet, whoever has it now.
+    pub fn reserved(&self) -> Option<Ipv4Addr> {
+        let address = self.entitled.reservation.and_then(|reservation| reservation.address);
+        address.filter(|address| self.subnet.net.contains_host(*address))
+    }
+
+    /// The same, if the client can have it now.
+    pub fn reserved_and_free(&self) -> Option<Ipv4Addr> {
+        self.reserved().filter(|address| self.can_have(*address))
+    }
+
+    /// Is the address the client's, or free for it?
+    pub fn can_have(&self, address: Ipv4Addr) -> bool {
+        self.standing(address) == Standing::Available
+    }
+
+    /// How the address stands to the client.
+    pub fn standing(&self, address: Ipv4Addr) -> Standing {
+        self.applies(|who| self.table.standing(address, who, self.now))
+    }
+
+    /// The address to offer it.
+    pub fn choose(&self, wish: Option<Ipv4Addr>) -> Option<Ipv4Addr> {
+        self.applies(|who| self.table.choose(who, wish, self.now))
+    }
+
+    fn applies<T>(&self, ask: impl FnOnce(&Applicant<'_>) -> T) -> T {
+        ask(&Applicant {
+            client: &self.client,
+            hardware: &self.machine.hardware,
+            reserved: self.reserved(),
+            admitted: &|pool: &Pool| self.entitled.admits(pool),
+        })
+    }
+}
+
+impl Verdict {
+    /// No answer and no change.
+    pub fn ignored(reason: Ignored) -> Self {
+        Self { outcome: Outcome::Ignored(reason), change: Change::None, reply: None }
+    }
+}
+
+/// Who the client is: see [`ClientKey`].
+pub fn client_key(heard: &Heard<'_>, identity: Identity) -> Result<ClientKey, Ignored> {
+    let hardware = &heard.machine.hardware;
+    if hardware.htype() == 0 {
+        return Err(Ignored::Hardware);
+    }
+    // A type and at least one octet (RFC 2132 section 9.14): less tells nobody from anybody.
+    let id = heard.message.option(code::CLIENT_IDENTIFIER).filter(|id| id.len() >= 2);
+    match id {
+        Some(id) if identity == Identity::ClientId || hardware.is_empty() => {
+            Ok(ClientKey::Identifier(id.iter().copied().take(limits::CLIENT_ID_MAX).collect()))
+        }
+        _ => by_hardware(hardware).ok_or(Ignored::NoIdentity),
+    }
+}
+
+/// Who a client is by its hardware address alone.
+pub fn by_hardware(hardware: &HardwareAddress) -> Option<ClientKey> {
+    (!hardware.is_empty()).then_some(ClientKey::Hardware(*hardware))
+}

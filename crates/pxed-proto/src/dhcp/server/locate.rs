@@ -1,0 +1,180 @@
+//! Where a client is: on which wire, and on which of its subnets.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::Server;
+use crate::dhcp::asking::{Asking, Heard, by_hardware, client_key};
+use crate::dhcp::class::Facts;
+use crate::dhcp::config::{Mode, Subnet, SubnetId};
+use crate::dhcp::lease::{ClientKey, Lease};
+use crate::dhcp::reason::Ignored;
+use crate::dhcp::relay::RelayAgent;
+use crate::dhcp::table::LeaseTable;
+use crate::net::Ipv4Net;
+use crate::wire::dhcp::MessageType;
+use crate::wire::options::code;
+
+impl Server {
+    /// The subnet that an address is of; of several, the smallest.
+    pub(in crate::dhcp) fn subnet_of(&self, address: Ipv4Addr) -> Option<SubnetId> {
+        let alone = Ipv4Net::new(address, 32)?;
+        let around = self.by_net.range(..=alone).rev();
+        around.into_iter().find(|(net, _)| net.contains(address)).map(|(_, id)| *id)
+    }
+
+    /// The client on the subnet that it is on.
+    pub(super) fn locate<'a>(&'a self, heard: &Heard<'a>) -> Result<Asking<'a>, Ignored> {
+        let on_wire = self.on_wire(heard)?;
+        let asking = on_wire.iter().map(|id| self.asking(heard, *id));
+        let asking = asking.collect::<Result<Vec<_>, _>>()?;
+        let place = if asking.len() == 1 { 0 } else { place(&asking, heard) };
+        let others = asking.iter().enumerate().filter(|(index, _)| *index != place);
+        let elsewhere = others.into_iter().find_map(|(_, asking)| asking.active());
+        let found = asking.into_iter().nth(place).ok_or(Ignored::NoSubnet)?;
+        Ok(Asking { elsewhere, ..found })
+    }
+
+    /// The subnets that lie on the wire that a message came from and are served.
+    fn on_wire(&self, heard: &Heard<'_>) -> Result<Vec<SubnetId>, Ignored> {
+        let subnets = || self.config.subnets.iter().enumerate();
+        let here = self.wire_end(heard)?;
+        let net = self.config.subnets.get(here.0).and_then(|here| here.shared_network.as_deref());
+        let same_wire = |id: usize, subnet: &Subnet| {
+            id == here.0 || (net.is_some() && subnet.shared_network.as_deref() == net)
+        };
+        let on_wire = || subnets().filter(|(id, subnet)| same_wire(*id, subnet));
+        let spoken_of = spoken_of(heard);
+        let off = |subnet: &Subnet| {
+            let spoken_of = spoken_of.is_some_and(|address| subnet.net.contains(address));
+            subnet.mode == Mode::Off && spoken_of
+        };
+        let served = on_wire().filter(|(_, subnet)| subnet.mode == Mode::Full);
+        let served: Vec<SubnetId> = served.map(|(id, _)| SubnetId(id)).collect();
+        let silent = served.is_empty() || on_wire().any(|(_, subnet)| off(subnet));
+        if silent { Err(Ignored::SubnetOff) } else { Ok(served) }
+    }
+
+    /// A subnet of that wire: the relay agent's, or one of the link's own. A client behind a relay
+    /// agent renews by unicast, without it: its address tells.
+    fn wire_end(&self, heard: &Heard<'_>) -> Result<SubnetId, Ignored> {
+        let subnet = |id: &SubnetId| self.config.subnets.get(id.0);
+        let giaddr = heard.message.giaddr;
+        let impossible = giaddr.is_loopback() || giaddr.is_broadcast() || giaddr.is_multicast();
+        if impossible || self.config.links.iter().any(|link| link.addresses.contains(&giaddr)) {
+            return Err(Ignored::RelayAddress);
+        }
+        let here = if giaddr.is_unspecified() {
+            let by_unicast = !heard.arrival.destination.is_broadcast();
+            let behind_relay = own_address(heard).filter(|_| by_unicast);
+            let behind_relay = behind_relay.and_then(|address| self.subnet_of(address));
+            let remote = |id: &SubnetId| subnet(id).is_some_and(|subnet| subnet.link.is_none());
+            let attached = |subnet: &Subnet| subnet.link == Some(heard.link);
+            let attached = || self.config.subnets.iter().position(attached).map(SubnetId);
+            behind_relay.filter(remote).or_else(attached)
+        } else {
+            let is_host = |id: &SubnetId| subnet(id).is_some_and(|s| s.net.contains_host(giaddr));
+            self.subnet_of(giaddr).filter(is_host)
+        };
+        here.ok_or(Ignored::NoSubnet)
+    }
+
+    /// Everything about a client, if it is on this subnet.
+    fn asking<'a>(&'a self, heard: &Heard<'a>, id: SubnetId) -> Result<Asking<'a>, Ignored> {
+        let Heard { now, link: link_id, arrival, message, machine, firmware } = *heard;
+        let link = self.config.links.get(link_id.0).ok_or(Ignored::NoSubnet)?;
+        let subnet = self.config.subnets.get(id.0).ok_or(Ignored::NoSubnet)?;
+        let table = self.tables.get(id.0).ok_or(Ignored::NoSubnet)?;
+        let client = known_as(client_key(heard, subnet.identity)?, heard, table);
+        let relay = relay_agent(heard, table.of(&client));
+        let facts =
+            Facts { message, machine: &machine, firmware, relay: relay.as_deref(), groups: &[] };
+        let entitled = self.config.policy.of(&subnet.settings, &facts);
+        let (subnet_id, elsewhere) = (id, None);
+        Ok(Asking {
+            now,
+            link_id,
+            link,
+            arrival,
+            message,
+            machine,
+            firmware,
+            client,
+            relay,
+            subnet_id,
+            subnet,
+            table,
+            elsewhere,
+            entitled,
+        })
+    }
+}
+
+/// Of several subnets on one wire the one that the client speaks of; else the one where an address
+/// is kept for it, where it has one, had one, wants one, or where there is one.
+fn place(asking: &[Asking<'_>], heard: &Heard<'_>) -> usize {
+    let find = |is: &dyn Fn(&Asking<'_>) -> bool| asking.iter().position(is);
+    let address = spoken_of(heard);
+    let contains = |here: &Asking<'_>| address.is_some_and(|a| here.subnet.net.contains(a));
+    let has = |here: &Asking<'_>| {
+        let held = here.table.held_for(&here.client, here.now);
+        let has = here.active().map(|lease| lease.address).into_iter().chain(held);
+        has.into_iter().any(|address| here.can_have(address))
+    };
+    let had = |here: &Asking<'_>| {
+        here.table.of(&here.client).is_some_and(|lease| here.can_have(lease.address))
+    };
+    let wish = heard.message.ipv4(code::REQUESTED_ADDRESS);
+    find(&contains)
+        .or_else(|| find(&|here| here.reserved_and_free().is_some()))
+        .or_else(|| find(&has))
+        .or_else(|| find(&had))
+        .or_else(|| find(&|here| wish.is_some_and(|wish| here.can_have(wish))))
+        .or_else(|| find(&|here| here.choose(None).is_some()))
+        .unwrap_or(0)
+}
+
+/// The address that the client says it has. `ciaddr` of a DISCOVER is a mistake; some clients leave
+/// it empty in an INFORM.
+fn own_address(heard: &Heard<'_>) -> Option<Ipv4Addr> {
+    let message = heard.message;
+    let address = match (message.message_type()?, message.ciaddr) {
+        (MessageType::Discover, _) => return None,
+        (MessageType::Inform, Ipv4Addr::UNSPECIFIED) if message.giaddr.is_unspecified() => {
+            *heard.arrival.source.ip()
+        }
+        (_, ciaddr) => ciaddr,
+    };
+    Some(address).filter(|address| !address.is_unspecified())
+}
+
+/// The address that the client has, or believes to have: a DISCOVER only wishes.
+fn spoken_of(heard: &Heard<'_>) -> Option<Ipv4Addr> {
+    let discovers = heard.message.message_type() == Some(MessageType::Discover);
+    let wanted = || heard.message.ipv4(code::REQUESTED_ADDRESS);
+    own_address(heard).or_else(|| wanted().filter(|_| !discovers))
+}
+
+/// A client that had no client identifier when it got the lease that it has, or when none was
+/// looked at, stays known by its hardware address.
+fn known_as(key: ClientKey, heard: &Heard<'_>, table: &LeaseTable) -> ClientKey {
+    if matches!(key, ClientKey::Hardware(_)) || table.of(&key).is_some() {
+        return key;
+    }
+    let before = by_hardware(&heard.machine.hardware);
+    let runs = |old: &ClientKey| table.of(old).is_some_and(|lease| lease.is_active(heard.now));
+    before.filter(runs).unwrap_or(key)
+}
+
+/// The relay agent that the client is behind. Of a client that renews by unicast, or by a relay
+/// agent that says nothing about it, what was said when it got its lease still holds.
+fn relay_agent(heard: &Heard<'_>, lease: Option<&Lease>) -> Option<Arc<RelayAgent>> {
+    let here = RelayAgent::of(heard.message).map(Arc::new);
+    let told = here.as_ref().is_some_and(|agent| !agent.information.is_empty());
+    let renewed =
+        |lease: &&Lease| lease.is_active(heard.now) && Some(lease.address) == own_address(heard);
+    let before = lease.filter(renewed).and_then(|lease| lease.relay.as_ref());
+    let same =
+        |old: &&Arc<RelayAgent>| here.as_ref().is_none_or(|here| here.address == old.address);
+    before.filter(|_| !told).filter(same).cloned().or(here)
+}

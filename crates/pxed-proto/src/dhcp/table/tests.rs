@@ -1,0 +1,287 @@
+//! The table of one subnet, its places and its indexes.
+
+use super::super::lease::testing::*;
+use super::*;
+use crate::net::AddressRange;
+
+fn pool(first: u8, last: u8) -> Pool {
+    Pool::from(AddressRange::new(ip(first), ip(last)).unwrap())
+}
+
+fn table(first: u8, last: u8) -> LeaseTable {
+    LeaseTable::new(vec![pool(first, last)], BTreeSet::new())
+}
+
+/// A client that may have what everybody may have.
+fn anybody(client: &ClientKey) -> Applicant<'_> {
+    let ClientKey::Hardware(hardware) = client else { panic!("{client:?}") };
+    Applicant { client, hardware, reserved: None, admitted: &|pool| pool.class.is_none() }
+}
+
+/// Every address of the pools is in exactly one place, and every index agrees.
+fn check(table: &LeaseTable) {
+    for state in &table.pools {
+        check_pool(table, state);
+    }
+    for (end, address) in &table.expiries {
+        let lease_end = table.get(*address).map(|lease| lease.expires);
+        assert_eq!(Some(*end), lease_end, "{address} stands in two orders: {table:?}");
+    }
+    for (address, hold) in &table.holds {
+        assert_eq!(table.hold_of.get(&hold.client), Some(address));
+        assert!(table.hold_ends.contains(&(hold.until, *address)));
+    }
+    assert_eq!(table.holds.len(), table.hold_of.len());
+    assert_eq!(table.holds.len(), table.hold_ends.len());
+    for (client, address) in &table.by_client {
+        let lease = table.get(*address).unwrap();
+        assert!(lease.client == *client && lease.state != LeaseState::Declined);
+    }
+    for (client, address) in &table.declined {
+        let lease = table.get(*address).unwrap();
+        assert!(lease.client == *client && lease.state == LeaseState::Declined);
+    }
+}
+
+/// Of one pool. What is reserved is in no order of addresses that anybody can have.
+fn check_pool(table: &LeaseTable, state: &PoolState) {
+    for address in state.pool.range.iter() {
+        let end = table.get(address).map_or(Timestamp::EPOCH, |lease| lease.expires);
+        let running = table.expiries.contains(&(end, address));
+        let held = table.holds.contains_key(&address);
+        let idle = state.idle.contains(&(end, address));
+        let reserved = table.reserved.contains(&address);
+        let known = running || held || idle || table.get(address).is_some();
+        let places = [running, held, idle, !known && !reserved];
+        let places = places.into_iter().filter(|place| *place).count();
+        assert!(places == 1 || places == 0 && reserved, "{address} in {places}: {table:?}");
+    }
+    for (end, address) in &state.idle {
+        let lease_end = table.get(*address).map_or(Timestamp::EPOCH, |lease| lease.expires);
+        assert_eq!(*end, lease_end, "{address} stands in two orders: {table:?}");
+        assert!(state.pool.range.contains(*address) && !table.reserved.contains(address));
+    }
+    let next = state.fresh();
+    assert!(next.is_none_or(|next| {
+        let idle = state.idle.iter().any(|(_, address)| *address == next);
+        !idle && !table.leases.contains_key(&next) && !table.holds.contains_key(&next)
+    }));
+    assert!(next.is_none_or(|next| !table.reserved.contains(&next)));
+}
+
+#[test]
+fn an_address_is_chosen_in_the_order_of_the_rfc() {
+    let mut table = table(1, 9);
+    let choose =
+        |table: &LeaseTable| table.choose(&anybody(&client(1)), Some(ip(5)), at(100)).unwrap();
+    table.put(lease(1, 9, 500), at(0));
+    assert_eq!(choose(&table), ip(5), "its wish");
+    table.put(lease(2, 1, 50), at(0));
+    table.expire(at(100));
+    assert_eq!(choose(&table), ip(2), "the one that it had");
+    table.hold(ip(3), client(1), at(130));
+    assert_eq!(choose(&table), ip(3), "the one that it was offered");
+    table.put(Lease { granted: at(1), ..lease(4, 1, 500) }, at(100));
+    assert_eq!(choose(&table), ip(4), "its own");
+    assert_eq!(
+        table.choose(&anybody(&client(2)), Some(ip(4)), at(100)),
+        Some(ip(5)),
+        "a fresh one"
+    );
+    check(&table);
+}
+
+#[test]
+fn how_an_address_stands() {
+    let mut table = table(1, 9);
+    table.put(lease(1, 1, 500), at(0));
+    table.put(Lease { state: LeaseState::Declined, ..lease(2, 1, 500) }, at(0));
+    table.hold(ip(3), client(1), at(30));
+    for (host, of_holder, of_another) in [
+        (1, Standing::Available, Standing::InUse),
+        (2, Standing::Declined, Standing::Declined),
+        (3, Standing::Available, Standing::InUse),
+        (4, Standing::Available, Standing::Available),
+        (10, Standing::NotInPool, Standing::NotInPool),
+    ] {
+        let standing = |number| table.standing(ip(host), &anybody(&client(number)), at(10));
+        assert_eq!((standing(1), standing(2)), (of_holder, of_another), "{host}");
+    }
+    for host in 1..=3 {
+        let later = table.standing(ip(host), &anybody(&client(2)), at(500));
+        assert_eq!(later, Standing::Available, "{host}: over, though no timer ran");
+    }
+}
+
+#[test]
+fn a_client_has_one_hold_and_an_address_one_client() {
+    let mut table = table(1, 9);
+    table.hold(ip(1), client(1), at(30));
+    table.hold(ip(2), client(1), at(31));
+    table.hold(ip(2), client(2), at(32));
+    assert_eq!(table.offers(), 1);
+    let held = |number| table.held_for(&client(number), at(10));
+    assert_eq!((held(1), held(2)), (None, Some(ip(2))));
+    assert_eq!(table.held_for(&client(2), at(32)), None, "over, though no timer ran");
+    check(&table);
+    table.put(lease(5, 2, 500), at(10));
+    assert_eq!(table.offers(), 0, "it has an address now");
+    check(&table);
+}
+
+#[test]
+fn of_two_leases_of_one_moment_the_one_that_runs_is_the_clients() {
+    for released_last in [true, false] {
+        let mut table = table(1, 9);
+        let (given_up, own) = (lease(1, 1, 500).released(at(0)), lease(2, 1, 500));
+        let mut order = [own, given_up];
+        if !released_last {
+            order.reverse();
+        }
+        order.into_iter().for_each(|lease| drop(table.put(lease, at(0))));
+        assert_eq!(table.of(&client(1)).map(|lease| lease.address), Some(ip(2)));
+        check(&table);
+    }
+}
+
+#[test]
+fn what_ends_is_told_in_order() {
+    let mut table = table(1, 9);
+    table.put(lease(1, 1, 20), at(0));
+    table.put(lease(2, 2, 10), at(0));
+    table.put(Lease { state: LeaseState::Declined, ..lease(3, 3, 15) }, at(0));
+    table.hold(ip(4), client(4), at(5));
+    assert_eq!(table.next_expiry(), Some(at(5)));
+    let expired: Vec<Ipv4Addr> = table.expire(at(20)).iter().map(|l| l.address).collect();
+    assert_eq!(expired, [ip(2), ip(1)], "a probation that ends is no client's loss");
+    assert_eq!((table.next_expiry(), table.offers()), (None, 0));
+    check(&table);
+}
+
+#[test]
+fn what_could_not_be_stored_is_taken_back() {
+    let mut table = table(1, 1);
+    let first = lease(1, 1, 500);
+    assert_eq!(table.put(first.clone(), at(0)), None);
+    let released = Lease { state: LeaseState::Released, expires: at(5), ..first.clone() };
+    assert_eq!(table.put(released, at(5)), Some(first.clone()));
+    table.hold(ip(1), client(2), at(35));
+    table.restore(ip(1), Some(first), at(6));
+    assert_eq!((table.offers(), table.active(at(6)).count()), (0, 1));
+    check(&table);
+    table.restore(ip(1), None, at(7));
+    assert!(table.get(ip(1)).is_none() && table.of(&client(1)).is_none());
+    assert_eq!(table.choose(&anybody(&client(3)), None, at(7)), Some(ip(1)));
+    check(&table);
+}
+
+#[test]
+fn what_was_declined_is_counted_while_it_is_out_of_use() {
+    let mut table = table(1, 9);
+    for host in 1..=3 {
+        let expires = u64::from(host) * 10;
+        table.put(Lease { state: LeaseState::Declined, ..lease(host, 1, expires) }, at(0));
+    }
+    let count = |table: &LeaseTable, seconds| table.declined_by(&client(1), at(seconds));
+    assert_eq!([0, 10, 20, 30].map(|seconds| count(&table, seconds)), [3, 2, 1, 0]);
+    table.put(lease(3, 2, 500), at(15));
+    assert_eq!((count(&table, 15), table.declined_by(&client(2), at(15))), (1, 0));
+    check(&table);
+}
+
+#[test]
+fn what_is_reserved_is_its_owners_alone() {
+    let mut table = LeaseTable::new(vec![pool(1, 3)], [ip(1), ip(9)].into());
+    let (one, two) = (client(1), client(2));
+    let owner = Applicant { reserved: Some(ip(9)), ..anybody(&one) };
+    assert_eq!(table.standing(ip(9), &owner, at(0)), Standing::Available, "outside the pools");
+    for host in [1, 9] {
+        assert_eq!(table.standing(ip(host), &anybody(&two), at(0)), Standing::Reserved);
+        assert_eq!(table.choose(&anybody(&two), Some(ip(host)), at(0)), Some(ip(2)));
+    }
+    assert_eq!(table.choose(&owner, Some(ip(3)), at(0)), Some(ip(9)), "before its wish");
+    table.put(lease(9, 7, 500), at(0));
+    assert_eq!(table.standing(ip(9), &owner, at(0)), Standing::InUse);
+    assert_eq!(table.choose(&owner, Some(ip(3)), at(0)), Some(ip(3)), "taken for now");
+    table.expire(at(500));
+    assert_eq!(table.choose(&owner, Some(ip(3)), at(500)), Some(ip(9)));
+    check(&table);
+}
+
+#[test]
+fn a_pool_is_for_whom_it_admits() {
+    let members = Pool { class: Some("c".to_owned()), ..pool(1, 2) };
+    let mut table = LeaseTable::new(vec![members, pool(5, 5)], BTreeSet::new());
+    let (one, two) = (client(1), client(2));
+    let member = Applicant { admitted: &|pool| pool.class.is_some(), ..anybody(&one) };
+    assert_eq!(table.choose(&member, Some(ip(5)), at(0)), Some(ip(1)), "not its wish");
+    assert_eq!(table.standing(ip(1), &anybody(&two), at(0)), Standing::NotInPool);
+    table.put(lease(5, 3, 10), at(0));
+    assert_eq!(table.choose(&anybody(&two), None, at(0)), None, "its own pool is full");
+    table.hold(ip(1), one.clone(), at(5));
+    assert_eq!(table.choose(&anybody(&two), None, at(10)), Some(ip(5)), "though no timer ran");
+    table.put(lease(1, 1, 9), at(0));
+    assert_eq!(table.choose(&anybody(&two), None, at(10)), Some(ip(5)), "not the first that ended");
+    table.expire(at(10));
+    assert_eq!(table.choose(&anybody(&two), None, at(10)), Some(ip(5)));
+    check(&table);
+}
+
+/// Does client 1 or 2 have this address for itself?
+fn is_reserved_for(number: u8, host: u8) -> bool {
+    matches!((number, host), (1, 3) | (2, 11))
+}
+
+/// Even clients belong to the class of the second pool; address 3 and 11 are reserved.
+fn who(number: u8, client: &ClientKey) -> Applicant<'_> {
+    let reserved = (1..=11).find(|host| is_reserved_for(number, *host)).map(ip);
+    let admitted: &dyn Fn(&Pool) -> bool =
+        if number.is_multiple_of(2) { &|_| true } else { &|pool| pool.class.is_none() };
+    Applicant { reserved, admitted, ..anybody(client) }
+}
+
+#[test]
+fn whatever_happens_each_address_is_in_one_place() {
+    let members = Pool { class: Some("c".to_owned()), ..pool(6, 9) };
+    let mut table = LeaseTable::new(vec![pool(1, 5), members], [ip(3), ip(11)].into());
+    let mut dice = 1u64;
+    let mut chosen_reserved = 0;
+    for step in 0..20_000u64 {
+        dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
+        let mut roll = |bound: u8| {
+            dice = dice.rotate_left(13).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            u8::try_from(dice >> 32 & 0xff).unwrap() % bound
+        };
+        let now = at(step / 8);
+        // Two hosts are in no pool.
+        let (host, number) = (1 + roll(11), roll(5));
+        let states = [LeaseState::Leased, LeaseState::Declined, LeaseState::Released];
+        let state = states[usize::from(roll(3))];
+        let expires = now + std::time::Duration::from_secs(u64::from(roll(40)));
+        let lease = Lease { state, granted: now, expires, ..lease(host, number, 0) };
+        match roll(6) {
+            0 => {
+                let before = table.put(lease, now);
+                table.restore(ip(host), before, now);
+            }
+            1 if table.get(ip(host)).is_some() => table.restore(ip(host), None, now),
+            1 | 2 => drop(table.put(lease, now)),
+            3 => drop(table.expire(now)),
+            _ => {
+                let client = client(number);
+                let who = who(number, &client);
+                let chosen = table.choose(&who, Some(ip(host)), now);
+                if let Some(address) = chosen {
+                    assert_eq!(table.standing(address, &who, now), Standing::Available);
+                    chosen_reserved += u32::from(who.reserved == chosen);
+                }
+                let active = |address| table.get(address).is_some_and(|l| l.is_active(now));
+                if let Some(address) = chosen.filter(|address| !active(*address)) {
+                    table.hold(address, client.clone(), expires);
+                }
+            }
+        }
+        check(&table);
+    }
+    assert!(chosen_reserved > 500, "{chosen_reserved}");
+}

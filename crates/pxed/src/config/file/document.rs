@@ -1,0 +1,263 @@
+//! A TOML document, read table by table against the schema: every value keeps its place in the
+//! text, and every mistake is collected instead of ending the reading.
+
+use std::cell::RefCell;
+use std::ops::Range;
+
+use pxed_proto::wire::options::Value;
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue};
+
+use super::report::Problem;
+use super::schema::{Key, Section, nearest};
+use super::settings::convert;
+
+/// A value and where it stands.
+#[derive(Clone, Debug)]
+pub struct At<T> {
+    /// What was written.
+    pub value: T,
+    /// Its octets in the file.
+    pub span: Range<usize>,
+}
+
+/// One table of the document, with what may stand in it.
+pub struct Table<'d> {
+    section: &'static Section,
+    table: &'d DeTable<'d>,
+    span: Range<usize>,
+    problems: &'d RefCell<Vec<Problem>>,
+}
+
+impl<'d> Table<'d> {
+    /// Reads `table` as `section`, complaining of keys that are not in it.
+    pub fn new(
+        section: &'static Section,
+        table: &'d DeTable<'d>,
+        span: Range<usize>,
+        problems: &'d RefCell<Vec<Problem>>,
+    ) -> Self {
+        let reader = Self { section, table, span, problems };
+        for key in table.keys() {
+            let name = key.get_ref().as_ref();
+            if reader.key(name).is_none() {
+                reader.unknown(name, key.span());
+            }
+        }
+        reader
+    }
+
+    /// Where the table stands.
+    pub fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// Is the key there?
+    pub fn has(&self, name: &str) -> bool {
+        self.table.contains_key(name)
+    }
+
+    /// A text, as it is.
+    pub fn text(&self, name: &str) -> Option<At<String>> {
+        self.parsed(name, |text| Ok(text.to_owned()))
+    }
+
+    /// A text that `parse` understands; what it says otherwise is shown.
+    pub fn parsed<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        let found = self.find(name)?;
+        self.parse_value(name, found, &parse)
+    }
+
+    /// One text or a list of them.
+    pub fn list<T>(&self, name: &str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<At<T>> {
+        match self.find(name) {
+            None => Vec::new(),
+            Some(found) => match found.get_ref() {
+                DeValue::Array(items) => {
+                    items.iter().filter_map(|item| self.parse_value(name, item, &parse)).collect()
+                }
+                _ => self.parse_value(name, found, &parse).into_iter().collect(),
+            },
+        }
+    }
+
+    /// One value or a list of them, of any type.
+    pub fn list_of<T>(
+        &self,
+        name: &str,
+        parse: impl Fn(&Value) -> Result<T, String>,
+    ) -> Vec<At<T>> {
+        let items: Vec<&Spanned<DeValue<'d>>> = match self.find(name) {
+            None => return Vec::new(),
+            Some(found) => match found.get_ref() {
+                DeValue::Array(items) => items.iter().collect(),
+                _ => vec![found],
+            },
+        };
+        let parse = |item: &Spanned<DeValue<'d>>| match parse(&convert(item)) {
+            Ok(value) => Some(At { value, span: item.span() }),
+            Err(text) => {
+                self.problem(Problem::error(item.span(), format!("{name}: {text}")));
+                None
+            }
+        };
+        items.into_iter().filter_map(parse).collect()
+    }
+
+    /// The entries of a table whose keys are not the schema's.
+    pub fn entries(
+        &self,
+        name: &str,
+    ) -> Vec<(&'d Spanned<DeString<'d>>, &'d Spanned<DeValue<'d>>)> {
+        let Some(found) = self.find(name) else { return Vec::new() };
+        match found.get_ref().as_table() {
+            Some(table) => table.iter().collect(),
+            None => self.wrong_type(name, found).unwrap_or_default(),
+        }
+    }
+
+    /// The table `[name]`, read as `section`.
+    pub fn table(&self, name: &str, section: &'static Section) -> Option<Table<'d>> {
+        let found = self.find(name)?;
+        self.subtable(name, found, section)
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&self, name: &str) -> Option<At<bool>> {
+        let found = self.find(name)?;
+        match found.get_ref().as_bool() {
+            Some(value) => Some(At { value, span: found.span() }),
+            None => self.wrong_type(name, found),
+        }
+    }
+
+    /// A whole number within bounds.
+    pub fn integer(&self, name: &str, bounds: Range<i64>) -> Option<At<i64>> {
+        let found = self.find(name)?;
+        let Some(integer) = found.get_ref().as_integer() else {
+            return self.wrong_type(name, found);
+        };
+        match i64::from_str_radix(integer.as_str(), integer.radix()) {
+            Ok(value) if bounds.contains(&value) => Some(At { value, span: found.span() }),
+            _ => {
+                let (first, last) = (bounds.start, bounds.end - 1);
+                let text = format!("{name} is from {first} to {last}");
+                self.problem(Problem::error(found.span(), text));
+                None
+            }
+        }
+    }
+
+    /// The tables of `[[name]]`, each read as `section`.
+    pub fn tables(&self, name: &str, section: &'static Section) -> Vec<Table<'d>> {
+        let Some(found) = self.find(name) else { return Vec::new() };
+        match found.get_ref() {
+            DeValue::Array(items) => {
+                items.iter().filter_map(|item| self.subtable(name, item, section)).collect()
+            }
+            _ => {
+                let text = format!("{name} may be there several times");
+                let problem = Problem::error(found.span(), text);
+                self.problem(problem.help(format!("write [[{name}]]")));
+                Vec::new()
+            }
+        }
+    }
+
+    /// The tables `[name.KEY]`, each with its key, read as `section`.
+    pub fn named_tables(
+        &self,
+        name: &str,
+        section: &'static Section,
+    ) -> Vec<(At<String>, Table<'d>)> {
+        let Some(found) = self.find(name) else { return Vec::new() };
+        let Some(tables) = found.get_ref().as_table() else {
+            self.wrong_type::<()>(name, found);
+            return Vec::new();
+        };
+        let read = |(key, value): (&'d Spanned<DeString<'d>>, &'d Spanned<DeValue<'d>>)| {
+            let name = At { value: key.get_ref().to_string(), span: key.span() };
+            Some((name, self.subtable(key.get_ref(), value, section)?))
+        };
+        tables.iter().filter_map(read).collect()
+    }
+
+    /// Notes a problem.
+    pub fn problem(&self, problem: Problem) {
+        self.problems.borrow_mut().push(problem);
+    }
+
+    fn subtable(
+        &self,
+        name: &str,
+        found: &'d Spanned<DeValue<'d>>,
+        section: &'static Section,
+    ) -> Option<Table<'d>> {
+        match found.get_ref().as_table() {
+            Some(table) => Some(Table::new(section, table, found.span(), self.problems)),
+            None => self.wrong_type(name, found),
+        }
+    }
+
+    fn parse_value<T>(
+        &self,
+        name: &str,
+        found: &Spanned<DeValue<'_>>,
+        parse: &impl Fn(&str) -> Result<T, String>,
+    ) -> Option<At<T>> {
+        let Some(text) = found.get_ref().as_str() else { return self.wrong_type(name, found) };
+        match parse(text) {
+            Ok(value) => Some(At { value, span: found.span() }),
+            Err(text) => {
+                self.problem(Problem::error(found.span(), format!("{name}: {text}")));
+                None
+            }
+        }
+    }
+
+    fn find(&self, name: &str) -> Option<&'d Spanned<DeValue<'d>>> {
+        debug_assert!(
+            self.key(name).is_some(),
+            "{name} is not in the schema of {}",
+            self.section.path
+        );
+        self.table.get(name)
+    }
+
+    fn key(&self, name: &str) -> Option<&'static Key> {
+        self.section.keys().find(|key| key.name == name)
+    }
+
+    fn unknown(&self, name: &str, span: Range<usize>) {
+        let place = match self.section.path {
+            "" => "at the top of the file".to_owned(),
+            path => format!("in {path}"),
+        };
+        let mut problem = Problem::error(span, format!("there is no key {name} {place}"));
+        if let Some(known) = nearest(name, self.section.keys().map(|key| key.name)) {
+            problem = problem.help(format!("did you mean {known}?"));
+        }
+        self.problem(problem);
+    }
+
+    fn wrong_type<T>(&self, name: &str, found: &Spanned<DeValue<'_>>) -> Option<T> {
+        let is = found.get_ref().type_str();
+        let problem =
+            Problem::error(found.span(), format!("{name} can not be {}", with_article(is)));
+        let example = self.key(name).map(|key| format!("write {name} = {}", key.example));
+        self.problem(match example {
+            Some(example) => problem.help(example),
+            None => problem,
+        });
+        None
+    }
+}
+
+fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}

@@ -1,0 +1,79 @@
+//! `[profile.NAME]`: ways to boot, and the files that they name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use pxed_proto::catalog::Profile;
+
+use super::document::{At, Table};
+use super::report::Problem;
+use super::schema::PROFILE;
+use crate::config::boot::{NamedFile, check_file, served_name, unusable};
+use crate::script::check_template;
+
+/// The longest name of a profile: it stands in the script's URL, which has to fit a DHCP option.
+const NAME_MAX: usize = 32;
+
+/// All profiles by name, and the files behind the names that they use.
+pub fn profiles(top: &Table<'_>) -> (BTreeMap<String, Profile>, Vec<NamedFile>) {
+    let (mut profiles, mut files) = (BTreeMap::new(), Vec::new());
+    for (At { value: name, span }, table) in top.named_tables("profile", &PROFILE) {
+        let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        if name.is_empty() || name.len() > NAME_MAX || !name.bytes().all(legal) {
+            let text = format!("a profile's name has 1 to {NAME_MAX} letters, digits, - and _");
+            top.problem(Problem::error(span, text));
+        }
+        // One with a mistake is there as well: who names it has made none.
+        let profile = profile(&name, &table, &mut files).unwrap_or_default();
+        profiles.insert(name, profile);
+    }
+    (profiles, files)
+}
+
+fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<Profile> {
+    let kinds = ["kernel", "script", "program"];
+    if kinds.iter().filter(|kind| table.has(kind)).count() != 1 {
+        let text = "a profile has one of kernel, script and program";
+        table.problem(Problem::error(table.span(), text));
+        return None;
+    }
+    for needs_kernel in ["initrd", "append"] {
+        if table.has(needs_kernel) && !table.has("kernel") {
+            let text = format!("{needs_kernel} goes with a kernel");
+            table.problem(Problem::error(table.span(), text));
+        }
+    }
+    if let Some(url) = table.text("program") {
+        return Some(Profile::Program(url.value));
+    }
+    if let Some(script) = table.text("script") {
+        return file(name, table, &script, files).map(Profile::Script);
+    }
+    let kernel = file(name, table, &table.text("kernel")?, files)?;
+    let initrds = table.list("initrd", |path| Ok(path.to_owned()));
+    let initrds = initrds.iter().filter_map(|initrd| file(name, table, initrd, files)).collect();
+    let arguments = table.parsed("append", |text| {
+        check_template(text)?;
+        unusable(text).map_or_else(|| Ok(text.to_owned()), Err)
+    });
+    let arguments = arguments.map(|at| at.value).unwrap_or_default();
+    Some(Profile::Linux { kernel, initrds, arguments })
+}
+
+/// The served name of a profile's file.
+fn file(
+    profile: &str,
+    table: &Table<'_>,
+    path: &At<String>,
+    files: &mut Vec<NamedFile>,
+) -> Option<String> {
+    let given = PathBuf::from(&path.value);
+    if let Err(problem) = check_file(&given) {
+        table.problem(Problem::error(path.span.clone(), format!("{}: {problem}", path.value)));
+        return None;
+    }
+    let name = served_name(&format!("profile/{profile}"), &given, files);
+    let absolute = std::path::absolute(&given).unwrap_or(given);
+    files.push((name.clone(), absolute));
+    Some(name)
+}

@@ -1,0 +1,284 @@
+//! Classes, groups and reservations.
+
+use std::net::Ipv4Addr;
+
+use pxed_proto::dhcp::{
+    Class, FirmwareKind, Group, HostKey, MacPattern, Pattern, RelaySubOption, Reservation, Test,
+};
+use pxed_proto::machine::Architecture;
+use pxed_proto::net::Mac;
+use pxed_proto::text::host_name;
+use pxed_proto::wire::options::{self, Value, code};
+
+use super::document::{At, Table};
+use super::report::Problem;
+use super::schema::{CLASS, GROUP, MATCH, RESERVATION};
+use super::settings::{Said, architectures, convert, settings};
+use crate::config::values::{host, uuid};
+
+/// A rule, with what its table says and where it stands.
+pub struct Ruled<T> {
+    /// The rule.
+    pub rule: T,
+    /// Its shared keys.
+    pub said: Said,
+    /// Its table's place in the file.
+    pub at: std::ops::Range<usize>,
+}
+
+/// All `[[group]]`.
+pub fn groups(top: &Table<'_>) -> Vec<Ruled<Group>> {
+    let read = |table: Table<'_>| {
+        let said = settings(&table);
+        let name = required(&table, "name")?.value;
+        let members = table.list("machines", mac_pattern).into_iter().map(|at| at.value).collect();
+        let rule = Group { name, members, settings: said.settings.clone() };
+        Some(Ruled { rule, said, at: table.span() })
+    };
+    top.tables("group", &GROUP).into_iter().filter_map(read).collect()
+}
+
+/// All `[[class]]`; `groups` are the names that a test may use.
+pub fn classes(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Class>> {
+    let read = |table: Table<'_>| {
+        let said = settings(&table);
+        let name = required(&table, "name")?.value;
+        let Some(matching) = table.table("match", &MATCH) else {
+            table.problem(Problem::error(table.span(), format!("class {name} has no match")));
+            return None;
+        };
+        let test = test(&matching, groups)?;
+        if is_impossible(&test) {
+            let text = format!("no client can belong to class {name}");
+            table.problem(Problem::error(matching.span(), text));
+        }
+        let rule = Class { name, test, settings: said.settings.clone() };
+        Some(Ruled { rule, said, at: table.span() })
+    };
+    top.tables("class", &CLASS).into_iter().filter_map(read).collect()
+}
+
+fn required(table: &Table<'_>, name: &str) -> Option<At<String>> {
+    if !table.has(name) {
+        table.problem(Problem::error(table.span(), format!("{name} is missing")));
+    }
+    table.text(name).filter(|text| !text.value.is_empty())
+}
+
+fn mac_pattern(text: &str) -> Result<MacPattern, String> {
+    text.parse()
+        .map_err(|_| "write a MAC or how it begins: 52:54:00:12:34:56, 52:54:00:*".to_owned())
+}
+
+/// What `match` asks for: all of its keys.
+fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
+    let mut tests = Vec::new();
+    let archs = table.list_of("arch", |value| match value {
+        Value::Integer(number) => architectures(&number.to_string()),
+        Value::Text(name) => architectures(name),
+        other => Err(format!("{other} is no architecture")),
+    });
+    if table.has("arch") {
+        let all = archs.into_iter().flat_map(|at| at.value).collect::<Vec<Architecture>>();
+        tests.push(Test::Architecture(all));
+    }
+    tests.extend(table.parsed("firmware", firmware).map(|at| Test::Firmware(at.value)));
+    let macs = table.list("mac", mac_pattern);
+    if table.has("mac") {
+        tests.push(any(macs.into_iter().map(|at| Test::Mac(at.value)).collect()));
+    }
+    let like =
+        |name, code| table.text(name).map(|at| Test::OptionLike(code, Pattern::new(at.value)));
+    tests.extend(like("vendor-class", code::VENDOR_CLASS));
+    tests.extend(like("user-class", code::USER_CLASS));
+    for (name, value) in table.entries("option") {
+        tests.extend(option_test(table, name, value));
+    }
+    tests.extend(table.parsed("relay", host).map(|at| Test::Relay(at.value)));
+    for (name, sub) in
+        [("circuit-id", RelaySubOption::CircuitId), ("remote-id", RelaySubOption::RemoteId)]
+    {
+        tests.extend(table.text(name).map(|at| Test::RelayAgent(sub, Pattern::new(at.value))));
+    }
+    tests.extend(group_test(table, groups));
+    for (name, join) in [("all", Test::All as fn(Vec<Test>) -> Test), ("any", Test::Any)] {
+        if table.has(name) {
+            let inner = table.tables(name, &MATCH);
+            tests.push(join(inner.iter().filter_map(|inner| test(inner, groups)).collect()));
+        }
+    }
+    if let Some(inner) = table.table("not", &MATCH) {
+        tests.push(Test::Not(Box::new(test(&inner, groups)?)));
+    }
+    if tests.is_empty() {
+        table.problem(Problem::error(table.span(), "match asks for nothing"));
+        return None;
+    }
+    Some(if tests.len() > 1 { Test::All(tests) } else { tests.pop()? })
+}
+
+fn any(mut tests: Vec<Test>) -> Test {
+    match tests.pop() {
+        Some(only) if tests.is_empty() => only,
+        last => Test::Any(tests.into_iter().chain(last).collect()),
+    }
+}
+
+fn group_test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
+    let At { value: name, span } = table.text("group")?;
+    if !groups.contains(&name) {
+        table.problem(Problem::error(span, format!("there is no group {name}")));
+    }
+    Some(Test::Group(name))
+}
+
+fn firmware(text: &str) -> Result<FirmwareKind, String> {
+    Ok(match text {
+        "pxe" => FirmwareKind::Pxe,
+        "http-boot" => FirmwareKind::HttpBoot,
+        "ipxe" => FirmwareKind::Ipxe,
+        "not-booting" => FirmwareKind::NotBooting,
+        _ => return Err("write pxe, http-boot, ipxe or not-booting".to_owned()),
+    })
+}
+
+fn option_test(
+    table: &Table<'_>,
+    name: &toml::Spanned<std::borrow::Cow<'_, str>>,
+    value: &toml::Spanned<toml::de::DeValue<'_>>,
+) -> Option<Test> {
+    let word = name.get_ref().as_ref();
+    let Some(number) = options::number(word) else {
+        table.problem(Problem::error(name.span(), format!("there is no DHCP option {word}")));
+        return None;
+    };
+    match convert(value) {
+        Value::Boolean(true) => Some(Test::OptionPresent(number)),
+        Value::Boolean(false) => Some(Test::Not(Box::new(Test::OptionPresent(number)))),
+        Value::Text(text) if text.contains('*') => {
+            Some(Test::OptionLike(number, Pattern::new(text)))
+        }
+        plain => match options::encode_to_compare(number, &plain) {
+            Ok(value) => Some(Test::OptionIs(number, value)),
+            Err(error) => {
+                table.problem(Problem::error(value.span(), format!("{word}: {error}")));
+                None
+            }
+        },
+    }
+}
+
+/// Can nobody pass this test? Finds what a person writes by mistake, not every contradiction.
+fn is_impossible(test: &Test) -> bool {
+    match test {
+        Test::Architecture(known) => known.is_empty(),
+        Test::Any(tests) => tests.iter().all(is_impossible),
+        Test::All(tests) => {
+            let clash = |(index, test): (usize, &Test)| {
+                tests.iter().skip(index + 1).any(|other| contradict(test, other))
+            };
+            tests.iter().any(is_impossible) || tests.iter().enumerate().any(clash)
+        }
+        _ => false,
+    }
+}
+
+fn contradict(a: &Test, b: &Test) -> bool {
+    match (a, b) {
+        (Test::Not(a), b) | (b, Test::Not(a)) => **a == *b,
+        (Test::Architecture(a), Test::Architecture(b)) => !a.iter().any(|arch| b.contains(arch)),
+        (Test::Firmware(a), Test::Firmware(b)) => a != b,
+        (Test::Firmware(FirmwareKind::NotBooting), Test::Architecture(_))
+        | (Test::Architecture(_), Test::Firmware(FirmwareKind::NotBooting)) => true,
+        (Test::Relay(a), Test::Relay(b)) => a != b,
+        (Test::OptionIs(a, value), Test::OptionIs(b, other)) => a == b && value != other,
+        (Test::Mac(a), Test::Mac(b)) => match (a.exact(), b.exact()) {
+            (Some(mac), _) => !b.matches(mac),
+            (_, Some(mac)) => !a.matches(mac),
+            (None, None) => false,
+        },
+        _ => false,
+    }
+}
+
+/// All `[[reservation]]`; `groups` are the names that one may use.
+pub fn reservations(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Reservation>> {
+    let read = |table: Table<'_>| {
+        let said = settings(&table);
+        let keys = keys(&table);
+        if keys.is_empty() {
+            let problem = Problem::error(table.span(), "nothing says which machine this is for");
+            table.problem(problem.help("give mac, client-id, uuid, circuit-id or remote-id"));
+            return None;
+        }
+        let group = table.text("group");
+        if let Some(At { value, span }) = &group
+            && !groups.contains(value)
+        {
+            table.problem(Problem::error(span.clone(), format!("there is no group {value}")));
+        }
+        let told = table.parsed("host-name", |text| match host_name(text.as_bytes()) {
+            Some(name) if name == text => Ok(name),
+            _ => Err("write letters, digits, hyphens and dots".to_owned()),
+        });
+        let host_name = told.map(|at| at.value);
+        let rule = Reservation {
+            name: host_name.clone().unwrap_or_else(|| key_name(&keys)),
+            keys,
+            address: table.parsed("address", host).map(|at| at.value),
+            host_name,
+            group: group.map(|at| at.value),
+            settings: said.settings.clone(),
+        };
+        Some(Ruled { rule, said, at: table.span() })
+    };
+    top.tables("reservation", &RESERVATION).into_iter().filter_map(read).collect()
+}
+
+fn key_name(keys: &[HostKey]) -> String {
+    match keys.first() {
+        Some(HostKey::Mac(mac)) => mac.to_string(),
+        Some(HostKey::Uuid(uuid)) => uuid.to_string(),
+        Some(HostKey::ClientId(id)) => String::from_utf8_lossy(id).into_owned(),
+        Some(HostKey::Circuit(relay, id) | HostKey::Remote(relay, id)) => {
+            format!("{} of {relay}", String::from_utf8_lossy(id))
+        }
+        None => String::new(),
+    }
+}
+
+fn keys(table: &Table<'_>) -> Vec<HostKey> {
+    let mut keys = Vec::new();
+    let mac =
+        |text: &str| text.parse::<Mac>().map_err(|_| "write a MAC: 52:54:00:12:34:56".to_owned());
+    keys.extend(table.list("mac", mac).into_iter().map(|at| HostKey::Mac(at.value)));
+    keys.extend(table.parsed("client-id", octets).map(|at| HostKey::ClientId(at.value)));
+    keys.extend(table.parsed("uuid", uuid).map(|at| HostKey::Uuid(at.value)));
+    let relay = table.parsed("relay", host).map(|at| at.value);
+    let of_relay = |name, key: fn(Ipv4Addr, Vec<u8>) -> HostKey| {
+        let At { value, span } = table.parsed(name, octets)?;
+        if relay.is_none() {
+            let problem =
+                Problem::error(span, format!("{name} needs the relay agent that says it"));
+            table.problem(problem.help("add relay = \"192.168.78.1\""));
+        }
+        relay.map(|relay| key(relay, value))
+    };
+    keys.extend(of_relay("circuit-id", HostKey::Circuit));
+    keys.extend(of_relay("remote-id", HostKey::Remote));
+    keys
+}
+
+/// Text as its octets, or `hex:01 02`.
+fn octets(text: &str) -> Result<Vec<u8>, String> {
+    let Some(digits) = text.strip_prefix("hex:") else { return Ok(text.as_bytes().to_vec()) };
+    let digits: Vec<u8> = digits.bytes().filter(|byte| !matches!(byte, b' ' | b':')).collect();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let octet = |pair: &[u8; 2]| {
+        let text = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    let octets: Option<Vec<u8>> = pairs.iter().map(octet).collect();
+    let wanted = || "write text, or octets as hex:01 02 ff".to_owned();
+    octets.filter(|octets| rest.is_empty() && !octets.is_empty()).ok_or_else(wanted)
+}

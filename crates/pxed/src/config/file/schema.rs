@@ -1,0 +1,403 @@
+//! Every key of the configuration file: its name, an example, its default and what it does.
+//!
+//! The parser's complaints, config.example.toml and docs/configuration.md all come from here. A key
+//! enters together with its behaviour.
+
+/// A table of the file.
+#[derive(Debug)]
+pub struct Section {
+    /// `""` for the top of the file, `[[subnet]]`, `[profile.NAME]`.
+    pub path: &'static str,
+    /// What it is for.
+    pub doc: &'static str,
+    /// What may stand in it, in groups that sections share.
+    pub groups: &'static [&'static [Key]],
+}
+
+impl Section {
+    /// All keys.
+    pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
+        self.groups.iter().copied().flatten()
+    }
+}
+
+/// A key of a table.
+#[derive(Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// A value as it is written in TOML; empty for tables.
+    pub example: &'static str,
+    /// What holds where it is not written.
+    pub default: &'static str,
+    /// What it does, in one or two sentences.
+    pub doc: &'static str,
+}
+
+const fn key(
+    name: &'static str,
+    example: &'static str,
+    default: &'static str,
+    doc: &'static str,
+) -> Key {
+    Key { name, example, default, doc }
+}
+
+/// What the program itself needs.
+const SERVICE: &[Key] = &[
+    key("state-dir", "\"/var/lib/pxed\"", "/var/lib/pxed", "The directory that keeps the leases."),
+    key(
+        "user",
+        "\"pxed\"",
+        "pxed, if root starts it and there is such a user",
+        "Whom pxed becomes after it bound its ports.",
+    ),
+    key("http-port", "8067", "8067", "The TCP port of scripts, kernels and files."),
+    key("status-interval", "\"5m\"", "5m", "How often a status line is logged."),
+    key("log-format", "\"text\"", "text", "How log lines look: text or json."),
+    key("verbose", "false", "false", "Log every datagram, decoded, and why it was not answered."),
+];
+
+/// What is served as files.
+const FILES: &[Key] = &[key(
+    "boot-dir",
+    "\"/srv/boot\"",
+    "none",
+    "A directory that is served by TFTP and HTTP. Boot loaders in it are preferred to those of \
+     Debian's packages.",
+)];
+
+/// For how long clients are given an address.
+const TIMES: &[Key] = &[
+    key("lease-time", "\"1h\"", "1h", "How long a lease lasts: 90s, 30m, 1h, 2d or infinite."),
+    key("min-lease-time", "\"1m\"", "1m", "The least that a client can ask for (option 51)."),
+    key(
+        "max-lease-time",
+        "\"1h\"",
+        "lease-time",
+        "The most that a client can ask for (option 51).",
+    ),
+];
+
+/// What clients are given. Of the top, the subnet, its classes, its groups and its reservation, the
+/// last that says something wins.
+const SETTINGS: &[Key] = &[
+    key("router", "[\"192.168.77.1\"]", "none", "Routers (option 3)."),
+    key("dns", "[\"192.168.77.1\"]", "none", "Name servers (option 6)."),
+    key("domain", "\"lab.example\"", "none", "The domain name (option 15)."),
+    key(
+        "options",
+        "{ ntp-servers = [\"192.168.77.1\"], 224 = \"hex:01 02\" }",
+        "none",
+        "DHCP options by IANA name or number. { value = ..., always = true } sends one also to \
+         clients that do not ask for it, booting-only = true sends it only to firmware.",
+    ),
+    key("boot", "\"debian\"", "none", "What machines boot: the name of a [profile.NAME]."),
+    key(
+        "loader",
+        "{ uefi-x64 = \"snponly.efi\" }",
+        "an iPXE loader",
+        "The boot loader's served file by architecture: bios, uefi-ia32, uefi-x64, uefi-arm32, \
+         uefi-arm64, or a number of option 93.",
+    ),
+    key(
+        "tftp-server",
+        "\"192.168.77.9\"",
+        "pxed itself",
+        "Where PXE firmware finds its boot file.",
+    ),
+    key(
+        "bootfile",
+        "\"pxelinux.0\"",
+        "the loader",
+        "What PXE firmware loads instead of a loader; a URL is for UEFI HTTP Boot.",
+    ),
+];
+
+/// The top of the file.
+pub const TOP: Section = Section {
+    path: "",
+    doc: "What holds for all of pxed, and for every subnet that does not say otherwise.",
+    groups: &[
+        SERVICE,
+        FILES,
+        TIMES,
+        SETTINGS,
+        &[
+            key("subnet", "", "", "The networks: [[subnet]]."),
+            key("class", "", "", "Rules for kinds of clients: [[class]]."),
+            key("group", "", "", "Machines that share settings: [[group]]."),
+            key("reservation", "", "", "Machines that are known one by one: [[reservation]]."),
+            key("profile", "", "", "Ways to boot: [profile.NAME]."),
+        ],
+    ],
+};
+
+/// `[[subnet]]`.
+pub const SUBNET: Section = Section {
+    path: "[[subnet]]",
+    doc: "A network whose machines get addresses: on an interface, or behind relay agents only.",
+    groups: &[
+        &[
+            key(
+                "interface",
+                "\"eth1\"",
+                "none",
+                "The interface that it is attached to. Without one it is reached through relay \
+                 agents only.",
+            ),
+            key(
+                "network",
+                "\"192.168.77.0/24\"",
+                "the interface's",
+                "The network. It must be given behind relay agents.",
+            ),
+            key("server-ip", "\"192.168.77.1\"", "the interface's", "The address to answer from."),
+            key(
+                "shared-network",
+                "\"office\"",
+                "none",
+                "Subnets of one name lie on one wire: a client may get an address of any of them.",
+            ),
+            key("mode", "\"full\"", "full", "full gives addresses; off keeps silent."),
+            key(
+                "range",
+                "[\"192.168.77.100-192.168.77.200\"]",
+                "none",
+                "The addresses that are leased.",
+            ),
+            key(
+                "exclude",
+                "[\"192.168.77.150\", \"192.168.77.160-192.168.77.169\"]",
+                "none",
+                "Addresses of the ranges that are not leased.",
+            ),
+            key("pool", "", "", "Addresses for members of a class: [[subnet.pool]]."),
+            key(
+                "identity",
+                "\"mac\"",
+                "mac",
+                "How clients are told from each other: mac (ROM, installer and operating system \
+                 are one machine) or client-id (RFC 4361).",
+            ),
+            key(
+                "authoritative",
+                "true",
+                "true",
+                "Refuses at once what a client remembers of another network.",
+            ),
+            key(
+                "adopt",
+                "false",
+                "false",
+                "Grants a free address to a client that remembers it, though there is no record \
+                 of it: for the time after the leases were lost.",
+            ),
+            key("offer-hold", "\"30s\"", "30s", "How long an offer keeps its address."),
+            key(
+                "decline-probation",
+                "\"10m\"",
+                "10m",
+                "How long a declined address is out of use.",
+            ),
+            key("offer-delay", "\"1s\"", "none", "How long an offer waits, for a standby server."),
+            key(
+                "min-secs",
+                "4",
+                "0",
+                "Answers only clients that have asked for this many seconds, for a standby server.",
+            ),
+        ],
+        TIMES,
+        SETTINGS,
+    ],
+};
+
+/// `[[subnet.pool]]`.
+pub const POOL: Section = Section {
+    path: "[[subnet.pool]]",
+    doc: "Addresses that only members of a class get.",
+    groups: &[&[
+        key("range", "[\"192.168.77.50-192.168.77.59\"]", "must be given", "The addresses."),
+        key("class", "\"arm64\"", "must be given", "The class whose members get them."),
+    ]],
+};
+
+/// `[[class]]`.
+pub const CLASS: Section = Section {
+    path: "[[class]]",
+    doc: "A rule for clients of a kind. Of two classes of a client, the later one in the file wins.",
+    groups: &[
+        &[
+            key("name", "\"arm64\"", "must be given", "Its name."),
+            key(
+                "match",
+                "{ arch = \"uefi-arm64\" }",
+                "must be given",
+                "Who belongs to it; several keys must all hold. See the keys of match.",
+            ),
+        ],
+        SETTINGS,
+    ],
+};
+
+/// `match` of a class.
+pub const MATCH: Section = Section {
+    path: "match",
+    doc: "What a client has to be. In text, * stands for anything.",
+    groups: &[&[
+        key("arch", "[\"uefi-arm64\", 11]", "", "Its architecture (option 93), one of these."),
+        key("firmware", "\"pxe\"", "", "What runs on it: pxe, http-boot, ipxe or not-booting."),
+        key("mac", "[\"52:54:00:*\"]", "", "Its MAC, one of these."),
+        key("vendor-class", "\"PXEClient*\"", "", "Option 60."),
+        key("user-class", "\"*lab*\"", "", "Option 77."),
+        key(
+            "option",
+            "{ host-name = \"rack-*\", 224 = true }",
+            "",
+            "Options by name or number: a \
+             value, a text with *, or true if it only has to be there.",
+        ),
+        key("relay", "\"192.168.78.1\"", "", "The relay agent that brought it (giaddr)."),
+        key("circuit-id", "\"*port-7*\"", "", "The relay agent's circuit ID (option 82.1)."),
+        key("remote-id", "\"*rack-3*\"", "", "The relay agent's remote ID (option 82.2)."),
+        key("group", "\"rack-7\"", "", "The group that the machine is in."),
+        key("all", "[{ arch = 11 }, { mac = \"02:*\" }]", "", "Each of these."),
+        key("any", "[{ arch = 11 }, { arch = 10 }]", "", "One of these."),
+        key("not", "{ firmware = \"ipxe\" }", "", "Anything but this."),
+    ]],
+};
+
+/// `[[group]]`.
+pub const GROUP: Section = Section {
+    path: "[[group]]",
+    doc: "Machines that share settings.",
+    groups: &[
+        &[
+            key("name", "\"rack-7\"", "must be given", "Its name."),
+            key(
+                "machines",
+                "[\"52:54:00:12:34:56\", \"02:07:00:*\"]",
+                "none",
+                "Its members by MAC, or by how their MAC begins.",
+            ),
+        ],
+        SETTINGS,
+    ],
+};
+
+/// `[[reservation]]`.
+pub const RESERVATION: Section = Section {
+    path: "[[reservation]]",
+    doc: "A machine that is known, by any of the first six keys.",
+    groups: &[
+        &[
+            key("mac", "[\"52:54:00:12:34:56\"]", "none", "Its MAC, or several."),
+            key("client-id", "\"hex:01 52 54 00 12 34 56\"", "none", "Option 61, as text or hex."),
+            key(
+                "uuid",
+                "\"4c4c4544-0042-3510-8054-b4c04f335931\"",
+                "none",
+                "Option 97, as the firmware's setup and dmidecode show it.",
+            ),
+            key("circuit-id", "\"port-7\"", "none", "Option 82.1, as text or hex, with relay."),
+            key("remote-id", "\"rack-3\"", "none", "Option 82.2, as text or hex, with relay."),
+            key("relay", "\"192.168.78.1\"", "none", "The relay agent whose IDs these are."),
+            key("address", "\"192.168.77.50\"", "none", "Its address; nobody else gets it."),
+            key("host-name", "\"bench-1\"", "none", "The name that it is told (option 12)."),
+            key("group", "\"rack-7\"", "none", "The group that it is in."),
+        ],
+        SETTINGS,
+    ],
+};
+
+/// `[profile.NAME]`.
+pub const PROFILE: Section = Section {
+    path: "[profile.NAME]",
+    doc: "A way to boot: a kernel, a script or a program. Text between {{ and }} is filled in for \
+          each machine: mac, uuid, ip, server, http.",
+    groups: &[&[
+        key("kernel", "\"/srv/boot/vmlinuz\"", "none", "A Linux kernel."),
+        key(
+            "initrd",
+            "[\"/srv/boot/initrd.gz\"]",
+            "none",
+            "The kernel's initial file systems, in the order in which they are unpacked.",
+        ),
+        key(
+            "append",
+            "\"console=ttyS0 inst.ks={{ http }}/files/{{ mac }}.ks\"",
+            "none",
+            "The kernel's arguments.",
+        ),
+        key("script", "\"/srv/boot/menu.ipxe\"", "none", "An iPXE script, instead of a kernel."),
+        key(
+            "program",
+            "\"http://192.168.77.1/grubx64.efi\"",
+            "none",
+            "A program that iPXE chainloads, by its URL, instead of a kernel.",
+        ),
+    ]],
+};
+
+/// All sections, in the order of the documents.
+pub const SECTIONS: &[&Section] =
+    &[&TOP, &SUBNET, &POOL, &CLASS, &MATCH, &GROUP, &RESERVATION, &PROFILE];
+
+/// The name that was probably meant: one within a third of its letters.
+pub fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let distances = names.map(|name| (distance(written, name), name));
+    let (distance, name) = distances.min()?;
+    (distance <= name.len().max(written.len()) / 3 + 1).then_some(name)
+}
+
+/// How many letters have to be changed, added, left out (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = i;
+        let mut left = i + 1;
+        for (cell, to) in row.iter_mut().skip(1).zip(b.chars()) {
+            let changed = diagonal + usize::from(from != to);
+            diagonal = *cell;
+            left = changed.min(left + 1).min(diagonal + 1);
+            *cell = left;
+        }
+        if let Some(first) = row.first_mut() {
+            *first = i + 1;
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_keys_are_recognised() {
+        let names = || TOP.keys().map(|key| key.name);
+        for (written, meant) in [
+            ("lease_time", Some("lease-time")),
+            ("leasetime", Some("lease-time")),
+            ("routers", Some("router")),
+            ("boot_dir", Some("boot-dir")),
+            ("colour", None),
+        ] {
+            assert_eq!(nearest(written, names()), meant, "{written}");
+        }
+        assert_eq!(distance("kitten", "sitting"), 3);
+        assert_eq!(distance("", "abc"), 3);
+    }
+
+    #[test]
+    fn every_key_stands_once_in_its_section() {
+        for section in SECTIONS {
+            let mut names: Vec<&str> = section.keys().map(|key| key.name).collect();
+            let count = names.len();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), count, "{}", section.path);
+        }
+    }
+}

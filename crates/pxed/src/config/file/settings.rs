@@ -1,0 +1,191 @@
+//! What clients are given: the keys that the top, subnets, classes, groups and reservations share.
+
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
+use pxed_proto::machine::Architecture;
+use pxed_proto::wire::dhcp::FILE_MAX;
+use pxed_proto::wire::options::{self, Value, code};
+use toml::Spanned;
+use toml::de::DeValue;
+
+use super::document::{At, Table};
+use super::report::Problem;
+use crate::config::values::{domain, duration, host, lease_time};
+
+/// What one table says clients are given, and where it names profiles that must exist.
+#[derive(Debug, Default)]
+pub struct Said {
+    /// What it says.
+    pub settings: Settings,
+    /// The profile that `boot` names.
+    pub profile: Option<At<String>>,
+}
+
+/// Reads the shared keys of a table.
+pub fn settings(table: &Table<'_>) -> Said {
+    let mut options = Vec::new();
+    let router: Vec<At<Ipv4Addr>> = table.list("router", host);
+    let dns: Vec<At<Ipv4Addr>> = table.list("dns", host);
+    for (code, addresses) in [(code::ROUTER, router), (code::DOMAIN_NAME_SERVER, dns)] {
+        if !addresses.is_empty() {
+            let octets = addresses.iter().flat_map(|address| address.value.octets()).collect();
+            options.push(setting(code, octets));
+        }
+    }
+    if let Some(domain) = table.parsed("domain", domain) {
+        options.push(setting(code::DOMAIN_NAME, domain.value.into_bytes()));
+    }
+    for (name, value) in table.entries("options") {
+        options.extend(option(table, name, value));
+    }
+    let profile = table.text("boot");
+    let settings = Settings {
+        options,
+        profile: profile.as_ref().map(|profile| profile.value.clone()),
+        loaders: loaders(table),
+        tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
+        boot_file: table.parsed("bootfile", boot_file).map(|at| at.value),
+    };
+    Said { settings, profile }
+}
+
+fn setting(code: u8, value: Vec<u8>) -> OptionSetting {
+    OptionSetting { code, value, always: false, booting_only: false }
+}
+
+/// What firmware can be told to load.
+pub fn boot_file(text: &str) -> Result<String, String> {
+    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
+    if printable && (1..=FILE_MAX).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!("firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces"))
+}
+
+/// One entry of `options`.
+fn option(
+    table: &Table<'_>,
+    name: &Spanned<std::borrow::Cow<'_, str>>,
+    value: &Spanned<DeValue<'_>>,
+) -> Option<OptionSetting> {
+    let word = name.get_ref().as_ref();
+    let Some(number) = options::number(word) else {
+        let mut problem = Problem::error(name.span(), format!("there is no DHCP option {word}"));
+        if let Some(nearest) = options::nearest(word) {
+            problem = problem.help(format!("did you mean {nearest}?"));
+        }
+        table.problem(problem);
+        return None;
+    };
+    let (mut plain, always, booting_only) =
+        (convert(value), flag(value, "always"), flag(value, "booting-only"));
+    if let Value::Table(entries) = &mut plain {
+        entries.retain(|(key, _)| key != "always" && key != "booting-only");
+        if let [(key, inner)] = entries.as_slice()
+            && key == "value"
+        {
+            plain = inner.clone();
+        }
+    }
+    if always && options::definition(number).is_some_and(|known| known.only_when_asked()) {
+        let text = format!("{word} must not be sent to clients that do not ask for it");
+        table.problem(Problem::error(value.span(), text).help("leave always out"));
+    }
+    match options::encode(number, &plain) {
+        Ok(value) => Some(OptionSetting { code: number, value, always, booting_only }),
+        Err(error) => {
+            table.problem(Problem::error(value.span(), format!("{word}: {error}")));
+            None
+        }
+    }
+}
+
+fn flag(value: &Spanned<DeValue<'_>>, name: &str) -> bool {
+    let entry = value.get_ref().as_table().and_then(|table| table.get(name));
+    entry.and_then(|entry| entry.get_ref().as_bool()).unwrap_or(false)
+}
+
+/// The value without TOML in it.
+pub fn convert(value: &Spanned<DeValue<'_>>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| Value::Text(integer.as_str().to_owned()), Value::Integer),
+        DeValue::Boolean(value) => Value::Boolean(*value),
+        DeValue::Array(items) => Value::List(items.iter().map(convert).collect()),
+        DeValue::Table(entries) => {
+            let entry = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, _)| {
+                (key.get_ref().to_string(), convert(value))
+            };
+            Value::Table(entries.iter().map(entry).collect())
+        }
+        DeValue::Float(float) => Value::Text(float.as_str().to_owned()),
+        DeValue::Datetime(datetime) => Value::Text(datetime.to_string()),
+    }
+}
+
+fn loaders(table: &Table<'_>) -> BTreeMap<Architecture, String> {
+    let mut loaders = BTreeMap::new();
+    for (name, value) in table.entries("loader") {
+        let Some(file) = value.get_ref().as_str() else {
+            let problem = Problem::error(value.span(), "a loader is the name of a served file");
+            table.problem(problem.help("write loader = { uefi-x64 = \"snponly.efi\" }"));
+            continue;
+        };
+        match architectures(name.get_ref()) {
+            Ok(known) => loaders.extend(known.into_iter().map(|arch| (arch, file.to_owned()))),
+            Err(text) => table.problem(Problem::error(name.span(), text)),
+        }
+    }
+    loaders
+}
+
+/// The numbers that an architecture's name stands for, booting by PXE or by HTTP; or the number.
+pub fn architectures(name: &str) -> Result<Vec<Architecture>, String> {
+    let numbers: &[u16] = match name {
+        "bios" => &[0, 20],
+        "uefi-ia32" => &[6, 15],
+        "uefi-x64" => &[7, 9, 16],
+        "uefi-arm32" => &[10, 18],
+        "uefi-arm64" => &[11, 19],
+        "uefi-riscv64" => &[27, 28],
+        "uefi-loongarch64" => &[39, 40],
+        number => {
+            let number = number.parse().map_err(|_| {
+                "write bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, \
+                 uefi-loongarch64, or a number of option 93"
+                    .to_owned()
+            })?;
+            return Ok(vec![Architecture(number)]);
+        }
+    };
+    Ok(numbers.iter().map(|number| Architecture(*number)).collect())
+}
+
+/// How long leases last, with what a table leaves open taken from `above`.
+pub fn lease_times(table: &Table<'_>, above: LeaseTime) -> LeaseTime {
+    let default = table.parsed("lease-time", lease_time);
+    let min = table.parsed("min-lease-time", duration).map(|at| at.value);
+    let max = table.parsed("max-lease-time", lease_time).map(|at| at.value);
+    if let Some(At { value, span }) = &default
+        && *value < Duration::from_secs(60)
+    {
+        let text = "leases of less than a minute keep clients renewing all the time";
+        table.problem(Problem::warning(span.clone(), text));
+    }
+    let base = default.as_ref().map_or(above, |at| LeaseTime::of(at.value));
+    let time = LeaseTime {
+        default: base.default,
+        min: min.unwrap_or(base.min.min(above.min)),
+        max: max.unwrap_or(base.max),
+    };
+    if time.min > time.default || time.default > time.max {
+        let span = default.map_or_else(|| table.span(), |at| at.span);
+        let text = "min-lease-time, lease-time and max-lease-time must grow in this order";
+        table.problem(Problem::error(span, text));
+    }
+    time
+}

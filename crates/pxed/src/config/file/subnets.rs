@@ -1,0 +1,315 @@
+//! `[[subnet]]`: networks, their addresses, and the interfaces that they are on.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::Range;
+
+use pxed_proto::boot::Services;
+use pxed_proto::dhcp::{Identity, LeaseTime, LinkId, Mode, Pool, Subnet};
+use pxed_proto::limits;
+use pxed_proto::net::{AddressRange, Ipv4Net};
+
+use super::document::{At, Table};
+use super::report::Problem;
+use super::schema::{POOL, SUBNET};
+use super::settings::{Said, lease_times, settings};
+use crate::config::network::hosts;
+use crate::config::values::{duration, host, network, range_or_host};
+use crate::net::{Interface, InterfaceError};
+
+/// A subnet, with what its table says and where it stands.
+pub struct Wanted {
+    /// The subnet; its link is an index into the interfaces.
+    pub subnet: Subnet,
+    /// Its shared keys.
+    pub said: Said,
+    /// Its table's place in the file.
+    pub at: Range<usize>,
+    /// The classes that its pools name.
+    pub classes: Vec<At<String>>,
+    /// Its ranges as they were written.
+    pub ranges: Vec<At<AddressRange>>,
+}
+
+/// What holds for every subnet.
+pub struct Site<'a> {
+    /// Looks an interface up.
+    pub find: &'a dyn Fn(&str) -> Result<Interface, InterfaceError>,
+    /// The port of HTTP.
+    pub http_port: u16,
+    /// How long leases last where a subnet does not say so.
+    pub lease_time: LeaseTime,
+}
+
+/// All `[[subnet]]`, and the interfaces that they name.
+pub fn subnets(top: &Table<'_>, site: &Site<'_>) -> (Vec<Wanted>, Vec<Interface>) {
+    let mut interfaces: Vec<Interface> = Vec::new();
+    let tables = top.tables("subnet", &SUBNET);
+    let attached = |table: &&Table<'_>| table.has("interface");
+    for table in tables.iter().filter(attached) {
+        interface(table, site, &mut interfaces);
+    }
+    let read = |table: &Table<'_>| subnet(table, site, &interfaces);
+    let wanted: Vec<Wanted> = tables.iter().filter_map(read).collect();
+    check_apart(top, &wanted);
+    (wanted, interfaces)
+}
+
+fn interface(table: &Table<'_>, site: &Site<'_>, interfaces: &mut Vec<Interface>) {
+    let Some(At { value: name, span }) = table.text("interface") else { return };
+    if interfaces.iter().any(|known| *known.name == *name) {
+        return;
+    }
+    match (site.find)(&name) {
+        Ok(interface) => interfaces.push(interface),
+        Err(error) => table.problem(Problem::error(span, error.to_string())),
+    }
+}
+
+fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Option<Wanted> {
+    let said = settings(table);
+    let ranges = table.list("range", range_or_host);
+    let name = table.text("interface");
+    let on = name
+        .as_ref()
+        .and_then(|name| interfaces.iter().position(|interface| *interface.name == *name.value));
+    if name.is_some() && on.is_none() {
+        return None; // said already
+    }
+    let (server, net) = match on.and_then(|index| interfaces.get(index)) {
+        Some(interface) => attached(table, interface, &ranges)?,
+        None => behind_relays(table, interfaces)?,
+    };
+    let services = Services { tftp: server, http: SocketAddrV4::new(server, site.http_port) };
+    let link = on.map(LinkId);
+    let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
+    let classes = pools(table, &ranges, &mut subnet);
+    subnet.settings = said.settings.clone();
+    ways(table, &mut subnet);
+    check_pools(table, &subnet, interfaces);
+    let at = table.span();
+    Some(Wanted { subnet, said, at, classes, ranges })
+}
+
+/// The address to answer from and the network, on an interface: what is written, else what the
+/// interface has.
+fn attached(
+    table: &Table<'_>,
+    interface: &Interface,
+    ranges: &[At<AddressRange>],
+) -> Option<(Ipv4Addr, Ipv4Net)> {
+    let (server, net) = (table.parsed("server-ip", host), table.parsed("network", network));
+    let of_server =
+        |(own, _): &&(Ipv4Addr, Ipv4Net)| server.as_ref().is_none_or(|s| s.value == *own);
+    let of_net =
+        |(own, _): &&(Ipv4Addr, Ipv4Net)| net.as_ref().is_none_or(|n| n.value.contains(*own));
+    let has_range = |(_, net): &&(Ipv4Addr, Ipv4Net)| {
+        ranges.iter().any(|range| net.contains(range.value.first()))
+    };
+    let fitting = || interface.addresses.iter().filter(of_server).filter(of_net);
+    match fitting().find(has_range).or_else(|| fitting().next()) {
+        Some(&(own, own_net)) => Some((own, net.map_or(own_net, |net| net.value))),
+        None => {
+            let own: Vec<String> =
+                interface.addresses.iter().map(|(own, _)| own.to_string()).collect();
+            let text = format!("{} has no such address", interface.name);
+            let span = server.map(|at| at.span).or(net.map(|at| at.span)).unwrap_or(table.span());
+            let help = format!("it has {}", own.join(", "));
+            table.problem(Problem::error(span, text).help(help));
+            None
+        }
+    }
+}
+
+/// The same for a network that only relay agents reach: pxed answers from an address of its own.
+fn behind_relays(table: &Table<'_>, interfaces: &[Interface]) -> Option<(Ipv4Addr, Ipv4Net)> {
+    let own = || interfaces.iter().flat_map(|interface| &interface.addresses).map(|(own, _)| *own);
+    if !table.has("network") {
+        let text =
+            "a subnet without an interface is reached through relay agents, and needs a network";
+        let problem = Problem::error(table.span(), text);
+        table.problem(problem.help("write network = \"192.168.78.0/24\", or interface = \"eth1\""));
+    }
+    let net = table.parsed("network", network)?.value;
+    let server = table.parsed("server-ip", host);
+    if let Some(At { value, span }) = &server
+        && !own().any(|own| own == *value)
+    {
+        table.problem(Problem::error(span.clone(), "no served interface has this address"));
+    }
+    let server = server.map(|at| at.value).or_else(|| own().next());
+    if server.is_none() {
+        let text = "some subnet needs an interface, for relay agents to reach pxed";
+        table.problem(Problem::error(table.span(), text));
+    }
+    Some((server?, net))
+}
+
+/// The pools: ranges without what is excluded, and what only members of a class get.
+fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) -> Vec<At<String>> {
+    let excluded: Vec<AddressRange> =
+        table.list("exclude", range_or_host).into_iter().map(|at| at.value).collect();
+    for range in ranges {
+        check_inside(table, range, subnet.net);
+        subnet.pools.extend(without(range.value, &excluded).into_iter().map(Pool::from));
+    }
+    let mut classes = Vec::new();
+    for pool in table.tables("pool", &POOL) {
+        let class = pool.text("class");
+        if class.is_none() {
+            pool.problem(Problem::error(pool.span(), "class is missing"));
+        }
+        for range in pool.list("range", range_or_host) {
+            check_inside(&pool, &range, subnet.net);
+            let class = class.as_ref().map(|class| class.value.clone());
+            let of_class = |range| Pool { range, class: class.clone() };
+            subnet.pools.extend(without(range.value, &excluded).into_iter().map(of_class));
+        }
+        classes.extend(class);
+    }
+    classes
+}
+
+fn check_inside(table: &Table<'_>, range: &At<AddressRange>, net: Ipv4Net) {
+    let At { value, span } = range;
+    if !net.contains_host(value.first()) || !net.contains_host(value.last()) {
+        let within = hosts(net).map(|hosts| hosts.to_string()).unwrap_or_default();
+        let text = format!("{value} is not all for hosts of the subnet {net}");
+        table.problem(Problem::error(span.clone(), text).help(format!("stay within {within}")));
+    } else if value.count() > limits::POOL_ADDRESSES_MAX {
+        let most = limits::POOL_ADDRESSES_MAX;
+        let text = format!("{} addresses are more than a pool can have ({most})", value.count());
+        table.problem(Problem::error(span.clone(), text));
+    }
+}
+
+/// What is left of `range`.
+fn without(range: AddressRange, excluded: &[AddressRange]) -> Vec<AddressRange> {
+    let mut left = vec![range];
+    for hole in excluded {
+        left = left.into_iter().flat_map(|part| cut(part, *hole)).collect();
+    }
+    left
+}
+
+fn cut(part: AddressRange, hole: AddressRange) -> Vec<AddressRange> {
+    if hole.last() < part.first() || part.last() < hole.first() {
+        return vec![part];
+    }
+    let bits = |address: Ipv4Addr| address.to_bits();
+    let before = bits(hole.first()).checked_sub(1).map(Ipv4Addr::from_bits);
+    let after = bits(hole.last()).checked_add(1).map(Ipv4Addr::from_bits);
+    let before = before.and_then(|last| AddressRange::new(part.first(), last));
+    let after = after.and_then(|first| AddressRange::new(first, part.last()));
+    before.into_iter().chain(after).collect()
+}
+
+/// How the subnet is served.
+fn ways(table: &Table<'_>, subnet: &mut Subnet) {
+    let mode = table.parsed("mode", |text| match text {
+        "full" => Ok(Mode::Full),
+        "off" => Ok(Mode::Off),
+        _ => Err("write full or off".to_owned()),
+    });
+    let identity = table.parsed("identity", |text| match text {
+        "mac" => Ok(Identity::Mac),
+        "client-id" => Ok(Identity::ClientId),
+        _ => Err("write mac or client-id".to_owned()),
+    });
+    let set = |place: &mut std::time::Duration, name| {
+        if let Some(at) = table.parsed(name, duration) {
+            *place = at.value;
+        }
+    };
+    set(&mut subnet.offer_hold, "offer-hold");
+    set(&mut subnet.decline_probation, "decline-probation");
+    set(&mut subnet.offer_delay, "offer-delay");
+    subnet.mode = mode.map_or(subnet.mode, |at| at.value);
+    subnet.identity = identity.map_or(subnet.identity, |at| at.value);
+    subnet.authoritative = table.boolean("authoritative").is_none_or(|at| at.value);
+    subnet.adopt = table.boolean("adopt").is_some_and(|at| at.value);
+    subnet.shared_network = table.text("shared-network").map(|at| at.value);
+    let secs = table.integer("min-secs", 0..0x1_0000);
+    subnet.min_secs = secs.and_then(|at| u16::try_from(at.value).ok()).unwrap_or(0);
+}
+
+/// No client may get an address of the server itself or of a router.
+fn check_pools(table: &Table<'_>, subnet: &Subnet, interfaces: &[Interface]) {
+    let own = interfaces.iter().flat_map(|interface| &interface.addresses);
+    let own = own.map(|(address, _)| ("this server's own address", *address));
+    let routers = table.list("router", host).into_iter().map(|at| ("a router's address", at.value));
+    for (whose, address) in own.chain(routers) {
+        if subnet.pools.iter().any(|pool| pool.range.contains(address)) {
+            let text = format!("{address}, {whose}, would be leased to clients");
+            let problem = Problem::error(table.span(), text);
+            table.problem(problem.help(format!("write exclude = [\"{address}\"]")));
+        }
+    }
+    if subnet.pools.is_empty() && subnet.mode == Mode::Full {
+        let text = format!("{} has no range: only reserved machines get addresses", subnet.net);
+        table.problem(Problem::warning(table.span(), text));
+    }
+}
+
+/// Subnets and ranges must not overlap, and two subnets on one wire must say so.
+fn check_apart(top: &Table<'_>, wanted: &[Wanted]) {
+    for (index, one) in wanted.iter().enumerate() {
+        let (net, link) = (one.subnet.net, one.subnet.link);
+        for other in wanted.iter().take(index) {
+            let (others, same_wire) =
+                (other.subnet.net, link.is_some() && link == other.subnet.link);
+            if others.contains(net.network()) || net.contains(others.network()) {
+                let text = format!("the subnets {net} and {others} overlap");
+                let problem = Problem::error(one.at.clone(), text);
+                top.problem(problem.see(other.at.clone(), "the other one"));
+            } else if same_wire
+                && (one.subnet.shared_network.is_none()
+                    || one.subnet.shared_network != other.subnet.shared_network)
+            {
+                let text =
+                    format!("{net} and {others} are on one interface, but no shared network");
+                let problem =
+                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
+                top.problem(problem.help("give both shared-network = \"...\""));
+            }
+        }
+        check_ranges(top, one);
+    }
+}
+
+fn check_ranges(top: &Table<'_>, wanted: &Wanted) {
+    for (index, one) in wanted.subnet.pools.iter().enumerate() {
+        let overlaps = |other: &&Pool| {
+            other.range.first() <= one.range.last() && one.range.first() <= other.range.last()
+        };
+        if let Some(other) = wanted.subnet.pools.iter().take(index).find(overlaps) {
+            let text = format!("the ranges {} and {} overlap", one.range, other.range);
+            let written = wanted.ranges.iter().find(|at| at.value == one.range);
+            let span = written.map_or_else(|| wanted.at.clone(), |at| at.span.clone());
+            top.problem(Problem::error(span, text));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn excluded_addresses_leave_the_rest() {
+        let range = |text: &str| range_or_host(text).unwrap();
+        let left = |excluded: &[&str]| {
+            let excluded: Vec<_> = excluded.iter().map(|text| range(text)).collect();
+            let left = without(range("10.0.0.10-10.0.0.20"), &excluded);
+            left.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
+        };
+        for (excluded, expected) in [
+            (&[][..], "10.0.0.10-10.0.0.20"),
+            (&["10.0.0.15"], "10.0.0.10-10.0.0.14 10.0.0.16-10.0.0.20"),
+            (&["10.0.0.1-10.0.0.12", "10.0.0.20"], "10.0.0.13-10.0.0.19"),
+            (&["10.0.0.0-10.0.0.255"], ""),
+            (&["10.0.0.99"], "10.0.0.10-10.0.0.20"),
+        ] {
+            assert_eq!(left(excluded), expected, "{excluded:?}");
+        }
+    }
+}

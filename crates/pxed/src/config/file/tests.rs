@@ -1,0 +1,266 @@
+//! Whole files: what they come to, and what is said of their mistakes.
+
+use std::net::Ipv4Addr;
+use std::path::Path;
+
+use pxed_proto::dhcp::{HostKey, Mode};
+use pxed_proto::net::{Ipv4Net, Mac};
+
+use super::*;
+
+/// Two interfaces: eth1 with 192.168.77.1/24, eth2 with two networks.
+fn find(name: &str) -> Result<Interface, InterfaceError> {
+    let addresses: &[[u8; 4]] = match name {
+        "eth1" => &[[192, 168, 77, 1]],
+        "eth2" => &[[10, 0, 0, 1], [10, 0, 1, 1]],
+        _ => {
+            let (name, present) = (name.to_owned(), "eth1, eth2".to_owned());
+            return Err(InterfaceError::NotFound { name, present });
+        }
+    };
+    let address = |octets: &[u8; 4]| {
+        let address = Ipv4Addr::from_octets(*octets);
+        (address, Ipv4Net::new(address, 24).unwrap())
+    };
+    let addresses = addresses.iter().map(address).collect();
+    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), addresses, mtu: 1500 })
+}
+
+fn read(text: &str) -> Read {
+    read_text(Path::new("pxed.toml"), text.to_owned(), &find)
+}
+
+/// A file that works, with more.
+const SUBNET: &str =
+    "[[subnet]]\ninterface = \"eth1\"\nrange = \"192.168.77.100-192.168.77.200\"\n";
+
+fn with(more: &str) -> Read {
+    read(&format!("{SUBNET}{more}"))
+}
+
+#[test]
+fn the_smallest_file() {
+    let config = read(SUBNET).config.unwrap();
+    let subnet = &config.dhcp.subnets[0];
+    assert_eq!(subnet.net.to_string(), "192.168.77.0/24");
+    assert_eq!((subnet.server, subnet.mode), (Ipv4Addr::new(192, 168, 77, 1), Mode::Full));
+    assert_eq!(config.dhcp.links[0].name.as_ref(), "eth1");
+}
+
+#[test]
+fn what_is_written_is_what_holds() {
+    let read = with(
+        r#"
+exclude = ["192.168.77.150"]
+lease-time = "10m"
+identity = "client-id"
+authoritative = false
+adopt = true
+offer-hold = "5s"
+min-secs = 4
+router = "192.168.77.254"
+options = { ntp-servers = { value = ["192.168.77.3"], always = true }, 224 = "hex:01 02" }
+
+[[subnet.pool]]
+range = "192.168.77.50-192.168.77.59"
+class = "arm"
+
+[[subnet]]
+network = "192.168.78.0/24"
+range = "192.168.78.100-192.168.78.200"
+mode = "off"
+
+[[class]]
+name = "arm"
+match = { arch = "uefi-arm64", not = { mac = "52:54:00:*" } }
+bootfile = "grubaa64.efi"
+
+[[group]]
+name = "rack"
+machines = ["02:07:00:*"]
+domain = "rack.example"
+
+[[reservation]]
+mac = "52:54:00:12:34:56"
+uuid = "00112233-4455-6677-8899-aabbccddeeff"
+address = "192.168.77.50"
+host-name = "bench-1"
+group = "rack"
+"#,
+    );
+    let text = read.report(false);
+    let config = read.config.unwrap_or_else(|| panic!("{text}"));
+    let [one, two] = config.dhcp.subnets.as_slice() else { panic!("{config:?}") };
+    let pools: Vec<String> = one.pools.iter().map(|pool| pool.range.to_string()).collect();
+    assert_eq!(pools[..2], ["192.168.77.100-192.168.77.149", "192.168.77.151-192.168.77.200"]);
+    assert_eq!(one.pools[2].class.as_deref(), Some("arm"));
+    assert!(!one.authoritative && one.adopt && one.min_secs == 4);
+    assert_eq!(one.offer_hold, std::time::Duration::from_secs(5));
+    let codes: Vec<u8> = one.settings.options.iter().map(|option| option.code).collect();
+    assert_eq!(codes, [3, 224, 42]);
+    assert!(one.settings.options.iter().any(|option| option.code == 42 && option.always));
+    assert_eq!((two.link, two.mode), (None, Mode::Off));
+    let reservation = config.dhcp.policy.reservations.iter().next().unwrap();
+    assert_eq!(reservation.keys[0], HostKey::Mac("52:54:00:12:34:56".parse().unwrap()));
+    let HostKey::Uuid(uuid) = &reservation.keys[1] else { panic!("{reservation:?}") };
+    assert_eq!(uuid.to_string(), "00112233-4455-6677-8899-aabbccddeeff");
+    assert_eq!(reservation.group.as_deref(), Some("rack"));
+}
+
+/// Each mistake is found, at its line, with what to write.
+#[test]
+#[allow(clippy::too_many_lines, reason = "a table of mistakes")]
+fn mistakes_are_answered_with_what_to_write() {
+    for (more, place, parts) in [
+        ("rangee = \"x\"", "4:1", &["no key rangee in [[subnet]]", "did you mean range?"][..]),
+        ("exclude = 7", "4:11", &["exclude can not be an integer", "write exclude ="]),
+        ("adopt = \"yes\"", "4:9", &["adopt can not be a string", "write adopt = false"]),
+        ("min-secs = 99999", "4:12", &["min-secs is from 0 to 65535"]),
+        ("lease-time = \"1x\"", "4:14", &["lease-time:", "90, 5m, 1h"]),
+        ("lease-time = \"5s\"", "4:14", &["warning", "less than a minute"]),
+        ("mode = \"proxy\"", "4:8", &["mode: write full or off"]),
+        (
+            "router = \"192.168.77.150\"",
+            "1:1",
+            &["a router's address", "exclude = [\"192.168.77.150\"]"],
+        ),
+        (
+            "options = { ntp-server = \"1.2.3.4\" }",
+            "4:13",
+            &["no DHCP option ntp-server", "ntp-servers"],
+        ),
+        ("options = { ntp-servers = \"here\" }", "4:27", &["ntp-servers:", "IPv4 address"]),
+        ("options = { dhcp-message-type = 1 }", "4:", &["dhcp-message-type"]),
+        ("boot = \"debian\"", "4:8", &["no profile debian", "add [profile.debian]"]),
+        (
+            "[[subnet.pool]]\nrange = \"192.168.77.9\"\nclass = \"c\"",
+            "6:9",
+            &["there is no class c"],
+        ),
+        (
+            "[[subnet.pool]]\nrange = \"192.168.77.150\"\nclass = \"c\"\n[[class]]\nname = \"c\"\n\
+             match.arch = 7",
+            "1:1",
+            &["the ranges 192.168.77.150-192.168.77.150 and", "overlap"],
+        ),
+        (
+            "[[subnet]]\ninterface = \"eth9\"\nrange = \"1.2.3.4\"",
+            "5:13",
+            &["no interface eth9", "eth1, eth2"],
+        ),
+        (
+            "[[subnet]]\nnetwork = \"192.168.77.128/25\"\nrange = \"192.168.77.201\"",
+            "4:1",
+            &["overlap", "the other one"],
+        ),
+        ("[[subnet]]\nrange = \"10.9.0.9\"", "4:1", &["reached through relay agents", "network ="]),
+        ("[[subnet]]\nnetwork = \"10.9.0.9/24\"", "5:11", &["is a host of 10.9.0.0/24"]),
+        ("[[class]]\nname = \"c\"", "4:1", &["class c has no match"]),
+        (
+            "[[class]]\nname = \"c\"\nmatch = { arch = 7, firmware = \"not-booting\" }",
+            "6:9",
+            &["no client can belong to class c"],
+        ),
+        ("[[class]]\nname = \"c\"\nmatch = { group = \"g\" }", "6:19", &["there is no group g"]),
+        (
+            "[[class]]\nname = \"c\"\nmatch.arch = 11",
+            "4:1",
+            &["warning", "no loader for the architecture of class c"],
+        ),
+        ("[[reservation]]\naddress = \"192.168.77.5\"", "4:1", &["nothing says which machine"]),
+        ("[[reservation]]\nmac = \"52:54\"", "5:7", &["mac: write a MAC"]),
+        (
+            "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"192.168.77.1\"",
+            "4:1",
+            &["this server's own address"],
+        ),
+        (
+            "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"10.5.5.5\"",
+            "4:1",
+            &["10.5.5.5 is in no subnet"],
+        ),
+        (
+            "[[reservation]]\nmac = \"52:54:00:00:00:01\"\n[[reservation]]\n\
+             mac = \"52:54:00:00:00:01\"",
+            "6:1",
+            &["reserved twice", "the first time"],
+        ),
+        ("[[reservation]]\ncircuit-id = \"p\"", "5:14", &["needs the relay agent", "relay ="]),
+        ("[profile.d]\nkernel = \"/nowhere\"", "5:10", &["/nowhere: there is no such file"]),
+        (
+            "[profile.d]\nprogram = \"tftp://a/b\"\nscript = \"/x\"",
+            "4:1",
+            &["one of kernel, script"],
+        ),
+        (
+            "[profile.d]\nkernel = \"/etc/hostname\"\nappend = \"x={{ maac }}\"",
+            "6:10",
+            &["append:", "undefined"],
+        ),
+    ] {
+        let text = with(more).report(false);
+        assert!(text.contains(&format!("pxed.toml:{place}")), "{more}: no {place} in\n{text}");
+        for part in parts {
+            assert!(text.contains(part), "{more}: no {part:?} in\n{text}");
+        }
+    }
+}
+
+#[test]
+fn all_mistakes_are_found_in_one_run() {
+    let read = read("boot = 1\nlease-time = \"x\"\n[[subnet]]\ninterface = \"eth9\"\nfoo = 1\n");
+    assert_eq!(read.counts(), (4, 0), "{}", read.report(false));
+    assert!(read.config.is_none());
+    let syntax = read_text(Path::new("f"), "a = \nb = [".to_owned(), &find);
+    assert!(syntax.counts().0 >= 2, "{}", syntax.report(false));
+}
+
+#[test]
+fn two_subnets_on_one_interface_are_a_shared_network_or_a_mistake() {
+    let subnet = |network: &str, range: &str, more: &str| {
+        format!(
+            "[[subnet]]\ninterface = \"eth2\"\nnetwork = \"{network}\"\nrange = \"{range}\"\n{more}\n"
+        )
+    };
+    let two = |more: &str| {
+        subnet("10.0.0.0/24", "10.0.0.5", more) + &subnet("10.0.1.0/24", "10.0.1.5", more)
+    };
+    let text = read(&two("")).report(false);
+    assert!(text.contains("are on one interface, but no shared network"), "{text}");
+    let config = read(&two("shared-network = \"office\"")).config.unwrap();
+    assert_eq!((config.interfaces.len(), config.dhcp.subnets.len()), (1, 2));
+}
+
+/// config.example.toml and docs/configuration.md say what the parser knows.
+#[test]
+fn the_documents_are_generated_from_the_schema() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    for (file, text) in [
+        ("config.example.toml", reference::example()),
+        ("docs/configuration.md", reference::page()),
+    ] {
+        let path = root.join(file);
+        if std::env::var_os("UPDATE_REFERENCE").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let written = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(written == text, "{file} is old: UPDATE_REFERENCE=1 cargo test -p pxed");
+    }
+}
+
+/// The example is a file that pxed reads, with every key but for what this machine lacks.
+#[test]
+fn the_example_is_read() {
+    let text = reference::example();
+    let live: String = text
+        .lines()
+        .map(|line| line.strip_prefix("#: ").unwrap_or(line))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let read = read(&live);
+    let problems = read.problems.iter().filter(|problem| {
+        !["no such file", "no such directory"].iter().any(|lack| problem.text.contains(lack))
+    });
+    let problems: Vec<&str> = problems.map(|problem| problem.text.as_str()).collect();
+    assert_eq!(problems, [""; 0], "{}", read.report(false));
+}

@@ -1,0 +1,114 @@
+//! What a configuration comes to, in sentences: for `pxed check`, and for the log at start.
+
+use pxed_proto::catalog::Profile;
+use pxed_proto::dhcp::{Identity, LeaseTime, Mode, Subnet};
+use pxed_proto::time::Human;
+use pxed_proto::wire::options::Described;
+
+use super::Config;
+
+impl Config {
+    /// A few lines for each subnet, and what machines boot.
+    pub fn sentences(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        for subnet in &self.dhcp.subnets {
+            self.subnet(subnet, &mut lines);
+        }
+        let policy = &self.dhcp.policy;
+        for class in &policy.classes {
+            lines.push(format!("class {}: {} settings", class.name, count(&class.settings)));
+        }
+        for group in &policy.groups {
+            lines.push(format!("group {}: {} settings", group.name, count(&group.settings)));
+        }
+        let reserved = policy.reservations.iter().count();
+        if reserved > 0 {
+            let with_address =
+                policy.reservations.iter().filter(|own| own.address.is_some()).count();
+            lines.push(format!("{reserved} reservations, {with_address} of them with an address"));
+        }
+        self.boot(&mut lines);
+        lines
+    }
+
+    fn subnet(&self, subnet: &Subnet, lines: &mut Vec<String>) {
+        let Subnet { net, server, services, .. } = subnet;
+        let name = match subnet.link.and_then(|link| self.dhcp.links.get(link.0)) {
+            Some(link) => link.name.to_string(),
+            None => format!("{net} (by relay agents)"),
+        };
+        if subnet.mode == Mode::Off {
+            return lines.push(format!("{name}: {net} is off: pxed keeps silent there"));
+        }
+        let pool = |pool: &pxed_proto::dhcp::Pool| match &pool.class {
+            Some(class) => format!("{} (class {class})", pool.range),
+            None => pool.range.to_string(),
+        };
+        let pools: Vec<String> = subnet.pools.iter().map(pool).collect();
+        let addresses: u64 = subnet.pools.iter().map(|pool| pool.range.count()).sum();
+        let time = subnet.lease_time;
+        let (pools, lasts) = (pools.join(", "), Human(time.default));
+        lines.push(format!(
+            "{name}: {server} serves {net}, leasing {pools} ({addresses} addresses) for {lasts}"
+        ));
+        if LeaseTime::of(time.default) != time {
+            let (min, max) = (Human(time.min), Human(time.max));
+            lines.push(format!("{name}: clients may ask for leases of {min} to {max}"));
+        }
+        ways(&name, subnet, lines);
+        let tftp = self.dhcp.policy.everywhere.tftp_server;
+        let tftp = subnet.settings.tftp_server.or(tftp).unwrap_or(services.tftp);
+        lines.push(format!("{name}: TFTP server {tftp}, HTTP http://{}/", services.http));
+        for option in &subnet.settings.options {
+            lines.push(format!("{name}: {}", Described(option.code, &option.value)));
+        }
+    }
+
+    fn boot(&self, lines: &mut Vec<String>) {
+        let everywhere = &self.dhcp.policy.everywhere;
+        if let Some(file) = &everywhere.boot_file {
+            lines.push(format!("PXE firmware loads {file}"));
+        }
+        let default = self.dhcp.catalog.default_profile.as_deref();
+        for (name, profile) in &self.dhcp.catalog.profiles {
+            let who = match Some(name.as_str()) == default {
+                true => "machines".to_owned(),
+                false => format!("machines of profile {name}"),
+            };
+            lines.push(match profile {
+                Profile::Nothing => continue,
+                Profile::Script(_) => format!("{who} run the iPXE script"),
+                Profile::Program(file) => format!("{who} chainload {file} by iPXE"),
+                Profile::Linux { arguments, .. } => {
+                    format!("{who} boot Linux, arguments \"{arguments}\"")
+                }
+            });
+        }
+    }
+}
+
+fn count(settings: &pxed_proto::dhcp::Settings) -> usize {
+    let single =
+        [settings.profile.is_some(), settings.tftp_server.is_some(), settings.boot_file.is_some()];
+    settings.options.len() + settings.loaders.len() + single.iter().filter(|set| **set).count()
+}
+
+/// What is unusual about how a subnet is served.
+fn ways(name: &str, subnet: &Subnet, lines: &mut Vec<String>) {
+    if subnet.identity == Identity::ClientId {
+        lines.push(format!("{name}: clients are known by client identifier"));
+    }
+    if !subnet.authoritative {
+        lines.push(format!("{name}: silent about other networks' addresses (not authoritative)"));
+    }
+    if subnet.adopt {
+        lines.push(format!("{name}: grants free addresses that clients remember (adopt)"));
+    }
+    if subnet.min_secs > 0 || !subnet.offer_delay.is_zero() {
+        let (secs, delay) = (subnet.min_secs, Human(subnet.offer_delay));
+        lines.push(format!("{name}: stands by: after {secs} s of asking, offers wait {delay}"));
+    }
+    if let Some(shared) = &subnet.shared_network {
+        lines.push(format!("{name}: part of the shared network {shared}"));
+    }
+}
