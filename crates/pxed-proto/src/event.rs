@@ -326,6 +326,6 @@ impl fmt::Display for HttpEvent {
         write!(f, "HTTP {method} {target} to {}", of_machine(self.client, self.machine))?;
         let (bytes, ms) = (self.bytes, self.duration.as_millis());
         write!(f, ": {}, {bytes} bytes in {ms} ms", self.status)?;
-        if self.complete { Ok(()) } else { f.write_str(", broken off by the client") }
+        if self.complete { Ok(()) } else { f.write_str(", broken off") }
     }
 }

@@ -11,6 +11,7 @@
 )]
 
 mod boots;
+mod config;
 mod control;
 mod fetch;
 mod lan;
