@@ -123,7 +123,8 @@ pub enum Ignored {
     NotHolder,
     /// RELEASE or DECLINE without option 54, or for another server.
     NotForUs,
-    /// RELEASE whose IP source is not the address released: it may be anybody's.
+    /// RELEASE that comes neither from the address released nor by the relay agent of its lease:
+    /// it may be anybody's.
     SpoofedSource,
     /// DECLINE long after the ACK: the client has had its time to probe.
     LateDecline,
@@ -188,7 +189,9 @@ impl fmt::Display for Ignored {
             Self::UnknownClient => "no record of this client, another server may have one",
             Self::NotHolder => "the address is not this client's",
             Self::NotForUs => "option 54 does not name this server",
-            Self::SpoofedSource => "its IP source is not the address that it gives back",
+            Self::SpoofedSource => {
+                "neither from the address that it gives back nor by its relay agent"
+            }
             Self::LateDecline => "the address was given out too long ago to be declined",
             Self::TooManyDeclines => "the client has declined too many addresses",
             Self::InformAddress => "the client's address is not on this network",
