@@ -113,6 +113,8 @@ pub enum Ignored {
     StandingBy,
     /// `giaddr` can not be a relay agent's.
     RelayAddress,
+    /// The store is far behind: one change more than may wait for it.
+    Busy,
     /// Every address of the pool is in use.
     PoolExhausted,
     /// The client takes another server's offer.
@@ -152,6 +154,7 @@ impl Ignored {
             Self::SubnetOff => "subnet-off",
             Self::StandingBy => "standing-by",
             Self::RelayAddress => "relay-address",
+            Self::Busy => "busy",
             Self::PoolExhausted => "pool-exhausted",
             Self::OtherServer => "other-server",
             Self::UnknownClient => "unknown-client",
@@ -184,6 +187,7 @@ impl fmt::Display for Ignored {
             Self::SubnetOff => "the subnet is switched off",
             Self::StandingBy => "standing by: the client has not asked for long enough",
             Self::RelayAddress => "giaddr can not be a relay agent's address",
+            Self::Busy => "busy: too many changes wait for the store",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::OtherServer => "the client takes another server's offer",
             Self::UnknownClient => "no record of this client, another server may have one",

@@ -11,7 +11,6 @@ use super::reason::Ignored;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
 use super::{discover, inform, release, request};
-use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
 use crate::machine::{HardwareAddress, identify};
@@ -19,6 +18,7 @@ use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
+use crate::{Timestamp, limits};
 
 mod explain;
 mod locate;
@@ -214,6 +214,7 @@ impl Server {
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
+        let verdict = verdict.and_then(|verdict| self.unless_busy(verdict));
         let Verdict { outcome, change, reply } = verdict.unwrap_or_else(Verdict::ignored);
         let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
         let (link, request) = (self.link_name(link), request.ok());
@@ -335,6 +336,16 @@ impl Server {
             MessageType::Decline => release::plan_decline(&asking),
             from_server => return Err(Ignored::FromServer(from_server)),
         })
+    }
+
+    /// A store that stalls is not given more to do: the client asks again.
+    fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
+        let wanted = match &verdict.change {
+            Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
+            Change::None | Change::Hold { .. } | Change::DropHold { .. } => 0,
+        };
+        let busy = wanted > 0 && self.waiting.len() + wanted > limits::COMMITS_MAX;
+        if busy { Err(Ignored::Busy) } else { Ok(verdict) }
     }
 
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {

@@ -1,7 +1,8 @@
 //! What must be durable first: no ACK before the store has said yes, none if it says no.
 
-use pxed_proto::dhcp::{Commit, CommitError, CommitId, Lease, LeaseState, Output};
+use pxed_proto::dhcp::{Commit, CommitError, CommitId, Ignored, Lease, LeaseState, Output};
 use pxed_proto::event::{Event, Outcome};
+use pxed_proto::limits::COMMITS_MAX;
 
 use crate::client::{Client, Sent, client};
 use crate::lan::*;
@@ -291,6 +292,33 @@ fn what_was_offered_meanwhile_survives_an_old_row_that_comes_back() {
     lan.store_says(on_top.id, Err(CommitError::Failed));
     assert!(lan.hears(&client(1).discover()).reply.is_none(), "held for client 3");
     lan.hears(&client(3).selecting(only)).ack();
+}
+
+#[test]
+fn a_store_that_stalls_is_not_given_more_than_it_may_have() {
+    let mut lan = Lan::new();
+    let own = lan.leases(1);
+    lan.reload(|config| config.subnets[0].pools = pool(local(200), local(249)));
+    let moved = lan.offers(1);
+    let others = lan.leases(2);
+    let commits: Vec<_> =
+        (1..COMMITS_MAX).map(|_| commit(&mut lan, &client(2).renewing(others)).id).collect();
+    let gives_up = client(1).selecting(moved);
+    assert_eq!(lan.hears(&gives_up).silence(), Ignored::Busy, "this one needs two");
+    let last = commit(&mut lan, &client(1).release(own));
+    assert_eq!(lan.server.commits_waiting(), COMMITS_MAX);
+    for sent in [client(2).renewing(others), client(2).release(others), client(2).decline(others)] {
+        assert_eq!(lan.hears(&sent).silence(), Ignored::Busy);
+    }
+    assert_eq!(Ignored::Busy.label(), "busy");
+    lan.hears(&client(3).discover()).offer();
+    lan.hears(&client(3).init_reboot(remote(130))).nak();
+    for id in commits {
+        lan.store_says(id, Err(CommitError::Failed));
+    }
+    lan.store_says(last.id, Ok(()));
+    assert_eq!(lan.server.commits_waiting(), 0);
+    lan.hears(&client(2).renewing(others)).ack();
 }
 
 /// Another server's lease of the same address.
