@@ -29,6 +29,12 @@ pub const OFFER_HOLD: Duration = Duration::from_secs(30);
 /// How many offers may be held at once; the oldest gives way.
 pub const OFFERS_MAX: usize = 4096;
 
+/// How many lease changes may wait for the store at once: a REQUEST of every address of a /16 after
+/// a power cut. Behind a store that stalls for longer, who is not answered asks again. One change
+/// takes 2.4 kB while it waits (the resident memory of a test process with so many renewals by a PXE
+/// ROM), so that all of them take 160 MB.
+pub const COMMITS_MAX: usize = 65_536;
+
 /// How long an address stays out of use after a DHCPDECLINE.
 pub const DECLINE_PROBATION: Duration = Duration::from_secs(600);
 

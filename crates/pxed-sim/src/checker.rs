@@ -39,6 +39,8 @@ pub struct Checker {
     promised: BTreeMap<Mac, Held>,
     /// What is on offer: to whom, and since when.
     offered: BTreeMap<Ipv4Addr, (Mac, Timestamp)>,
+    /// What the server last wanted to become durable, of each address.
+    submitted: BTreeMap<Ipv4Addr, Lease>,
     heard: usize,
     told: usize,
     lost: usize,
@@ -122,20 +124,37 @@ impl Checker {
     pub fn lost(&mut self, count: usize) {
         self.lost += count;
         self.offered.clear();
+        self.submitted.clear();
     }
 
-    /// The store could not do what it was to do: what the server takes back, or learns, may cost
-    /// what is on offer.
-    pub fn failed(&mut self) {
-        self.offered.clear();
+    /// The store could not do what it was to do. What the server takes back, or learns, costs an
+    /// offer only where the address turns out to be another machine's (`row`). What could not be
+    /// leased is on offer again, to the machine that it was for last.
+    pub fn failed(&mut self, now: Timestamp, lost: &Lease, row: Option<&Lease>) {
+        let (address, mac) = (lost.address, lost.hardware.mac());
+        let others = |whose: Option<Mac>| row.is_some_and(|row| row.hardware.mac() != whose);
+        if self.offered.get(&address).is_some_and(|(mac, _)| others(Some(*mac))) {
+            self.offered.remove(&address);
+        }
+        let last = self.submitted.get(&address) == Some(lost) && lost.state == LeaseState::Leased;
+        let Some(mac) = mac.filter(|mac| last && !others(Some(*mac))) else { return };
+        let newer = |(place, (whose, since)): (&Ipv4Addr, &(Mac, Timestamp))| {
+            (*place == address) != (*whose == mac) && now.since(*since) < OFFER_HOLD
+        };
+        if !self.offered.iter().any(newer) {
+            self.offered.insert(address, (mac, now));
+        }
     }
 
-    /// The server wants this to become durable: what was on offer is not any more.
+    /// The server wants this to become durable: what was on offer, the address or to the machine, is
+    /// not any more.
     pub fn submitted(&mut self, now: Timestamp, lease: &Lease) {
         if let Some(mac) = lease.hardware.mac().filter(|_| lease.state == LeaseState::Leased) {
             self.on_offer_to_nobody_else(now, lease.address, mac);
         }
         self.offered.remove(&lease.address);
+        self.offered.retain(|_, (whose, _)| Some(*whose) != lease.hardware.mac());
+        self.submitted.insert(lease.address, lease.clone());
     }
 
     /// The story is over.
@@ -159,19 +178,17 @@ impl Checker {
         };
         match message.message_type().filter(|_| message.op == BOOTREPLY) {
             Some(MessageType::Ack) => self.acked(now, &message, store),
-            Some(MessageType::Offer) => self.offers(now, &message, store),
+            Some(MessageType::Offer) => self.offers(now, &message),
             _ => {}
         }
     }
 
-    /// An offer of the lease that the machine has stands on that lease and ends with it.
-    fn offers(&mut self, now: Timestamp, message: &Message<'_>, store: &Store) {
+    /// A machine that is offered one address is not offered another any more.
+    fn offers(&mut self, now: Timestamp, message: &Message<'_>) {
         let Some(mac) = message.chaddr.first_chunk().copied().map(Mac) else { return };
         self.on_offer_to_nobody_else(now, message.yiaddr, mac);
         self.offered.retain(|_, (whose, _)| *whose != mac);
-        if !store.has(message.yiaddr, mac, now) {
-            self.offered.insert(message.yiaddr, (mac, now));
-        }
+        self.offered.insert(message.yiaddr, (mac, now));
     }
 
     fn on_offer_to_nobody_else(&mut self, now: Timestamp, address: Ipv4Addr, mac: Mac) {

@@ -33,8 +33,8 @@ pub enum Deed {
     Submitted(Lease),
     /// Its store has made a row durable.
     Stored(Lease),
-    /// Its store has failed to make a row durable.
-    Failed,
+    /// Its store has failed to make a row durable. The lease of its address that runs since.
+    Failed(Lease, Option<Lease>),
     /// Something that must not be.
     Wrong(String),
 }
@@ -177,9 +177,14 @@ impl Pxed {
         self.deeds.extend(wrong.into_iter().map(Deed::Wrong));
         for answer in answers {
             let Some(dhcp) = &mut self.dhcp else { return };
-            let stored = answer.result.is_ok();
-            self.deeds.push(if stored { Deed::Stored(answer.lease) } else { Deed::Failed });
+            let (stored, address) = (answer.result.is_ok(), answer.lease.address);
             let mut output = dhcp.committed(answer.id, answer.result, now);
+            self.deeds.push(if stored {
+                Deed::Stored(answer.lease)
+            } else {
+                let row = dhcp.active_leases(now).find(|lease| lease.address == address);
+                Deed::Failed(answer.lease, row.cloned())
+            });
             output.transmit.take_if(|_| self.hasty);
             self.take(output);
         }

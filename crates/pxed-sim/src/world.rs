@@ -236,7 +236,7 @@ impl World {
                 Deed::Send(datagram) => self.send(datagram),
                 Deed::Wrong(what) => self.checker.wrong(self.now, what),
                 Deed::Submitted(lease) => self.checker.submitted(self.now, &lease),
-                Deed::Failed => self.checker.failed(),
+                Deed::Failed(lost, row) => self.checker.failed(self.now, &lost, row.as_ref()),
                 Deed::Stored(lease) => {
                     let what = match lease.state {
                         LeaseState::Leased => "lease",

@@ -10,8 +10,11 @@
     reason = "a test may stop"
 )]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pxed_proto::dhcp::{ClientKey, Lease, LeaseState};
+use pxed_proto::net::Mac;
 use pxed_proto::wire::tftp::Packet;
 use pxed_sim::checker::Checker;
 use pxed_sim::firmware::plain::Stay;
@@ -93,6 +96,36 @@ fn one_address_on_offer_to_two_machines() {
     world.lan.forger =
         Some(|datagram| replaced(datagram, &[192, 168, 77, 101], &[192, 168, 77, 100]));
     assert_found(&mut world, "192.168.77.100 is on offer to 52:54:00:00:00:01");
+}
+
+/// A lease of 192.168.77.100 that the server wants to be durable.
+fn lease_of(mac: Mac) -> Lease {
+    let hardware = mac.into();
+    Lease {
+        address: Ipv4Addr::new(192, 168, 77, 100),
+        client: ClientKey::Hardware(hardware),
+        hardware,
+        host_name: None,
+        relay: None,
+        state: LeaseState::Leased,
+        granted: BEGINNING,
+        expires: BEGINNING + Duration::from_secs(60),
+        version: 1,
+    }
+}
+
+#[test]
+fn what_could_not_be_leased_to_one_machine_goes_to_another() {
+    let [one, two] = [1, 2].map(|number| lease_of(Mac([2, 0, 0, 0, 0, number])));
+    for (row, found) in [(None, true), (Some(&one), true), (Some(&two), false)] {
+        let mut checker = Checker::default();
+        checker.submitted(BEGINNING, &one);
+        checker.failed(BEGINNING, &one, row);
+        checker.submitted(BEGINNING + Duration::from_secs(29), &two);
+        let findings = checker.findings();
+        let on_offer = findings.iter().any(|finding| finding.contains("is on offer to"));
+        assert_eq!(on_offer, found, "{row:?}: {findings:?}");
+    }
 }
 
 #[test]

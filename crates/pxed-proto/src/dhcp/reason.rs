@@ -113,6 +113,8 @@ pub enum Ignored {
     StandingBy,
     /// `giaddr` can not be a relay agent's.
     RelayAddress,
+    /// The store is far behind: one change more than may wait for it.
+    Busy,
     /// Every address of the pool is in use.
     PoolExhausted,
     /// The client takes another server's offer.
@@ -123,7 +125,8 @@ pub enum Ignored {
     NotHolder,
     /// RELEASE or DECLINE without option 54, or for another server.
     NotForUs,
-    /// RELEASE whose IP source is not the address released: it may be anybody's.
+    /// RELEASE that comes neither from the address released nor by the relay agent of its lease:
+    /// it may be anybody's.
     SpoofedSource,
     /// DECLINE long after the ACK: the client has had its time to probe.
     LateDecline,
@@ -151,6 +154,7 @@ impl Ignored {
             Self::SubnetOff => "subnet-off",
             Self::StandingBy => "standing-by",
             Self::RelayAddress => "relay-address",
+            Self::Busy => "busy",
             Self::PoolExhausted => "pool-exhausted",
             Self::OtherServer => "other-server",
             Self::UnknownClient => "unknown-client",
@@ -183,12 +187,15 @@ impl fmt::Display for Ignored {
             Self::SubnetOff => "the subnet is switched off",
             Self::StandingBy => "standing by: the client has not asked for long enough",
             Self::RelayAddress => "giaddr can not be a relay agent's address",
+            Self::Busy => "busy: too many changes wait for the store",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::OtherServer => "the client takes another server's offer",
             Self::UnknownClient => "no record of this client, another server may have one",
             Self::NotHolder => "the address is not this client's",
             Self::NotForUs => "option 54 does not name this server",
-            Self::SpoofedSource => "its IP source is not the address that it gives back",
+            Self::SpoofedSource => {
+                "neither from the address that it gives back nor by its relay agent"
+            }
             Self::LateDecline => "the address was given out too long ago to be declined",
             Self::TooManyDeclines => "the client has declined too many addresses",
             Self::InformAddress => "the client's address is not on this network",

@@ -16,8 +16,13 @@ pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
         Ok(lease) => lease,
         Err(reason) => return Verdict::ignored(reason),
     };
-    // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's.
-    if *asking.arrival.source.ip() != address || asking.is_relayed() {
+    // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's. There
+    // are relay agents that pass on what clients send by unicast too.
+    let from_holder = match asking.is_relayed() {
+        true => lease.relay.as_ref().is_some_and(|agent| agent.address == asking.message.giaddr),
+        false => *asking.arrival.source.ip() == address,
+    };
+    if !from_holder {
         return Verdict::ignored(Ignored::SpoofedSource);
     }
     put(lease.clone().released(asking.now), Outcome::Released { address })

@@ -1,17 +1,16 @@
 //! The seam between the protocol and the world: plan, apply, commit.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
-use super::lease::{ClientKey, Lease};
+use super::lease::{ClientKey, Lease, LeaseState};
 use super::reason::Ignored;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
 use super::{discover, inform, release, request};
-use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
 use crate::machine::{HardwareAddress, identify};
@@ -19,6 +18,7 @@ use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
+use crate::{Timestamp, limits};
 
 mod explain;
 mod locate;
@@ -34,6 +34,8 @@ pub struct Server {
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     waiting: BTreeMap<CommitId, Waiting>,
+    /// The same by address, since what was changed on top of a change fails with it.
+    waiting_for: BTreeSet<(Ipv4Addr, CommitId)>,
     last_commit: CommitId,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
@@ -142,6 +144,7 @@ impl Server {
             tables: tables(&config),
             config,
             waiting: BTreeMap::new(),
+            waiting_for: BTreeSet::new(),
             last_commit: CommitId::default(),
             elsewhere: BTreeMap::new(),
         }
@@ -211,6 +214,7 @@ impl Server {
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
+        let verdict = verdict.and_then(|verdict| self.unless_busy(verdict));
         let Verdict { outcome, change, reply } = verdict.unwrap_or_else(Verdict::ignored);
         let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
         let (link, request) = (self.link_name(link), request.ok());
@@ -259,6 +263,7 @@ impl Server {
         now: Timestamp,
     ) -> Output {
         let Some(mut done) = self.waiting.remove(&id) else { return Output::default() };
+        self.waiting_for.remove(&(done.lease.address, id));
         let told = done.told.take();
         match result {
             Ok(()) => {
@@ -333,6 +338,16 @@ impl Server {
         })
     }
 
+    /// A store that stalls is not given more to do: the client asks again.
+    fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
+        let wanted = match &verdict.change {
+            Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
+            Change::None | Change::Hold { .. } | Change::DropHold { .. } => 0,
+        };
+        let busy = wanted > 0 && self.waiting.len() + wanted > limits::COMMITS_MAX;
+        if busy { Err(Ignored::Busy) } else { Ok(verdict) }
+    }
+
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {
         let id = self.subnet_of(address)?;
         self.tables.get_mut(id.0)
@@ -345,6 +360,7 @@ impl Server {
         };
         self.last_commit = CommitId(self.last_commit.0 + 1);
         let id = self.last_commit;
+        self.waiting_for.insert((lease.address, id));
         self.waiting.insert(id, Waiting { lease: lease.clone(), before, doomed: false, told });
         Commit { id, lease }
     }
@@ -358,23 +374,50 @@ impl Server {
         }
     }
 
-    /// Takes a change back that could not be stored, and with it what was changed on top of it.
+    /// Takes a change back that could not be stored, and with it what was changed on top of it. The
+    /// client whose lease it was to be in the end asks again, and is to find the address.
     fn take_back(&mut self, failed: Waiting, error: CommitError, now: Timestamp) {
         let address = failed.lease.address;
-        if failed.doomed {
-            return;
+        let all = (address, CommitId(0))..=(address, CommitId(u64::MAX));
+        if !failed.doomed {
+            self.restore(address, failed.before, error, now);
+            for (_, id) in self.waiting_for.range(all.clone()) {
+                self.waiting.entry(*id).and_modify(|on_top| on_top.doomed = true);
+            }
         }
+        let on_top = self.waiting_for.range(all).next_back();
+        let on_top = on_top.and_then(|(_, id)| self.waiting.get(id));
+        let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
+        if last.state == LeaseState::Leased {
+            self.hold_again(address, last.client.clone(), now);
+        }
+    }
+
+    /// Takes an address back to what the store has.
+    fn restore(
+        &mut self,
+        address: Ipv4Addr,
+        before: Option<Lease>,
+        error: CommitError,
+        now: Timestamp,
+    ) {
         let stored = match error {
             CommitError::Conflict(stored) => stored,
-            CommitError::Failed => failed.before,
+            CommitError::Failed => before,
         };
         match (self.table_of(address), stored) {
             (Some(table), stored) => table.restore(address, stored, now),
             (None, Some(stored)) => drop(self.elsewhere.insert(address, stored)),
             (None, None) => drop(self.elsewhere.remove(&address)),
         }
-        let on_top = self.waiting.values_mut().filter(|waiting| waiting.lease.address == address);
-        on_top.for_each(|waiting| waiting.doomed = true);
+    }
+
+    fn hold_again(&mut self, address: Ipv4Addr, client: ClientKey, now: Timestamp) {
+        let Some(id) = self.subnet_of(address) else { return };
+        let Some(subnet) = self.config.subnets.get(id.0) else { return };
+        if let Some(table) = self.tables.get_mut(id.0) {
+            table.hold_again(address, client, now + subnet.offer_hold, now);
+        }
     }
 }
 

@@ -4,7 +4,9 @@
 //! Every address of the pools is in exactly one place:
 //!
 //! - *running*: leased or declined, until its expiry (`expiries`);
-//! - *held*: offered, until the hold ends (`holds`);
+//! - *held*: offered, until the hold ends (`holds`). A client may be offered the lease that it has
+//!   just before it ends: that address is running too, each in its own time, and is idle only when
+//!   both are over;
 //! - *idle*: was in use once, and is free; the one that was used longest ago is taken first;
 //! - *fresh*: never in use. Each pool walks over its own, so that a pool of millions costs nothing
 //!   until it is used.
@@ -181,8 +183,8 @@ impl LeaseTable {
             .or_else(|| lapsed.into_iter().map(|(_, address)| *address).find(available))
     }
 
-    /// Holds an address that no client has, for an offer. The oldest hold gives way to the newest
-    /// where there are too many, and a client has one.
+    /// Holds an address that no other client has, for an offer. The oldest hold gives way to the
+    /// newest where there are too many, and a client has one. A lease of it runs on until its end.
     pub fn hold(&mut self, address: Ipv4Addr, client: ClientKey, until: Timestamp) {
         self.drop_hold(&client);
         self.end_hold(address);
@@ -191,14 +193,16 @@ impl LeaseTable {
         {
             self.end_hold(oldest);
         }
-        self.forget_place(address);
+        self.forget_idle(address);
         self.hold_of.insert(client.clone(), address);
         self.hold_ends.insert((until, address));
         self.holds.insert(address, Hold { client, until });
         self.fresh_moves_on();
     }
 
-    /// Takes an offer over from another table, if it still can be one.
+    /// Holds an address for a client once more: what another table held, or what could not be
+    /// leased. Not if the address is another's by now, if the client's own lease keeps it for as
+    /// long, or if the client was offered another one since.
     pub fn hold_again(
         &mut self,
         address: Ipv4Addr,
@@ -206,8 +210,13 @@ impl LeaseTable {
         until: Timestamp,
         now: Timestamp,
     ) {
-        let taken = self.leases.get(&address).is_some_and(|lease| lease.is_running(now));
-        if !taken && !self.reserved.contains(&address) && self.pool_of(address).is_some() {
+        let needless = |lease: &Lease| lease.is_running(until) || !is_of(lease, &client);
+        let lease = self.leases.get(&address).filter(|lease| lease.is_running(now));
+        let others = |hold: &Hold| hold.until > now && hold.client != client;
+        let taken = lease.is_some_and(needless) || self.holds.get(&address).is_some_and(others);
+        let moved = self.held_for(&client, now).is_some_and(|newer| newer != address);
+        let leasable = !self.reserved.contains(&address) && self.pool_of(address).is_some();
+        if leasable && !taken && !moved {
             self.hold(address, client, until);
         }
     }
@@ -225,15 +234,22 @@ impl LeaseTable {
         }
     }
 
-    /// Writes a lease over what stood there. Returns what it replaced.
+    /// Writes a lease over what stood there: what the client or the address was held for is
+    /// settled by it. Returns what it replaced.
     pub fn put(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
-        let address = lease.address;
         self.drop_hold(&lease.client);
-        self.end_hold(address);
-        self.forget_place(address);
+        self.end_hold(lease.address);
+        self.write(lease, now)
+    }
+
+    /// Writes a lease; offers stay as they are.
+    fn write(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
+        let address = lease.address;
+        self.forget_idle(address);
+        self.forget_expiry(address);
         if lease.is_running(now) {
             self.expiries.insert((lease.expires, address));
-        } else {
+        } else if !self.holds.contains_key(&address) {
             self.lay_idle(address, lease.expires);
         }
         let replaced = self.leases.remove(&address);
@@ -246,13 +262,19 @@ impl LeaseTable {
         replaced
     }
 
-    /// Takes an address back to what stood there before a change that could not be stored.
+    /// Takes an address back to what stood there before a change that could not be stored. An offer
+    /// of it that was made meanwhile ends only where the address turns out to be another's.
     pub fn restore(&mut self, address: Ipv4Addr, before: Option<Lease>, now: Timestamp) {
         if let Some(lease) = before {
-            self.put(lease, now);
+            let hold = self.holds.get(&address);
+            if lease.is_running(now) && hold.is_some_and(|hold| !is_of(&lease, &hold.client)) {
+                self.end_hold(address);
+            }
+            self.write(lease, now);
             return;
         }
-        self.forget_place(address);
+        self.forget_idle(address);
+        self.forget_expiry(address);
         if let Some(lease) = self.leases.remove(&address) {
             self.unlink(&lease);
         }
@@ -270,7 +292,9 @@ impl LeaseTable {
         let mut expired = Vec::new();
         while let Some(&ends) = self.expiries.first().filter(|(end, _)| *end <= now) {
             self.expiries.remove(&ends);
-            self.lay_idle(ends.1, ends.0);
+            if !self.holds.contains_key(&ends.1) {
+                self.lay_idle(ends.1, ends.0);
+            }
             let lease = self.leases.get(&ends.1);
             expired.extend(lease.filter(|lease| lease.state == LeaseState::Leased).cloned());
         }
@@ -312,22 +336,31 @@ impl LeaseTable {
         }
     }
 
-    /// Takes an address out of whichever order it stands in.
-    fn forget_place(&mut self, address: Ipv4Addr) {
-        let end = self.leases.get(&address).map_or(Timestamp::EPOCH, |lease| lease.expires);
-        self.expiries.remove(&(end, address));
+    /// When the last lease of an address ends or ended: its place in either order.
+    fn end_of(&self, address: Ipv4Addr) -> Timestamp {
+        self.leases.get(&address).map_or(Timestamp::EPOCH, |lease| lease.expires)
+    }
+
+    fn forget_expiry(&mut self, address: Ipv4Addr) {
+        self.expiries.remove(&(self.end_of(address), address));
+    }
+
+    fn forget_idle(&mut self, address: Ipv4Addr) {
+        let end = self.end_of(address);
         if let Some(state) = self.pool_of_mut(address) {
             state.idle.remove(&(end, address));
         }
     }
 
-    /// Ends a hold; the address goes back to where it was before.
+    /// Ends a hold; an address whose lease does not run is idle then.
     fn end_hold(&mut self, address: Ipv4Addr) {
         let Some(hold) = self.holds.remove(&address) else { return };
         self.hold_ends.remove(&(hold.until, address));
         self.hold_of.remove(&hold.client);
-        let end = self.leases.get(&address).map_or(Timestamp::EPOCH, |lease| lease.expires);
-        self.lay_idle(address, end);
+        let end = self.end_of(address);
+        if !self.expiries.contains(&(end, address)) {
+            self.lay_idle(address, end);
+        }
     }
 
     /// What is kept for one machine is never idle: it is nobody else's to find.
@@ -370,14 +403,22 @@ impl LeaseTable {
     }
 
     /// The offers of addresses behind `after` that are held at `now`: what, to whom, until when.
+    /// Without those of leases that still run.
     pub fn offers_after(
         &self,
         after: Option<Ipv4Addr>,
         now: Timestamp,
     ) -> impl Iterator<Item = (Ipv4Addr, &ClientKey, Timestamp)> {
-        let held = self.holds.range(behind(after)).filter(move |(_, hold)| hold.until > now);
+        let runs = move |address| self.get(address).is_some_and(|lease| lease.is_running(now));
+        let held = self.holds.range(behind(after));
+        let held = held.filter(move |(address, hold)| hold.until > now && !runs(**address));
         held.map(|(address, hold)| (*address, &hold.client, hold.until))
     }
+}
+
+/// Is it the client's to have? What it declined is not.
+fn is_of(lease: &Lease, client: &ClientKey) -> bool {
+    lease.client == *client && lease.state != LeaseState::Declined
 }
 
 fn behind(after: Option<Ipv4Addr>) -> (Bound<Ipv4Addr>, Bound<Ipv4Addr>) {

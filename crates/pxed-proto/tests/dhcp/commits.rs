@@ -1,7 +1,8 @@
 //! What must be durable first: no ACK before the store has said yes, none if it says no.
 
-use pxed_proto::dhcp::{Commit, CommitError, CommitId, Lease, LeaseState, Output};
+use pxed_proto::dhcp::{Commit, CommitError, CommitId, Ignored, Lease, LeaseState, Output};
 use pxed_proto::event::{Event, Outcome};
+use pxed_proto::limits::COMMITS_MAX;
 
 use crate::client::{Client, Sent, client};
 use crate::lan::*;
@@ -202,6 +203,122 @@ fn what_was_offered_meanwhile_is_not_lost_by_a_failure() {
     lan.hears(&client(2).selecting(offered)).ack();
     assert!(lan.at(599).hears(&client(3).discover()).reply.is_none());
     assert_eq!(lan.at(601).offers(3), offered);
+}
+
+/// The client that got no ACK asks again in a second or two, and is to find what it was offered.
+#[test]
+fn what_could_not_be_leased_is_held_again() {
+    for doubled in [false, true] {
+        for error in [CommitError::Failed, CommitError::Conflict(None)] {
+            let mut lan = Lan::with_pool(local(100), local(100));
+            let offered = lan.offers(1);
+            let failed = commit(&mut lan, &client(1).selecting(offered));
+            if doubled {
+                assert_eq!(lan.offers(1), offered, "a DISCOVER that came twice");
+            }
+            lan.at(25).store_says(failed.id, Err(error));
+            assert_eq!(lan.server.offers(), 1);
+            assert!(lan.at(54).hears(&client(2).discover()).reply.is_none(), "held for client 1");
+            lan.hears(&client(1).selecting(offered)).ack();
+        }
+    }
+}
+
+#[test]
+fn what_could_not_be_leased_is_not_held_for_ever() {
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let offered = lan.offers(1);
+    let failed = commit(&mut lan, &client(1).selecting(offered));
+    lan.store_says(failed.id, Err(CommitError::Failed));
+    lan.at(30).wakes();
+    assert_eq!(lan.server.offers(), 0);
+    assert_eq!(lan.offers(2), offered);
+}
+
+/// The client had the address before, and its lease ends while the client waits for the ACK.
+#[test]
+fn a_renewal_that_could_not_be_stored_keeps_the_address_a_while() {
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let own = lan.leases(1);
+    let failed = commit(lan.at(599), &client(1).rebinding(own));
+    lan.at(602).store_says(failed.id, Err(CommitError::Failed));
+    assert!(lan.active(own).is_none());
+    assert!(lan.at(603).hears(&client(2).discover()).reply.is_none());
+    lan.hears(&client(1).rebinding(own)).ack();
+}
+
+#[test]
+fn what_fails_is_held_for_whom_it_was_to_be_last() {
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let offered = lan.offers(1);
+    let first = commit(&mut lan, &client(1).selecting(offered));
+    let released = commit(&mut lan, &client(1).release(offered));
+    assert_eq!(lan.offers(2), offered);
+    let second = commit(&mut lan, &client(2).selecting(offered));
+    for failed in [first, released, second] {
+        lan.store_says(failed.id, Err(CommitError::Failed));
+        assert!(lan.hears(&client(3).discover()).reply.is_none());
+    }
+    assert!(lan.hears(&client(1).discover()).reply.is_none());
+    lan.hears(&client(2).selecting(offered)).ack();
+}
+
+/// What is taken back is one address, and an offer of another is not its business.
+#[test]
+fn a_failure_leaves_the_clients_newer_offer() {
+    let mut lan = Lan::with_pool(local(100), local(101));
+    let old = lan.leases(1);
+    let failed = commit(lan.at(700), &client(2).selecting(old));
+    assert_eq!(failed.lease.address, old);
+    let newer = lan.offers(1);
+    assert_ne!(newer, old);
+    lan.store_says(failed.id, Err(CommitError::Failed));
+    assert_eq!(lan.server.offers(), 2, "one for each client");
+    assert!(lan.hears(&client(3).discover()).reply.is_none());
+    lan.hears(&client(2).selecting(old)).ack();
+    lan.hears(&client(1).selecting(newer)).ack();
+}
+
+/// Where a lease that is over stands below, the offer of it stays as well.
+#[test]
+fn what_was_offered_meanwhile_survives_an_old_row_that_comes_back() {
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let only = lan.leases(1);
+    lan.at(700).offers(2);
+    let below = commit(&mut lan, &client(2).selecting(only));
+    let on_top = commit(&mut lan, &client(2).release(only));
+    assert_eq!(lan.offers(3), only);
+    lan.store_says(below.id, Err(CommitError::Failed));
+    lan.store_says(on_top.id, Err(CommitError::Failed));
+    assert!(lan.hears(&client(1).discover()).reply.is_none(), "held for client 3");
+    lan.hears(&client(3).selecting(only)).ack();
+}
+
+#[test]
+fn a_store_that_stalls_is_not_given_more_than_it_may_have() {
+    let mut lan = Lan::new();
+    let own = lan.leases(1);
+    lan.reload(|config| config.subnets[0].pools = pool(local(200), local(249)));
+    let moved = lan.offers(1);
+    let others = lan.leases(2);
+    let commits: Vec<_> =
+        (1..COMMITS_MAX).map(|_| commit(&mut lan, &client(2).renewing(others)).id).collect();
+    let gives_up = client(1).selecting(moved);
+    assert_eq!(lan.hears(&gives_up).silence(), Ignored::Busy, "this one needs two");
+    let last = commit(&mut lan, &client(1).release(own));
+    assert_eq!(lan.server.commits_waiting(), COMMITS_MAX);
+    for sent in [client(2).renewing(others), client(2).release(others), client(2).decline(others)] {
+        assert_eq!(lan.hears(&sent).silence(), Ignored::Busy);
+    }
+    assert_eq!(Ignored::Busy.label(), "busy");
+    lan.hears(&client(3).discover()).offer();
+    lan.hears(&client(3).init_reboot(remote(130))).nak();
+    for id in commits {
+        lan.store_says(id, Err(CommitError::Failed));
+    }
+    lan.store_says(last.id, Ok(()));
+    assert_eq!(lan.server.commits_waiting(), 0);
+    lan.hears(&client(2).renewing(others)).ack();
 }
 
 /// Another server's lease of the same address.

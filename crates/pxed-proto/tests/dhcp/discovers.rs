@@ -93,6 +93,44 @@ fn item_15_an_offer_of_the_clients_own_lease_leaves_it_as_it_is() {
     assert_eq!(lan.at(600).wakes().len(), 1);
 }
 
+/// The lease that is offered ends before the client, or its retry, takes the offer.
+#[test]
+fn item_15_an_offer_of_a_lease_that_is_about_to_end_is_held() {
+    for timer_runs in [true, false] {
+        let mut lan = Lan::with_pool(local(100), local(100));
+        let own = lan.leases(1);
+        assert_eq!(lan.at(595).offers(1), own);
+        assert_eq!(lan.server.offers(), 1);
+        assert!(lan.active(own).is_some(), "and runs until its end");
+        lan.at(601);
+        if timer_runs {
+            assert_eq!(lan.wakes().len(), 1, "the lease is over, and the offer is not");
+        }
+        assert_eq!(lan.hears(&wishing(2, own)).silence(), Ignored::PoolExhausted);
+        lan.at(624).hears(&client(1).selecting(own)).ack();
+    }
+}
+
+#[test]
+fn an_offer_of_a_lease_that_is_about_to_end_is_over_in_its_time() {
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let own = lan.leases(1);
+    assert_eq!(lan.at(590).offers(1), own);
+    let used = |lan: &Lan, at| {
+        let pool = lan.server.pool_use(second(at))[0].pools[0];
+        (pool.leased, pool.offered)
+    };
+    assert_eq!((used(&lan, 590), used(&lan, 600)), ((1, 0), (0, 1)), "never counted twice");
+    lan.at(592).hears(&client(1).release(own)).change();
+    assert_eq!(lan.offers(2), own, "who gives a lease back gives up its offer");
+    let mut lan = Lan::with_pool(local(100), local(100));
+    let own = lan.leases(1);
+    lan.at(590).offers(1);
+    lan.at(620);
+    assert_eq!((lan.wakes().len(), lan.server.offers()), (1, 0));
+    assert_eq!(lan.offers(2), own);
+}
+
 #[test]
 fn item_16_two_discovers_get_one_offer() {
     let mut lan = Lan::new();

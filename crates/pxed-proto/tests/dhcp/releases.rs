@@ -62,6 +62,23 @@ fn item_70_a_release_from_elsewhere_is_ignored() {
 }
 
 #[test]
+fn item_70_a_release_by_the_relay_agent_of_the_lease_is_believed() {
+    let mut lan = Lan::new();
+    let by_relay = |sent: Sent| sent.option(82, &[1, 1, 7]).by_relay(RELAY);
+    let own = lan.leases_as(1, by_relay);
+    lan.at(300).hears(&client(1).renewing(own)).ack();
+    let by_another = client(1).release(own).by_relay(remote(2));
+    assert_eq!(lan.hears(&by_another).silence(), Ignored::SpoofedSource);
+    let by_another_machine = client(2).release(own).by_relay(RELAY);
+    assert_eq!(lan.hears(&by_another_machine).silence(), Ignored::NotHolder);
+    let answer = lan.hears(&client(1).release(own).by_relay(RELAY));
+    assert_eq!(answer.event.outcome, Outcome::Released { address: own });
+    assert_eq!(answer.change().state, LeaseState::Released);
+    let direct = lan.leases_as(1, by_relay);
+    lan.hears(&client(1).release(direct)).change();
+}
+
+#[test]
 fn item_70_an_unknown_machine_can_not_release() {
     let mut lan = Lan::new();
     assert_eq!(lan.hears(&client(1).release(local(130))).silence(), Ignored::NotHolder);

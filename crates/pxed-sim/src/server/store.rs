@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Commit, CommitError, CommitId, Lease};
-use pxed_proto::net::Mac;
 
 use crate::random::Random;
 
@@ -93,12 +92,6 @@ impl Store {
     /// Was there ever a durable row of which `is` says `true`?
     pub fn ever_held(&self, is: impl Fn(&Lease) -> bool) -> bool {
         self.history.iter().rev().any(is)
-    }
-
-    /// Is `address` leased to `mac` at `now`?
-    pub fn has(&self, address: Ipv4Addr, mac: Mac, now: Timestamp) -> bool {
-        let row = self.rows.get(&address);
-        row.is_some_and(|row| row.is_active(now) && row.hardware.mac() == Some(mac))
     }
 
     /// Takes a commit. `Err` says what is wrong with it.

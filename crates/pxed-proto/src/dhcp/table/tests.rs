@@ -18,7 +18,8 @@ fn anybody(client: &ClientKey) -> Applicant<'_> {
     Applicant { client, hardware, reserved: None, admitted: &|pool| pool.class.is_none() }
 }
 
-/// Every address of the pools is in exactly one place, and every index agrees.
+/// Every address of the pools is in exactly one place, but that one which runs may be held as well;
+/// and every index agrees.
 fn check(table: &LeaseTable) {
     for state in &table.pools {
         check_pool(table, state);
@@ -52,7 +53,8 @@ fn check_pool(table: &LeaseTable, state: &PoolState) {
         let idle = state.idle.contains(&(end, address));
         let reserved = table.reserved.contains(&address);
         let known = running || held || idle || table.get(address).is_some();
-        let places = [running, held, idle, !known && !reserved];
+        // What is held and runs is somebody's in either way: it counts once, and is never idle.
+        let places = [running || held, idle, !known && !reserved];
         let places = places.into_iter().filter(|place| *place).count();
         assert!(places == 1 || places == 0 && reserved, "{address} in {places}: {table:?}");
     }
@@ -175,6 +177,43 @@ fn what_could_not_be_stored_is_taken_back() {
     check(&table);
 }
 
+/// Whichever of the two is over first, the address is idle only when both are.
+#[test]
+fn a_lease_that_is_held_ends_in_its_time() {
+    for (lease_end, hold_end) in [(10, 20), (20, 10), (10, 10)] {
+        let mut table = table(1, 1);
+        table.put(lease(1, 1, lease_end), at(0));
+        table.hold(ip(1), client(1), at(hold_end));
+        check(&table);
+        for end in [10, 20] {
+            let expired = table.expire(at(end));
+            assert_eq!(expired.len(), usize::from(end == lease_end), "{lease_end} {hold_end}");
+            check(&table);
+            let free = table.choose(&anybody(&client(2)), None, at(end));
+            let both_are_over = lease_end.max(hold_end) <= end;
+            assert_eq!(free, both_are_over.then_some(ip(1)), "{lease_end} {hold_end}");
+        }
+    }
+}
+
+#[test]
+fn an_offer_survives_what_is_taken_back_unless_the_address_is_anothers() {
+    for (before, stays) in [
+        (None, true),
+        (Some(lease(1, 2, 500)), true),
+        (Some(lease(1, 3, 50)), true),
+        (Some(lease(1, 3, 500)), false),
+        (Some(Lease { state: LeaseState::Declined, ..lease(1, 2, 500) }), false),
+    ] {
+        let mut table = table(1, 2);
+        table.put(lease(1, 1, 90), at(0));
+        table.hold(ip(1), client(2), at(130));
+        table.restore(ip(1), before.clone(), at(100));
+        assert_eq!(table.held_for(&client(2), at(100)).is_some(), stays, "{before:?}");
+        check(&table);
+    }
+}
+
 #[test]
 fn what_was_declined_is_counted_while_it_is_out_of_use() {
     let mut table = table(1, 9);
@@ -245,7 +284,7 @@ fn whatever_happens_each_address_is_in_one_place() {
     let members = Pool { class: Some("c".to_owned()), ..pool(6, 9) };
     let mut table = LeaseTable::new(vec![pool(1, 5), members], [ip(3), ip(11)].into());
     let mut dice = 1u64;
-    let mut chosen_reserved = 0;
+    let (mut chosen_reserved, mut held_and_running) = (0, 0);
     for step in 0..20_000u64 {
         dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(step);
         let mut roll = |bound: u8| {
@@ -275,13 +314,15 @@ fn whatever_happens_each_address_is_in_one_place() {
                     assert_eq!(table.standing(address, &who, now), Standing::Available);
                     chosen_reserved += u32::from(who.reserved == chosen);
                 }
-                let active = |address| table.get(address).is_some_and(|l| l.is_active(now));
-                if let Some(address) = chosen.filter(|address| !active(*address)) {
+                if let Some(address) = chosen {
                     table.hold(address, client.clone(), expires);
+                    let running = table.get(address).is_some_and(|lease| lease.is_running(now));
+                    held_and_running += u32::from(running);
                 }
             }
         }
         check(&table);
     }
     assert!(chosen_reserved > 500, "{chosen_reserved}");
+    assert!(held_and_running > 500, "{held_and_running}");
 }
