@@ -146,6 +146,9 @@ impl Config {
     pub fn overridden(mut self, args: &ServeArgs) -> Result<Self, UsageError> {
         check_user(args)?;
         self.service = self.service.overridden(args);
+        if args.boot_dir.is_some() {
+            self.find_loaders();
+        }
         let port = self.service.http_port;
         let dhcp::Config { mut links, mut subnets, mut policy, catalog } = (*self.dhcp).clone();
         let everywhere = &mut policy.everywhere;
@@ -164,7 +167,7 @@ impl Config {
         }
         everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
         everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
-        let mut catalog = (*catalog).clone();
+        let mut catalog = Catalog { loaders: self.loaders.loaders(), ..(*catalog).clone() };
         if let Some((profile, files)) = boot::profile(args, &subnets)? {
             catalog.profiles.insert(boot::DEFAULT_PROFILE.to_owned(), profile);
             catalog.default_profile = Some(boot::DEFAULT_PROFILE.to_owned());
@@ -173,6 +176,14 @@ impl Config {
         }
         self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog: Arc::new(catalog) });
         Ok(self)
+    }
+
+    /// Looks for boot loaders where the boot directory is now.
+    fn find_loaders(&mut self) {
+        let before: Vec<_> = self.loaders.named_files().collect();
+        self.named_files.retain(|file| !before.contains(file));
+        self.loaders = Loaders::find(self.service.boot_dir.as_deref());
+        self.named_files.extend(self.loaders.named_files());
     }
 }
 

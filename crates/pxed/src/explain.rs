@@ -8,14 +8,14 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use pxed_proto::Timestamp;
-use pxed_proto::boot::{Decision, decide};
-use pxed_proto::catalog::Profile;
-use pxed_proto::dhcp::{Arrival, Explanation, LinkId, Server};
-use pxed_proto::ipxe;
-use pxed_proto::machine::{Architecture, Firmware, Machine, Uuid};
+use pxed_proto::dhcp::{Arrival, Explanation, Link, LinkId, Server};
+use pxed_proto::machine::{Architecture, Firmware, Uuid};
 use pxed_proto::net::Mac;
 use pxed_proto::wire::dhcp::{BOOTREQUEST, FLAG_BROADCAST, Header, Message, Writer};
 use pxed_proto::wire::options::{self, Decoded, Described, Value, code};
+
+use crate::http::ScriptRequest;
+use crate::script;
 
 /// The flags of `pxed explain`.
 #[derive(Args, Clone, Debug)]
@@ -136,10 +136,11 @@ impl ExplainArgs {
 
     fn says(&self) -> Vec<(u8, Vec<u8>)> {
         let arch = self.architecture();
-        let class = |name: &str| format!("{name}:Arch:{arch:05}:UNDI:003016").into_bytes();
+        let undi = if self.firmware == Kind::Rpi { "002001" } else { "003016" };
+        let class = |name: &str| format!("{name}:Arch:{arch:05}:UNDI:{undi}").into_bytes();
         let mut says = vec![
             (code::MESSAGE_TYPE, vec![1]),
-            (code::PARAMETER_REQUEST_LIST, WISHES.to_vec()),
+            (code::PARAMETER_REQUEST_LIST, self.wishes().to_vec()),
             (code::MAX_MESSAGE_SIZE, 1472u16.to_be_bytes().to_vec()),
         ];
         if self.firmware != Kind::Os {
@@ -160,6 +161,10 @@ impl ExplainArgs {
         says
     }
 
+    fn wishes(&self) -> &'static [u8] {
+        if self.firmware == Kind::Rpi { &RPI_WISHES } else { &WISHES }
+    }
+
     fn relay_information(&self) -> Option<(u8, Vec<u8>)> {
         let mut information = Vec::new();
         for (sub, text) in [(1u8, &self.circuit_id), (2, &self.remote_id)] {
@@ -176,16 +181,22 @@ impl ExplainArgs {
 /// What firmware asks for.
 const WISHES: [u8; 14] = [1, 3, 6, 12, 15, 28, 42, 43, 51, 54, 60, 66, 67, 97];
 
-/// Explains, line by line. An unknown interface is said as such.
-pub fn explain(args: &ExplainArgs, server: &Server, now: Timestamp) -> Vec<String> {
+/// What a Raspberry Pi's boot ROM asks for: it wants no more than its boot file.
+const RPI_WISHES: [u8; 14] = [1, 3, 43, 60, 66, 67, 128, 129, 130, 131, 132, 133, 134, 135];
+
+/// Explains, line by line; `files` are those that are served under a name of their own.
+///
+/// # Errors
+///
+/// The interface is none of the configuration's.
+pub fn explain(
+    args: &ExplainArgs,
+    server: &Server,
+    files: &[(String, PathBuf)],
+    now: Timestamp,
+) -> Result<Vec<String>, String> {
     let links = &server.config().links;
-    let link = match &args.interface {
-        None => LinkId(0),
-        Some(name) => match links.iter().position(|link| *link.name == **name) {
-            Some(index) => LinkId(index),
-            None => return vec![format!("the configuration does not serve an interface {name}")],
-        },
-    };
+    let link = link(args, links)?;
     let datagram = args.discover();
     let here = links.get(link.0).and_then(|link| link.addresses.first()).copied();
     let arrival = match args.relay {
@@ -210,8 +221,17 @@ pub fn explain(args: &ExplainArgs, server: &Server, now: Timestamp) -> Vec<Strin
         lines.push(format!("the reply, from {} to {:?}:", reply.source, reply.destination));
         lines.extend(Decoded(&message).to_string().lines().map(|line| format!("  {line}")));
     }
-    lines.extend(script(args, server, &explanation));
-    lines
+    lines.extend(script(args, server, files, &explanation));
+    Ok(lines)
+}
+
+fn link(args: &ExplainArgs, links: &[Link]) -> Result<LinkId, String> {
+    let Some(name) = &args.interface else { return Ok(LinkId(0)) };
+    let served = || links.iter().map(|link| &*link.name).collect::<Vec<_>>().join(", ");
+    let index = links.iter().position(|link| *link.name == **name);
+    index.map(LinkId).ok_or_else(|| {
+        format!("--interface {name}: the configuration serves no such one, but {}", served())
+    })
 }
 
 /// Which rules hold for the machine, and what each decided.
@@ -249,25 +269,39 @@ fn rules(explanation: &Explanation<'_>) -> Vec<String> {
     lines
 }
 
-/// The script that iPXE would be given, in the end.
-fn script(args: &ExplainArgs, server: &Server, explanation: &Explanation<'_>) -> Vec<String> {
-    let Some(found) = &explanation.found else { return Vec::new() };
+/// The script that iPXE would be given, in the end, filled in for the address that it got.
+fn script(
+    args: &ExplainArgs,
+    server: &Server,
+    files: &[(String, PathBuf)],
+    explanation: &Explanation<'_>,
+) -> Vec<String> {
+    let (Some(found), Some(reply)) = (&explanation.found, &explanation.plan.reply) else {
+        return Vec::new();
+    };
     if args.firmware == Kind::Os {
         return Vec::new();
     }
-    let firmware = Firmware::Ipxe(Some(Architecture(args.architecture())));
-    let wishes = found.entitled.wishes(firmware);
-    let Decision::Script(profile) = decide(firmware, &wishes, &server.config().catalog) else {
-        return Vec::new();
+    let wishes = found.entitled.wishes(Firmware::Ipxe(Some(Architecture(args.architecture()))));
+    let address = Message::parse(&reply.message).map(|message| message.yiaddr);
+    let client = SocketAddrV4::new(address.unwrap_or(Ipv4Addr::UNSPECIFIED), 0);
+    let request = ScriptRequest {
+        machine: Some(args.mac),
+        uuid: args.uuid.map(|uuid| uuid.to_string()),
+        profile: wishes.profile.map(ToOwned::to_owned),
+        client: client.into(),
+        host: found.subnet.services.http,
     };
-    let machine = Machine { uuid: args.uuid, ..Machine::from(args.mac) };
-    let script = match profile {
-        Profile::Script(name) => Some(format!("the file {name}, as it is then")),
-        profile => ipxe::script(&machine, profile, &found.subnet.services),
+    let file = |name: &str| {
+        let path = files.iter().find(|(served, _)| served == name).map(|(_, path)| path);
+        std::fs::read_to_string(path.ok_or("no such file")?).map_err(|error| error.to_string())
     };
-    let text = script.unwrap_or_default();
+    let (title, text) = match script::write(&request, &server.config().catalog, &file) {
+        Ok(text) => ("the script, once iPXE runs:", text),
+        Err(error) => ("there is no script, once iPXE runs:", error),
+    };
     let lines = text.lines().map(|line| format!("  {line}"));
-    std::iter::once("the script, once iPXE runs:".to_owned()).chain(lines).collect()
+    std::iter::once(title.to_owned()).chain(lines).collect()
 }
 
 #[cfg(test)]
@@ -293,6 +327,7 @@ mod tests {
             ("--arch 11", Firmware::Pxe(Some(Architecture::UEFI_ARM64))),
             ("--firmware uefi-http", Firmware::HttpBoot(Some(Architecture::HTTP_X64))),
             ("--firmware ipxe", Firmware::Ipxe(Some(Architecture::BIOS))),
+            ("--firmware rpi", Firmware::Pxe(Some(Architecture::BIOS))),
             ("--firmware os", Firmware::NotBooting),
             ("--option 60=PXEClient --option 93=hex:0009", Firmware::Pxe(Some(Architecture(9)))),
         ] {
@@ -300,6 +335,9 @@ mod tests {
             let message = Message::parse(&datagram).unwrap();
             assert_eq!(identify(&message).unwrap().1, expected, "{flags}");
         }
+        let rpi = args("--firmware rpi").discover();
+        let class = Message::parse(&rpi).unwrap().option(code::VENDOR_CLASS).unwrap().into_owned();
+        assert_eq!(class, b"PXEClient:Arch:00000:UNDI:002001");
         let relayed = args("--relay 10.0.0.1 --circuit-id p7 --remote-id r").discover();
         let message = Message::parse(&relayed).unwrap();
         assert_eq!(message.giaddr, Ipv4Addr::new(10, 0, 0, 1));

@@ -89,7 +89,9 @@ fn serve(args: ServeArgs) -> ExitCode {
 /// Reads a configuration file and says what is wrong with it.
 fn from_file(path: &Path) -> Result<Config, ExitCode> {
     let read = read_file(path)?;
-    let _ = writeln!(io::stderr(), "{}", read.report(io::stderr().is_terminal()));
+    if read.counts() != (0, 0) {
+        let _ = writeln!(io::stderr(), "{}", read.report(io::stderr().is_terminal()));
+    }
     read.config.ok_or(ExitCode::from(EXIT_USAGE))
 }
 
@@ -107,9 +109,16 @@ fn explain(args: &ExplainArgs) -> ExitCode {
         Err(code) => return code,
     };
     let server = pxed_proto::dhcp::Server::new(config.dhcp);
-    let lines = explain::explain(args, &server, Clock::start().now());
-    let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
-    ExitCode::SUCCESS
+    match explain::explain(args, &server, &config.named_files, Clock::start().now()) {
+        Ok(lines) => {
+            let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
+            ExitCode::SUCCESS
+        }
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "pxed: {problem}");
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
 }
 
 /// Says what is wrong with a configuration file, or what it comes to.

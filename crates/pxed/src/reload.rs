@@ -33,12 +33,14 @@ pub struct Reload {
     args: ServeArgs,
     config: Mutex<Config>,
     live: Arc<Live>,
+    /// Held during a reload: two at once would mix.
+    turn: tokio::sync::Mutex<()>,
 }
 
 impl Reload {
     /// Of what pxed started with.
     pub fn new(args: ServeArgs, config: Config, live: Arc<Live>) -> Self {
-        Self { args, config: Mutex::new(config), live }
+        Self { args, config: Mutex::new(config), live, turn: tokio::sync::Mutex::default() }
     }
 
     /// Where the configuration came from: a file's name, or `flags`.
@@ -53,6 +55,7 @@ impl Reload {
     ///
     /// Why everything stays as it was.
     pub async fn run(&self, dhcp: &Mailbox) -> Result<String, String> {
+        let _turn = self.turn.lock().await;
         let result = self.take(dhcp).await;
         match &result {
             Ok(done) => info!("configuration reloaded: {done}"),
@@ -81,7 +84,7 @@ impl Reload {
     fn compare(&self, new: &Config) -> Result<(String, Files), String> {
         let old = self.config.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(what) = old.bound_otherwise(new) {
-            return Err(format!("{what} changed, which needs a restart"));
+            return Err(format!("{what}, which needs a restart"));
         }
         let boot_dir = new.service.boot_dir.as_deref();
         let files = Files::new(boot_dir, new.named_files.clone());

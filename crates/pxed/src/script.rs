@@ -6,7 +6,7 @@ use std::sync::Arc;
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
 use pxed_proto::boot::{Decision, Services, Wishes, decide};
-use pxed_proto::catalog::Profile;
+use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::ipxe;
 use pxed_proto::limits;
 use pxed_proto::machine::{Firmware, HardwareAddress, Machine};
@@ -21,22 +21,38 @@ use crate::reload::Live;
 /// read anew for every machine, so that an edit needs no restart.
 pub fn writer(live: Arc<Live>, journal: Arc<Journal>) -> Script {
     Arc::new(move |request| {
-        let (machine, catalog) = (machine(request), live.catalog());
-        let wishes = Wishes { profile: request.profile.as_deref(), ..Wishes::default() };
-        // Whoever asks for a script runs iPXE.
-        let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, &catalog) else {
-            return String::new();
-        };
-        let facts = facts(request, &machine);
-        let script = match profile {
-            Profile::Script(name) => own_script(name, &live.files, &facts),
-            profile => written(&machine, profile, request, &facts),
-        };
-        script.unwrap_or_else(|error| {
+        // The file may be on a disk that sleeps, or on a network: others must not wait for it.
+        let file = |name: &str| block_in_place(|| read(name, &live.files));
+        write(request, &live.catalog(), &file).unwrap_or_else(|error| {
             journal.script_failed(&error);
             format!("#!ipxe\necho pxed: {}\nsleep 10\nexit 1\n", error.replace('\n', " "))
         })
     })
+}
+
+/// The script for one machine; `file` reads a served one.
+///
+/// # Errors
+///
+/// What is wrong with the file or the template.
+pub fn write(
+    request: &ScriptRequest,
+    catalog: &Catalog,
+    file: &dyn Fn(&str) -> Result<String, String>,
+) -> Result<String, String> {
+    let machine = machine(request);
+    let wishes = Wishes { profile: request.profile.as_deref(), ..Wishes::default() };
+    // Whoever asks for a script runs iPXE.
+    let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, catalog) else {
+        return Ok(String::new());
+    };
+    let facts = facts(request, &machine);
+    match profile {
+        Profile::Script(name) => file(name)
+            .and_then(|text| render(&text, &facts))
+            .map_err(|error| format!("{name}: {error}")),
+        profile => written(&machine, profile, request, &facts),
+    }
 }
 
 fn machine(request: &ScriptRequest) -> Machine {
@@ -84,12 +100,21 @@ fn environment() -> Environment<'static> {
 }
 
 fn render(template: &str, facts: &Value) -> Result<String, String> {
-    let mut text = environment().render_str(template, facts).map_err(|error| error.to_string())?;
+    let mut text = environment().render_str(template, facts).map_err(|error| message(&error))?;
     // The engine takes a last line's end away; a script is served as it was written.
     if template.ends_with('\n') && !text.ends_with('\n') {
         text.push('\n');
     }
     Ok(text)
+}
+
+/// What is wrong with a template, and in which line, without the engine's name for it.
+fn message(error: &minijinja::Error) -> String {
+    let text = error.detail().map_or_else(|| error.kind().to_string(), ToOwned::to_owned);
+    match error.line() {
+        Some(line) if line > 1 => format!("{text} (template, line {line})"),
+        _ => format!("{text} (template)"),
+    }
 }
 
 /// Can every machine's value be filled in?
@@ -106,13 +131,6 @@ pub fn check_template(template: &str) -> Result<(), String> {
         http => "http://192.168.77.1:8067",
     };
     render(template, &facts).map(drop)
-}
-
-/// The user's own script.
-fn own_script(name: &str, files: &Files, facts: &Value) -> Result<String, String> {
-    // The file may be on a disk that sleeps, or on a network: others must not wait for it.
-    let text = block_in_place(|| read(name, files)).map_err(|error| format!("{name}: {error}"))?;
-    render(&text, facts).map_err(|error| format!("{name}: {error}"))
 }
 
 fn read(name: &str, files: &Files) -> Result<String, String> {

@@ -11,6 +11,7 @@ use pxed_proto::wire::dhcp::FILE_MAX;
 
 use super::UsageError;
 use crate::cli::ServeArgs;
+use crate::script::check_template;
 
 /// What the profile that the flags describe is called.
 pub const DEFAULT_PROFILE: &str = "default";
@@ -111,6 +112,9 @@ pub fn check_file(path: &Path) -> Result<(), String> {
 
 fn check_append(arguments: &str) -> Result<(), UsageError> {
     let remedy = "Leave it out, or write a --script of your own.";
+    if let Err(problem) = check_template(arguments) {
+        return Err(UsageError::new("--append", problem, remedy));
+    }
     match unusable(arguments) {
         None => Ok(()),
         Some(problem) => Err(UsageError::new("--append", problem, remedy)),

@@ -53,18 +53,23 @@ impl Config {
     }
 
     /// What pxed would have to bind anew to serve `new`, if anything.
-    pub fn bound_otherwise(&self, new: &Self) -> Option<&'static str> {
+    pub fn bound_otherwise(&self, new: &Self) -> Option<String> {
         let names = |config: &Self| {
             config.interfaces.iter().map(|interface| interface.name.clone()).collect::<Vec<_>>()
         };
+        let (old, wanted) = (names(self), names(new));
         let http = |config: &Self| {
             let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
             addresses.collect::<BTreeSet<_>>()
         };
-        if names(self) != names(new) {
-            Some("the served interfaces")
+        if old != wanted {
+            Some(format!(
+                "the served interfaces changed from {} to {}",
+                old.join(", "),
+                wanted.join(", ")
+            ))
         } else if !http(new).is_subset(&http(self)) {
-            Some("the address or port of HTTP")
+            Some("the address or port of HTTP changed".to_owned())
         } else {
             None
         }

@@ -3,6 +3,7 @@
 //! [`document`] reads TOML against the [`schema`], [`report`] shows what is wrong; the others turn
 //! tables into what the DHCP server and the catalog are made of. All mistakes are found in one run.
 
+mod apart;
 mod document;
 mod profiles;
 pub mod reference;
@@ -19,6 +20,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, LeaseTime, Policy, Reservations, Test};
 use toml::de::DeTable;
@@ -28,6 +30,7 @@ use super::{Config, Loaders, Service};
 use crate::cli::LogFormat;
 use crate::config::network::{DEFAULT_LEASE_TIME, link};
 use crate::net::{Interface, InterfaceError};
+use crate::privileges;
 use document::{At, Table};
 use report::Problem;
 use rules::Ruled;
@@ -109,14 +112,17 @@ fn build(
     let layers = wanted.iter().map(|wanted| &wanted.said).chain([&said]);
     let layers = layers.chain(groups.iter().map(|ruled| &ruled.said));
     let layers = layers.chain(classes.iter().map(|ruled| &ruled.said));
-    layers.chain(reservations.iter().map(|ruled| &ruled.said)).for_each(|said| {
-        check_profile(top, said, &catalog);
-    });
+    let layers: Vec<&Said> = layers.chain(reservations.iter().map(|ruled| &ruled.said)).collect();
+    layers.iter().for_each(|said| check_profile(top, said, &catalog));
+    check_files(top, &layers, &loaders, service.boot_dir.as_deref());
     check_classes(top, &wanted, &classes, &catalog);
     check_reservations(top, &reservations, &wanted, &interfaces);
     if wanted.is_empty() && !top.has("subnet") {
         let text = "there is no [[subnet]], so nothing would be served";
-        top.problem(Problem { span: None, ..Problem::error(0..0, text) });
+        let problem = Problem { span: None, ..Problem::error(0..0, text) };
+        top.problem(
+            problem.help("write [[subnet]], and below it interface = \"eth1\" and a range"),
+        );
     }
     let policy = Policy {
         everywhere: said.settings,
@@ -150,7 +156,7 @@ fn service(top: &Table<'_>) -> Service {
     });
     Service {
         state_dir: top.parsed("state-dir", path).map_or(default.state_dir, |at| at.value),
-        user: top.text("user").map(|at| at.value),
+        user: user(top),
         http_port: port.unwrap_or(default.http_port),
         boot_dir: boot_dir.map(|at| at.value),
         status_interval: top
@@ -159,6 +165,16 @@ fn service(top: &Table<'_>) -> Service {
         log_format: log_format.map_or(default.log_format, |at| at.value),
         verbose: top.boolean("verbose").is_some_and(|at| at.value),
     }
+}
+
+/// Whom to become. The file may be for another machine: that this one lacks the user is no error.
+fn user(top: &Table<'_>) -> Option<String> {
+    let At { value, span } = top.text("user")?;
+    if let Ok(None) = privileges::find_user(&value) {
+        let problem = Problem::warning(span, format!("there is no such user {value} here"));
+        top.problem(problem.help(format!("create it: adduser --system {value}")));
+    }
+    Some(value)
 }
 
 fn check_profile(top: &Table<'_>, said: &Said, catalog: &Catalog) {
@@ -170,6 +186,21 @@ fn check_profile(top: &Table<'_>, said: &Said, catalog: &Catalog) {
             Some(nearest) => problem.help(format!("did you mean {nearest}?")),
             None => problem.help(format!("add [profile.{name}]")),
         });
+    }
+}
+
+/// What firmware is to load is there, unless it loads that elsewhere.
+fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_dir: Option<&Path>) {
+    if layers.iter().any(|said| said.settings.tftp_server.is_some()) {
+        return;
+    }
+    for At { value: file, span } in layers.iter().flat_map(|said| &said.files) {
+        let name = file.trim_start_matches('/');
+        let here = boot_dir.is_some_and(|dir| dir.join(name).is_file());
+        if !here && !is_url(file) && !loaders.named_files().any(|(known, _)| known == name) {
+            let problem = Problem::warning(span.clone(), format!("there is no file {file}"));
+            top.problem(problem.help("put it into boot-dir, or name its tftp-server"));
+        }
     }
 }
 

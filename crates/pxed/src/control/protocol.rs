@@ -219,7 +219,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((requests, answers), (5, 9));
+        assert_eq!((requests, answers), (6, 10));
     }
 
     #[test]

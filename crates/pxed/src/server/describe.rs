@@ -16,8 +16,9 @@ pub(super) fn describe(config: &Config, files: &Files) {
     config.loaders.describe_found().for_each(|line| info!("loader {line}"));
     config.loaders.describe_missing().for_each(|line| info!("no loader {line}"));
     boot_file(config, files);
-    if *config.dhcp.catalog.profile(None) == Profile::Nothing {
-        warn!("nothing to boot: give --kernel and --initrd, or --script");
+    let profiles = config.dhcp.catalog.profiles.values();
+    if profiles.into_iter().all(|profile| *profile == Profile::Nothing) {
+        warn!("nothing to boot: give --kernel and --initrd, or --script, or a [profile.NAME]");
     }
     let profile = config.named_files.iter().filter(|(name, _)| name.starts_with("profile/"));
     profile.for_each(|(name, path)| info!("{name}: {}", path.display()));
@@ -31,6 +32,6 @@ fn boot_file(config: &Config, files: &Files) {
         && !is_url(file)
         && let Err(error) = files.open(file.as_bytes())
     {
-        warn!("--bootfile {file}: {error}; put it into --boot-dir, or name its --tftp-server");
+        warn!("boot file {file}: {error}; put it into the boot directory, or name its TFTP server");
     }
 }

@@ -116,7 +116,7 @@ fn bootfile_and_tftp_server_replace_what_pxed_would_choose() {
         assert_eq!(offer.boot_file().as_deref(), Some("pxelinux.0"));
         assert_eq!(offer.next_server(), SERVER);
         pxed.says(&["OFFER", "boot tftp://192.168.77.1/pxelinux.0"]);
-        pxed.says(&["WARN", "--bootfile pxelinux.0: no such file; put it into --boot-dir"]);
+        pxed.says(&["WARN", "boot file pxelinux.0: no such file; put it into the boot directory"]);
         pxed.stop();
 
         let pxed = lan.pxed(&format!("{flags} --tftp-server 192.168.77.9"));

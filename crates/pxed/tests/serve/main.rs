@@ -20,3 +20,4 @@ mod logs;
 mod machine;
 mod process;
 mod refusals;
+mod reload;

@@ -186,9 +186,17 @@ impl<'d> Table<'d> {
         tables.iter().filter_map(read).collect()
     }
 
-    /// Notes a problem.
+    /// How many problems there are so far.
+    pub fn problem_count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// Notes a problem; what is read twice is said once.
     pub fn problem(&self, problem: Problem) {
-        self.problems.borrow_mut().push(problem);
+        let mut problems = self.problems.borrow_mut();
+        if !problems.contains(&problem) {
+            problems.push(problem);
+        }
     }
 
     fn subtable(

@@ -43,10 +43,16 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
             table.problem(Problem::error(table.span(), text));
         }
     }
-    if let Some(url) = table.text("program") {
-        return Some(Profile::Program(url.value));
+    if table.has("program") {
+        let url = table.parsed("program", |text| match text {
+            "" => Err("write its URL".to_owned()),
+            text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text.to_owned()),
+            _ => Err("a URL has no spaces and only ASCII characters in it".to_owned()),
+        });
+        return url.map(|url| Profile::Program(url.value));
     }
     if let Some(script) = table.text("script") {
+        check_script(table, &script);
         return file(name, table, &script, files).map(Profile::Script);
     }
     let kernel = file(name, table, &table.text("kernel")?, files)?;
@@ -58,6 +64,15 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
     });
     let arguments = arguments.map(|at| at.value).unwrap_or_default();
     Some(Profile::Linux { kernel, initrds, arguments })
+}
+
+/// A script is read anew for every machine, so that one with a mistake can still be mended.
+fn check_script(table: &Table<'_>, path: &At<String>) {
+    let Ok(text) = std::fs::read_to_string(&path.value) else { return };
+    if let Err(problem) = check_template(&text) {
+        let text = format!("{}: {problem}", path.value);
+        table.problem(Problem::warning(path.span.clone(), text));
+    }
 }
 
 /// The served name of a profile's file.

@@ -35,7 +35,16 @@ pub fn groups(top: &Table<'_>) -> Vec<Ruled<Group>> {
         let rule = Group { name, members, settings: said.settings.clone() };
         Some(Ruled { rule, said, at: table.span() })
     };
-    top.tables("group", &GROUP).into_iter().filter_map(read).collect()
+    let groups: Vec<Ruled<Group>> =
+        top.tables("group", &GROUP).into_iter().filter_map(read).collect();
+    for (index, Ruled { rule, at, .. }) in groups.iter().enumerate() {
+        let mut earlier = groups.iter().take(index);
+        if let Some(first) = earlier.find(|earlier| earlier.rule.name == rule.name) {
+            let text = format!("there are two groups {}", rule.name);
+            top.problem(Problem::error(at.clone(), text).see(first.at.clone(), "the first one"));
+        }
+    }
+    groups
 }
 
 /// All `[[class]]`; `groups` are the names that a test may use.
@@ -43,12 +52,14 @@ pub fn classes(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Class>> {
     let read = |table: Table<'_>| {
         let said = settings(&table);
         let name = required(&table, "name")?.value;
+        let before = table.problem_count();
         let Some(matching) = table.table("match", &MATCH) else {
             table.problem(Problem::error(table.span(), format!("class {name} has no match")));
             return None;
         };
         let test = test(&matching, groups)?;
-        if is_impossible(&test) {
+        // A test with a mistake in it says nothing of what was meant.
+        if is_impossible(&test) && table.problem_count() == before {
             let text = format!("no client can belong to class {name}");
             table.problem(Problem::error(matching.span(), text));
         }
@@ -62,7 +73,10 @@ fn required(table: &Table<'_>, name: &str) -> Option<At<String>> {
     if !table.has(name) {
         table.problem(Problem::error(table.span(), format!("{name} is missing")));
     }
-    table.text(name).filter(|text| !text.value.is_empty())
+    table.parsed(name, |text| match text {
+        "" => Err("write a name".to_owned()),
+        text => Ok(text.to_owned()),
+    })
 }
 
 fn mac_pattern(text: &str) -> Result<MacPattern, String> {
@@ -72,7 +86,7 @@ fn mac_pattern(text: &str) -> Result<MacPattern, String> {
 
 /// What `match` asks for: all of its keys.
 fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
-    let mut tests = Vec::new();
+    let (mut tests, before) = (Vec::new(), table.problem_count());
     let archs = table.list_of("arch", |value| match value {
         Value::Integer(number) => architectures(&number.to_string()),
         Value::Text(name) => architectures(name),
@@ -110,9 +124,8 @@ fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     if let Some(inner) = table.table("not", &MATCH) {
         tests.push(Test::Not(Box::new(test(&inner, groups)?)));
     }
-    if tests.is_empty() {
+    if tests.is_empty() && table.problem_count() == before {
         table.problem(Problem::error(table.span(), "match asks for nothing"));
-        return None;
     }
     Some(if tests.len() > 1 { Test::All(tests) } else { tests.pop()? })
 }
@@ -149,7 +162,11 @@ fn option_test(
 ) -> Option<Test> {
     let word = name.get_ref().as_ref();
     let Some(number) = options::number(word) else {
-        table.problem(Problem::error(name.span(), format!("there is no DHCP option {word}")));
+        let problem = Problem::error(name.span(), format!("there is no DHCP option {word}"));
+        table.problem(match options::nearest(word) {
+            Some(nearest) => problem.help(format!("did you mean {nearest}?")),
+            None => problem,
+        });
         return None;
     };
     match convert(value) {
@@ -254,7 +271,16 @@ fn keys(table: &Table<'_>) -> Vec<HostKey> {
     keys.extend(table.list("mac", mac).into_iter().map(|at| HostKey::Mac(at.value)));
     keys.extend(table.parsed("client-id", octets).map(|at| HostKey::ClientId(at.value)));
     keys.extend(table.parsed("uuid", uuid).map(|at| HostKey::Uuid(at.value)));
-    let relay = table.parsed("relay", host).map(|at| at.value);
+    let relay = table.parsed("relay", host);
+    if let Some(At { span, .. }) = &relay
+        && !table.has("circuit-id")
+        && !table.has("remote-id")
+    {
+        let text = "relay says whose circuit-id or remote-id it is, and there is none";
+        let problem = Problem::error(span.clone(), text);
+        table.problem(problem.help("add one of them, or leave relay out"));
+    }
+    let relay = relay.map(|at| at.value);
     let of_relay = |name, key: fn(Ipv4Addr, Vec<u8>) -> HostKey| {
         let At { value, span } = table.parsed(name, octets)?;
         if relay.is_none() {

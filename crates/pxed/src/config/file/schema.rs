@@ -98,7 +98,7 @@ const SETTINGS: &[Key] = &[
         "{ uefi-x64 = \"snponly.efi\" }",
         "an iPXE loader",
         "The boot loader's served file by architecture: bios, uefi-ia32, uefi-x64, uefi-arm32, \
-         uefi-arm64, or a number of option 93.",
+         uefi-arm64, uefi-riscv64, uefi-loongarch64, or a number of option 93.",
     ),
     key(
         "tftp-server",

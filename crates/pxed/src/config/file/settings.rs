@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
 use pxed_proto::machine::Architecture;
+use pxed_proto::time::Human;
 use pxed_proto::wire::dhcp::FILE_MAX;
 use pxed_proto::wire::options::{self, Value, code};
 use toml::Spanned;
@@ -22,6 +23,8 @@ pub struct Said {
     pub settings: Settings,
     /// The profile that `boot` names.
     pub profile: Option<At<String>>,
+    /// The files that `loader` and `bootfile` name.
+    pub files: Vec<At<String>>,
 }
 
 /// Reads the shared keys of a table.
@@ -39,17 +42,25 @@ pub fn settings(table: &Table<'_>) -> Said {
         options.push(setting(code::DOMAIN_NAME, domain.value.into_bytes()));
     }
     for (name, value) in table.entries("options") {
-        options.extend(option(table, name, value));
+        let Some(new) = option(table, name, value) else { continue };
+        if options.iter().any(|other: &OptionSetting| other.code == new.code) {
+            let text = format!("option {} is said twice in this table", new.code);
+            table.problem(Problem::error(name.span(), text));
+        }
+        options.push(new);
     }
     let profile = table.text("boot");
+    let (loaders, mut files) = loaders(table);
+    let boot_file = table.parsed("bootfile", boot_file);
+    files.extend(boot_file.clone());
     let settings = Settings {
         options,
         profile: profile.as_ref().map(|profile| profile.value.clone()),
-        loaders: loaders(table),
+        loaders,
         tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
-        boot_file: table.parsed("bootfile", boot_file).map(|at| at.value),
+        boot_file: boot_file.map(|at| at.value),
     };
-    Said { settings, profile }
+    Said { settings, profile, files }
 }
 
 fn setting(code: u8, value: Vec<u8>) -> OptionSetting {
@@ -81,7 +92,7 @@ fn option(
         return None;
     };
     let (mut plain, always, booting_only) =
-        (convert(value), flag(value, "always"), flag(value, "booting-only"));
+        (convert(value), flag(table, value, "always"), flag(table, value, "booting-only"));
     if let Value::Table(entries) = &mut plain {
         entries.retain(|(key, _)| key != "always" && key != "booting-only");
         if let [(key, inner)] = entries.as_slice()
@@ -94,6 +105,14 @@ fn option(
         let text = format!("{word} must not be sent to clients that do not ask for it");
         table.problem(Problem::error(value.span(), text).help("leave always out"));
     }
+    for (code, key) in [(code::TFTP_SERVER_NAME, "tftp-server"), (code::BOOT_FILE_NAME, "bootfile")]
+    {
+        if number == code {
+            let text = format!("firmware is not told this {word}, but where its boot file is");
+            let problem = Problem::warning(name.span(), text);
+            table.problem(problem.help(format!("to change that, write {key} = \"...\"")));
+        }
+    }
     match options::encode(number, &plain) {
         Ok(value) => Some(OptionSetting { code: number, value, always, booting_only }),
         Err(error) => {
@@ -103,9 +122,13 @@ fn option(
     }
 }
 
-fn flag(value: &Spanned<DeValue<'_>>, name: &str) -> bool {
-    let entry = value.get_ref().as_table().and_then(|table| table.get(name));
-    entry.and_then(|entry| entry.get_ref().as_bool()).unwrap_or(false)
+fn flag(table: &Table<'_>, value: &Spanned<DeValue<'_>>, name: &str) -> bool {
+    let entry = value.get_ref().as_table().and_then(|entries| entries.get(name));
+    let Some(entry) = entry else { return false };
+    entry.get_ref().as_bool().unwrap_or_else(|| {
+        table.problem(Problem::error(entry.span(), format!("{name} is true or false")));
+        false
+    })
 }
 
 /// The value without TOML in it.
@@ -127,20 +150,22 @@ pub fn convert(value: &Spanned<DeValue<'_>>) -> Value {
     }
 }
 
-fn loaders(table: &Table<'_>) -> BTreeMap<Architecture, String> {
-    let mut loaders = BTreeMap::new();
+/// Loaders by architecture, and their files.
+fn loaders(table: &Table<'_>) -> (BTreeMap<Architecture, String>, Vec<At<String>>) {
+    let (mut loaders, mut files) = (BTreeMap::new(), Vec::new());
     for (name, value) in table.entries("loader") {
         let Some(file) = value.get_ref().as_str() else {
             let problem = Problem::error(value.span(), "a loader is the name of a served file");
             table.problem(problem.help("write loader = { uefi-x64 = \"snponly.efi\" }"));
             continue;
         };
+        files.push(At { value: file.to_owned(), span: value.span() });
         match architectures(name.get_ref()) {
             Ok(known) => loaders.extend(known.into_iter().map(|arch| (arch, file.to_owned()))),
             Err(text) => table.problem(Problem::error(name.span(), text)),
         }
     }
-    loaders
+    (loaders, files)
 }
 
 /// The numbers that an architecture's name stands for, booting by PXE or by HTTP; or the number.
@@ -168,8 +193,8 @@ pub fn architectures(name: &str) -> Result<Vec<Architecture>, String> {
 /// How long leases last, with what a table leaves open taken from `above`.
 pub fn lease_times(table: &Table<'_>, above: LeaseTime) -> LeaseTime {
     let default = table.parsed("lease-time", lease_time);
-    let min = table.parsed("min-lease-time", duration).map(|at| at.value);
-    let max = table.parsed("max-lease-time", lease_time).map(|at| at.value);
+    let min = table.parsed("min-lease-time", duration);
+    let max = table.parsed("max-lease-time", lease_time);
     if let Some(At { value, span }) = &default
         && *value < Duration::from_secs(60)
     {
@@ -179,12 +204,17 @@ pub fn lease_times(table: &Table<'_>, above: LeaseTime) -> LeaseTime {
     let base = default.as_ref().map_or(above, |at| LeaseTime::of(at.value));
     let time = LeaseTime {
         default: base.default,
-        min: min.unwrap_or(base.min.min(above.min)),
-        max: max.unwrap_or(base.max),
+        min: min.as_ref().map_or_else(|| base.min.min(above.min), |at| at.value),
+        max: max.as_ref().map_or(base.max, |at| at.value),
     };
     if time.min > time.default || time.default > time.max {
-        let span = default.map_or_else(|| table.span(), |at| at.span);
-        let text = "min-lease-time, lease-time and max-lease-time must grow in this order";
+        let said = [min, max, default].into_iter().flatten().next();
+        let span = said.map_or_else(|| table.span(), |at| at.span);
+        let [min, default, max] = [time.min, time.default, time.max].map(Human);
+        let text = format!(
+            "min-lease-time, lease-time and max-lease-time must grow in this order, and are \
+             {min}, {default} and {max}"
+        );
         table.problem(Problem::error(span, text));
     }
     time

@@ -8,6 +8,7 @@ use pxed_proto::dhcp::{Identity, LeaseTime, LinkId, Mode, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 
+use super::apart;
 use super::document::{At, Table};
 use super::report::Problem;
 use super::schema::{POOL, SUBNET};
@@ -50,7 +51,7 @@ pub fn subnets(top: &Table<'_>, site: &Site<'_>) -> (Vec<Wanted>, Vec<Interface>
     }
     let read = |table: &Table<'_>| subnet(table, site, &interfaces);
     let wanted: Vec<Wanted> = tables.iter().filter_map(read).collect();
-    check_apart(top, &wanted);
+    apart::check(top, &wanted);
     (wanted, interfaces)
 }
 
@@ -111,7 +112,13 @@ fn attached(
         None => {
             let own: Vec<String> =
                 interface.addresses.iter().map(|(own, _)| own.to_string()).collect();
-            let text = format!("{} has no such address", interface.name);
+            let text = match (&server, &net) {
+                (None, Some(net)) => format!("{} has no address of {}", interface.name, net.value),
+                (Some(server), Some(net)) if !net.value.contains(server.value) => {
+                    format!("{} is not of the network {}", server.value, net.value)
+                }
+                _ => format!("{} has no such address", interface.name),
+            };
             let span = server.map(|at| at.span).or(net.map(|at| at.span)).unwrap_or(table.span());
             let help = format!("it has {}", own.join(", "));
             table.problem(Problem::error(span, text).help(help));
@@ -146,8 +153,8 @@ fn behind_relays(table: &Table<'_>, interfaces: &[Interface]) -> Option<(Ipv4Add
 
 /// The pools: ranges without what is excluded, and what only members of a class get.
 fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) -> Vec<At<String>> {
-    let excluded: Vec<AddressRange> =
-        table.list("exclude", range_or_host).into_iter().map(|at| at.value).collect();
+    let holes = table.list("exclude", range_or_host);
+    let excluded: Vec<AddressRange> = holes.iter().map(|at| at.value).collect();
     for range in ranges {
         check_inside(table, range, subnet.net);
         subnet.pools.extend(without(range.value, &excluded).into_iter().map(Pool::from));
@@ -155,8 +162,8 @@ fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) ->
     let mut classes = Vec::new();
     for pool in table.tables("pool", &POOL) {
         let class = pool.text("class");
-        if class.is_none() {
-            pool.problem(Problem::error(pool.span(), "class is missing"));
+        for name in ["range", "class"].into_iter().filter(|name| !pool.has(name)) {
+            pool.problem(Problem::error(pool.span(), format!("{name} is missing")));
         }
         for range in pool.list("range", range_or_host) {
             check_inside(&pool, &range, subnet.net);
@@ -166,7 +173,22 @@ fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) ->
         }
         classes.extend(class);
     }
+    check_holes(table, &holes);
     classes
+}
+
+/// What is excluded from no range is a slip of the pen.
+fn check_holes(table: &Table<'_>, holes: &[At<AddressRange>]) {
+    let pools = table.tables("pool", &POOL);
+    let tables = pools.iter().chain([table]);
+    let ranges: Vec<At<AddressRange>> =
+        tables.flat_map(|table| table.list("range", range_or_host)).collect();
+    for At { value: hole, span } in holes {
+        if !ranges.iter().any(|range| cut(range.value, *hole) != [range.value]) {
+            let text = format!("{hole} is in no range of this subnet");
+            table.problem(Problem::warning(span.clone(), text));
+        }
+    }
 }
 
 fn check_inside(table: &Table<'_>, range: &At<AddressRange>, net: Ipv4Net) {
@@ -244,49 +266,15 @@ fn check_pools(table: &Table<'_>, subnet: &Subnet, interfaces: &[Interface]) {
             table.problem(problem.help(format!("write exclude = [\"{address}\"]")));
         }
     }
+    for At { value: router, span } in table.list("router", host) {
+        if !subnet.net.contains_host(router) {
+            let text = format!("clients of {} can not reach the router {router}", subnet.net);
+            table.problem(Problem::warning(span, text));
+        }
+    }
     if subnet.pools.is_empty() && subnet.mode == Mode::Full {
         let text = format!("{} has no range: only reserved machines get addresses", subnet.net);
         table.problem(Problem::warning(table.span(), text));
-    }
-}
-
-/// Subnets and ranges must not overlap, and two subnets on one wire must say so.
-fn check_apart(top: &Table<'_>, wanted: &[Wanted]) {
-    for (index, one) in wanted.iter().enumerate() {
-        let (net, link) = (one.subnet.net, one.subnet.link);
-        for other in wanted.iter().take(index) {
-            let (others, same_wire) =
-                (other.subnet.net, link.is_some() && link == other.subnet.link);
-            if others.contains(net.network()) || net.contains(others.network()) {
-                let text = format!("the subnets {net} and {others} overlap");
-                let problem = Problem::error(one.at.clone(), text);
-                top.problem(problem.see(other.at.clone(), "the other one"));
-            } else if same_wire
-                && (one.subnet.shared_network.is_none()
-                    || one.subnet.shared_network != other.subnet.shared_network)
-            {
-                let text =
-                    format!("{net} and {others} are on one interface, but no shared network");
-                let problem =
-                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
-                top.problem(problem.help("give both shared-network = \"...\""));
-            }
-        }
-        check_ranges(top, one);
-    }
-}
-
-fn check_ranges(top: &Table<'_>, wanted: &Wanted) {
-    for (index, one) in wanted.subnet.pools.iter().enumerate() {
-        let overlaps = |other: &&Pool| {
-            other.range.first() <= one.range.last() && one.range.first() <= other.range.last()
-        };
-        if let Some(other) = wanted.subnet.pools.iter().take(index).find(overlaps) {
-            let text = format!("the ranges {} and {} overlap", one.range, other.range);
-            let written = wanted.ranges.iter().find(|at| at.value == one.range);
-            let span = written.map_or_else(|| wanted.at.clone(), |at| at.span.clone());
-            top.problem(Problem::error(span, text));
-        }
     }
 }
 

@@ -1,0 +1,62 @@
+//! Subnets next to each other: what two of them must not both have.
+
+use pxed_proto::dhcp::Pool;
+
+use super::document::Table;
+use super::report::Problem;
+use super::subnets::Wanted;
+
+/// Subnets and ranges must not overlap, and two subnets on one wire must say so.
+pub fn check(top: &Table<'_>, wanted: &[Wanted]) {
+    for (index, one) in wanted.iter().enumerate() {
+        let (net, link) = (one.subnet.net, one.subnet.link);
+        for other in wanted.iter().take(index) {
+            let (others, same_wire) =
+                (other.subnet.net, link.is_some() && link == other.subnet.link);
+            if others.contains(net.network()) || net.contains(others.network()) {
+                let text = format!("the subnets {net} and {others} overlap");
+                let problem =
+                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
+                top.problem(match net == others {
+                    true => problem.help("a subnet may have several ranges: range = [\"...\"]"),
+                    false => problem,
+                });
+            } else if same_wire
+                && (one.subnet.shared_network.is_none()
+                    || one.subnet.shared_network != other.subnet.shared_network)
+            {
+                let text =
+                    format!("{net} and {others} are on one interface, but no shared network");
+                let problem =
+                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
+                top.problem(problem.help("give both shared-network = \"...\""));
+            }
+        }
+        check_ranges(top, one);
+        check_shared(top, one, wanted);
+    }
+}
+
+/// A shared network is one of several subnets.
+fn check_shared(top: &Table<'_>, one: &Wanted, wanted: &[Wanted]) {
+    let Some(name) = &one.subnet.shared_network else { return };
+    let members = wanted.iter().filter(|other| other.subnet.shared_network.as_ref() == Some(name));
+    if members.count() == 1 {
+        let text = format!("no other subnet is in the shared network {name}");
+        top.problem(Problem::warning(one.at.clone(), text));
+    }
+}
+
+fn check_ranges(top: &Table<'_>, wanted: &Wanted) {
+    for (index, one) in wanted.subnet.pools.iter().enumerate() {
+        let overlaps = |other: &&Pool| {
+            other.range.first() <= one.range.last() && one.range.first() <= other.range.last()
+        };
+        if let Some(other) = wanted.subnet.pools.iter().take(index).find(overlaps) {
+            let text = format!("the ranges {} and {} overlap", one.range, other.range);
+            let written = wanted.ranges.iter().find(|at| at.value == one.range);
+            let span = written.map_or_else(|| wanted.at.clone(), |at| at.span.clone());
+            top.problem(Problem::error(span, text));
+        }
+    }
+}

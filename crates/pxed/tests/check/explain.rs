@@ -1,0 +1,91 @@
+//! What would this machine get, and which rule decided it?
+
+use crate::{SITE, directory, has_all, pxed};
+
+/// What a machine would get: its explanation.
+fn explain(flags: &str) -> String {
+    let said = pxed(directory(SITE).path(), &format!("explain --config f.toml {flags}"));
+    assert_eq!((said.code, said.err.as_str()), (Some(0), ""), "{flags}");
+    said.out
+}
+
+#[test]
+fn firmware_of_each_kind_is_told_its_boot_file() {
+    let url = "http://127.0.0.1:8067/machine/02-07-00-00-00-01";
+    for (firmware, parts) in [
+        ("bios", &["(PXE, BIOS)", "boot tftp://127.0.0.1/undionly.kpxe"][..]),
+        ("uefi", &["(PXE, UEFI x64)", "boot file name (67): \"ipxe.efi"]),
+        ("uefi-http", &["(HTTP Boot, UEFI x64", &format!("boot {url}/ipxe.efi")]),
+        ("ipxe", &["(iPXE, BIOS)", &format!("boot {url}/boot.ipxe?profile=linux")]),
+        ("rpi", &["(PXE, BIOS)", "vendor class identifier (60): \"PXEClient\""]),
+    ] {
+        let text = explain(&format!("--mac 02:07:00:00:00:01 --firmware {firmware}"));
+        has_all(&text, parts);
+        has_all(
+            &text,
+            &[
+                "subnet 127.0.0.0/8\n",
+                "the top of the configuration, the subnet, group rack\n",
+                "profile linux by group rack\n",
+                "the script, once iPXE runs:",
+                "/profile/linux/vmlinuz",
+                "mac=02:07:00:00:00:01 ip=127.0.0.100 uuid= from=http://127.0.0.1:8067 ",
+            ],
+        );
+    }
+}
+
+#[test]
+fn an_operating_system_gets_an_address_and_no_script() {
+    let text = explain("--mac 02:07:00:00:00:01 --firmware os");
+    has_all(&text, &["OFFER 127.0.0.100 to 02:07:00:00:00:01\n"]);
+    for other in ["script", "(67)", "(43)"] {
+        assert!(!text.contains(other), "{other} in\n{text}");
+    }
+}
+
+#[test]
+fn every_option_has_its_origin() {
+    let text = explain("--mac 52:54:00:12:34:56 --arch 11");
+    has_all(
+        &text,
+        &[
+            "reservation bench-1\n",
+            "classes arm\n",
+            "the top of the configuration, the subnet, class arm, reservation bench-1\n",
+            "domain name (15): \"lab.example\" by the top of the configuration\n",
+            "NTP servers (42): 127.0.0.3 by the subnet\n",
+            "domain name server (6): 9.9.9.9 by class arm\n",
+            "option (224): 01 02 by reservation bench-1\n",
+            "boot file grubaa64.efi by class arm\n",
+            "profile grub by class arm\n",
+            "yiaddr 127.0.0.50 ",
+            "host name (12): \"bench-1\"\n",
+            "chain http://127.0.0.1/grubaa64.efi",
+        ],
+    );
+}
+
+#[test]
+fn a_relay_agent_brings_a_machine_to_its_subnet() {
+    let other = "--mac 52:54:00:99:99:99 --firmware ipxe --relay 192.168.78.1";
+    let text = explain(other);
+    has_all(&text, &["subnet 192.168.78.0/24\n", "profile menu by the subnet\n"]);
+    has_all(&text, &["giaddr 192.168.78.1\n", "echo 52:54:00:99:99:99 at 192.168.78.100\n"]);
+    let text = explain(&format!("{other} --circuit-id port-7"));
+    has_all(&text, &["yiaddr 192.168.78.7 ", "profile linux by group rack\n"]);
+}
+
+#[test]
+fn who_is_nowhere_is_told_so() {
+    let text = explain("--mac 52:54:00:99:99:99 --relay 10.1.1.1");
+    has_all(&text, &["no answer to 52:54:00:99:99:99: no subnet is configured for where it came"]);
+    assert!(!text.contains("script"), "{text}");
+    let flags = "explain --config f.toml --mac 52:54:00:99:99:99";
+    let said = pxed(directory(SITE).path(), &format!("{flags} -i eth77"));
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    has_all(&said.err, &["--interface eth77: the configuration serves no such one, but lo"]);
+    let said = pxed(directory("foo = 1").path(), flags);
+    assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
+    has_all(&said.err, &["there is no key foo", "f.toml:1:1"]);
+}
