@@ -1,6 +1,7 @@
 //! The life of `pxed serve`: bind, drop privileges, open, start, wait, stop.
 
 mod describe;
+mod interfaces;
 mod services;
 
 use std::collections::BTreeSet;
@@ -25,13 +26,14 @@ use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
-use crate::net::{BindError, DhcpSockets, bind_udp};
+use crate::net::{BindError, DhcpSockets, Interface, bind_udp};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
 use crate::tftp;
 use describe::describe;
-use services::Services;
+use interfaces::Supervisor;
+use services::{Listeners, Services};
 
 /// The port of TFTP requests (RFC 1350 section 4).
 const TFTP_PORT: u16 = 69;
@@ -131,9 +133,10 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let catalog = RwLock::new(config.dhcp.catalog.clone());
     let live = Arc::new(Live { catalog, files: Arc::new(files) });
     let services = Services::new(&config, &live, journal, clock);
+    let (supervisor, changes) = Supervisor::new(&config.interfaces, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
-    let listeners = (sockets.tftp, sockets.http, control);
-    let served = runtime.block_on(services.run(&driver, &reload, listeners));
+    let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, control };
+    let served = runtime.block_on(services.run(&driver, &reload, listeners, supervisor));
     // Does not wait for a file system that does not answer.
     runtime.shutdown_background();
     // Before the store: whoever can lock it makes a socket of its own.
@@ -144,7 +147,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
 
 /// Everything that is listened on, bound while pxed may.
 struct Sockets {
-    dhcp: Vec<DhcpSockets>,
+    dhcp: Vec<Option<DhcpSockets>>,
     tftp: Vec<tftp::Listener>,
     http: Vec<TcpListener>,
 }
@@ -153,12 +156,9 @@ impl Sockets {
     fn bind(config: &Config) -> Result<Self, RunError> {
         let mut sockets = Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new() };
         for interface in &config.interfaces {
-            sockets.dhcp.push(DhcpSockets::bind(interface, dhcp::SERVER_PORT)?);
-            sockets.tftp.push(tftp::Listener {
-                socket: bind_udp(interface, TFTP_PORT)?,
-                interface: interface.name.clone(),
-                mtu: interface.mtu,
-            });
+            let (dhcp, tftp) = of_interface(interface)?;
+            sockets.dhcp.push(Some(dhcp));
+            sockets.tftp.push(tftp);
         }
         let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
         for address in addresses.collect::<BTreeSet<_>>() {
@@ -170,6 +170,15 @@ impl Sockets {
         }
         Ok(sockets)
     }
+}
+
+/// The sockets of one interface. Also without root: both ports are bound with capabilities that
+/// pxed keeps.
+fn of_interface(interface: &Interface) -> Result<(DhcpSockets, tftp::Listener), BindError> {
+    let dhcp = DhcpSockets::bind(interface, dhcp::SERVER_PORT)?;
+    let socket = bind_udp(interface, TFTP_PORT)?;
+    let name = interface.name.clone();
+    Ok((dhcp, tftp::Listener { socket, interface: name, mtu: interface.mtu }))
 }
 
 /// The user of `--user`, or `pxed` if root started it and there is such a user. `None` is: stay

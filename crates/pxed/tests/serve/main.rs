@@ -13,6 +13,7 @@
 mod boots;
 mod control;
 mod fetch;
+mod interfaces;
 mod lan;
 mod leases;
 mod logs;

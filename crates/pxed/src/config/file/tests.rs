@@ -23,7 +23,7 @@ fn find(name: &str) -> Result<Interface, InterfaceError> {
         (address, Ipv4Net::new(address, 24).unwrap())
     };
     let addresses = addresses.iter().map(address).collect();
-    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), addresses, mtu: 1500 })
+    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), up: true, addresses, mtu: 1500 })
 }
 
 fn read(text: &str) -> Read {
