@@ -15,6 +15,7 @@ use nix::unistd::{Uid, User};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp;
 use pxed_proto::time::Human;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Runtime;
 use tracing::{Level, info, warn};
 use tracing_subscriber::fmt;
@@ -156,20 +157,30 @@ impl Sockets {
     fn bind(config: &Config) -> Result<Self, RunError> {
         let mut sockets = Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new() };
         for interface in &config.interfaces {
-            let (dhcp, tftp) = of_interface(interface)?;
-            sockets.dhcp.push(Some(dhcp));
-            sockets.tftp.push(tftp);
+            let there = (!interface.is_awaited()).then(|| of_interface(interface)).transpose()?;
+            let (dhcp, tftp) = there.unzip();
+            sockets.dhcp.push(dhcp);
+            sockets.tftp.extend(tftp);
         }
         let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
         for address in addresses.collect::<BTreeSet<_>>() {
-            let bound = TcpListener::bind(address).and_then(|listener| {
-                listener.set_nonblocking(true)?;
-                Ok(listener)
-            });
-            sockets.http.push(bound.map_err(|error| RunError::Http { address, error })?);
+            sockets
+                .http
+                .push(http_listener(address).map_err(|error| RunError::Http { address, error })?);
         }
         Ok(sockets)
     }
+}
+
+/// Also where no interface has the address yet.
+fn http_listener(address: SocketAddrV4) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_freebind_v4(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(libc::SOMAXCONN)?;
+    Ok(socket.into())
 }
 
 /// The sockets of one interface. Also without root: both ports are bound with capabilities that

@@ -15,7 +15,7 @@ use pxed_proto::net::{Ipv4Net, Mac};
 pub struct Interface {
     /// `eth0`.
     pub name: Arc<str>,
-    /// The kernel's number for it; an interface that is made again has another.
+    /// The kernel's number for it, never 0; an interface that is made again has another.
     pub index: u32,
     /// Its hardware address; zero on the loopback and where it is not an Ethernet address.
     pub mac: Mac,
@@ -77,6 +77,17 @@ impl Interface {
         let addresses = own().filter_map(ipv4).collect();
         let mtu = mtu(name).map_err(system)?;
         Ok(Self { name: name.into(), index, mac, up, addresses, mtu })
+    }
+
+    /// An interface that is not there yet, or has no address yet, as the configuration describes it.
+    pub fn awaited(name: &str, address: Ipv4Addr, net: Ipv4Net) -> Self {
+        let (index, mac, addresses) = (0, Mac([0; 6]), vec![(address, net)]);
+        Self { name: name.into(), index, mac, up: false, addresses, mtu: 1500 }
+    }
+
+    /// Was it not there when it was looked for?
+    pub fn is_awaited(&self) -> bool {
+        self.index == 0
     }
 
     /// Is `address` one of the interface's own, or the broadcast address of one of its networks?

@@ -47,6 +47,8 @@ struct Watched {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Standing {
     Served,
+    /// It was not there at the start.
+    Awaited,
     Gone,
     Down,
     /// It has not these addresses of the configuration.
@@ -56,7 +58,7 @@ enum Standing {
 }
 
 impl Supervisor {
-    /// Of `interfaces`, which are bound; and where TFTP hears of changes.
+    /// Of `interfaces`, which are bound if they are there; and where TFTP hears of changes.
     pub(super) fn new(
         interfaces: &[Interface],
         dhcp: Mailbox,
@@ -64,8 +66,8 @@ impl Supervisor {
         let watched = interfaces.iter().enumerate().map(|(link, interface)| Watched {
             name: interface.name.clone(),
             link: LinkId(link),
-            bound: Some(interface.index),
-            standing: Standing::Served,
+            bound: (!interface.is_awaited()).then_some(interface.index),
+            standing: if interface.is_awaited() { Standing::Awaited } else { Standing::Served },
         });
         let watched: Vec<_> = watched.collect();
         let (tftp, changes) = mpsc::channel(watched.len().max(1));
@@ -117,8 +119,9 @@ impl Supervisor {
             }
             Err(error) => Standing::Refused(error.to_string()),
         };
-        if now != one.standing {
-            now.tell(&one.name);
+        let awaited = one.standing == Standing::Awaited;
+        if now != one.standing && !(awaited && now == Standing::Gone) {
+            now.tell(&one.name, awaited);
             one.standing = now;
         }
     }
@@ -159,10 +162,11 @@ impl Watched {
 
 impl Standing {
     /// Once for each change: a cable that is pulled is none, only what was done on this machine.
-    fn tell(&self, name: &str) {
+    fn tell(&self, name: &str, awaited: bool) {
         match self {
+            Self::Served if awaited => info!("{name} is there: served now"),
             Self::Served => info!("{name} is back: served again"),
-            Self::Gone => warn!("{name} is gone; waiting for it"),
+            Self::Awaited | Self::Gone => warn!("{name} is gone; waiting for it"),
             Self::Down => warn!("{name} is down; waiting for `ip link set {name} up`"),
             Self::Without(addresses) => {
                 let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();

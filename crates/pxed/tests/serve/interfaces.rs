@@ -111,6 +111,26 @@ fn other_interfaces_are_served_meanwhile() {
     });
 }
 
+#[test]
+fn conformance_130_an_interface_comes_up_after_pxed() {
+    story("conformance_130_an_interface_comes_up_after_pxed", |lan| {
+        lan.over_there("ip link del srv");
+        lan.file("boot/loader", "a loader");
+        let config = format!(
+            "boot-dir = \"{}/boot\"\n[[subnet]]\ninterface = \"srv\"\nnetwork = \"192.168.77.0/24\"\n\
+             server-ip = \"192.168.77.1\"\nrange = \"192.168.77.100-192.168.77.109\"\n",
+            lan.path().display()
+        );
+        let config = lan.file("pxed.toml", config);
+        let pxed = lan.start(&format!("--config {}", config.display()));
+        pxed.says(&["INFO", "ready"]);
+        lan.network();
+        pxed.says(&["INFO", "srv is there: served now"]);
+        boots(lan, 1);
+        pxed.stop();
+    });
+}
+
 /// Each coming takes sockets, each going gives them back.
 #[test]
 fn coming_and_going_costs_no_descriptors() {
