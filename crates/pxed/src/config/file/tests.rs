@@ -264,3 +264,33 @@ fn the_example_is_read() {
     let problems: Vec<&str> = problems.map(|problem| problem.text.as_str()).collect();
     assert_eq!(problems, [""; 0], "{}", read.report(false));
 }
+
+#[test]
+fn an_interface_that_is_not_there_is_waited_for_if_it_is_described() {
+    let subnet = |net: u8| {
+        format!(
+            "[[subnet]]\ninterface = \"eth7\"\nnetwork = \"10.7.{net}.0/24\"\n\
+             server-ip = \"10.7.{net}.1\"\nrange = \"10.7.{net}.50-10.7.{net}.60\"\n\
+             shared-network = \"seven\"\n"
+        )
+    };
+    let two = read(&(subnet(1) + &subnet(2)));
+    let text = two.report(false);
+    assert!(text.contains("eth7 is not there yet, or has no address; pxed waits for it"), "{text}");
+    let config = two.config.unwrap();
+    assert!(config.interfaces[0].is_awaited());
+    let addresses = [Ipv4Addr::new(10, 7, 1, 1), Ipv4Addr::new(10, 7, 2, 1)];
+    assert_eq!(config.dhcp.links[0].addresses, addresses);
+    let servers: Vec<_> = config.dhcp.subnets.iter().map(|subnet| subnet.server).collect();
+    assert_eq!(servers, addresses);
+
+    for missing in ["network", "server-ip"] {
+        let text = subnet(1)
+            .lines()
+            .filter(|line| !line.starts_with(missing))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let read = read(&text);
+        assert!(read.config.is_none());
+        assert!(read.report(false).contains("no interface eth7"), "{}", read.report(false));
+    }
+}
