@@ -48,14 +48,15 @@ pub struct Driver {
 }
 
 impl Driver {
-    /// Starts the thread. `sockets` are in the order of the configuration's links.
+    /// Starts the thread. `sockets` are in the order of the configuration's links; there are none
+    /// where an interface is missing.
     ///
     /// # Errors
     ///
     /// The system gives no thread or no eventfd, or the store can not be started.
     pub fn start(
         server: Server,
-        sockets: Vec<DhcpSockets>,
+        sockets: Vec<Option<DhcpSockets>>,
         store: Store,
         journal: Arc<Journal>,
         clock: Clock,
@@ -70,6 +71,7 @@ impl Driver {
         let worker = Worker {
             server,
             sockets,
+            overflowed_before: 0,
             store,
             inbox,
             wake: mailbox.wake.clone(),
@@ -130,7 +132,9 @@ type ReleaseReply = Reply<Result<Lease, ReleaseError>>;
 
 struct Worker {
     server: Server,
-    sockets: Vec<DhcpSockets>,
+    sockets: Vec<Option<DhcpSockets>>,
+    /// What sockets that are closed had no room for.
+    overflowed_before: u64,
     store: Writer,
     inbox: Receiver<Word>,
     wake: Arc<EventFd>,
@@ -178,7 +182,7 @@ impl Worker {
         let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
         let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
-        let sockets = self.sockets.iter().flat_map(DhcpSockets::as_fds);
+        let sockets = self.sockets.iter().flatten().flat_map(DhcpSockets::as_fds);
         fds.extend(sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
         // An interrupted wait is a short one.
         let _ = poll(&mut fds, timeout);
@@ -200,10 +204,22 @@ impl Worker {
                     self.server.reconfigure(config, self.clock.now());
                     let _ = done.send(());
                 }
+                Word::Sockets(link, sockets, done) => {
+                    self.replace_sockets(link, sockets.map(|sockets| *sockets));
+                    let _ = done.send(());
+                }
                 Word::Stop => self.stopping = true,
                 #[cfg(test)]
                 Word::Panic => panic!("a bug"),
             }
+        }
+    }
+
+    /// An interface is gone, or there again.
+    fn replace_sockets(&mut self, link: LinkId, sockets: Option<DhcpSockets>) {
+        let Some(place) = self.sockets.get_mut(link.0) else { return };
+        if let Some(mut old) = std::mem::replace(place, sockets) {
+            self.overflowed_before += old.overflowed();
         }
     }
 
@@ -222,7 +238,7 @@ impl Worker {
     }
 
     fn receive(&mut self, index: usize, now: Timestamp) {
-        let Some(sockets) = self.sockets.get_mut(index) else { return };
+        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
         let (server, link) = (&mut self.server, LinkId(index));
         let mut outputs = Vec::new();
         sockets.receive(|received| {
@@ -264,7 +280,7 @@ impl Worker {
     fn send_now(&self, transmit: &Transmit) {
         log_reply(transmit);
         let (links, link) = (&self.server.config().links, transmit.link.0);
-        if let (Some(sockets), Some(link)) = (self.sockets.get(link), links.get(link))
+        if let (Some(Some(sockets)), Some(link)) = (self.sockets.get(link), links.get(link))
             && let Err(error) = sockets.send(transmit)
         {
             self.journal.send_failed(&link.name, &error);
@@ -321,12 +337,13 @@ impl Worker {
 
     fn status(&mut self) -> Status {
         let now = self.clock.now();
+        let overflowed = self.sockets.iter_mut().flatten().map(DhcpSockets::overflowed);
         Status {
             config: self.server.config().clone(),
             pools: self.server.pool_use(now),
             active_leases: self.server.active_leases(now).count(),
             offers: self.server.offers(),
-            overflowed: self.sockets.iter_mut().map(DhcpSockets::overflowed).sum(),
+            overflowed: overflowed.sum::<u64>() + self.overflowed_before,
         }
     }
 }

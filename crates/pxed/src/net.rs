@@ -13,6 +13,7 @@ mod port_owner;
 #[cfg(test)]
 pub(crate) mod test_namespace;
 mod udp_socket;
+mod watch;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -25,6 +26,7 @@ pub use bind_error::BindError;
 pub use dhcp_sockets::DhcpSockets;
 pub use interface::{Interface, InterfaceError};
 pub use udp_socket::bind_udp;
+pub use watch::InterfaceWatch;
 
 /// A datagram with what its socket knows of it, or why it is none.
 pub type Received<'a> = Result<(Arrival, &'a [u8]), Malformed>;

@@ -1,6 +1,7 @@
 //! The life of `pxed serve`: bind, drop privileges, open, start, wait, stop.
 
 mod describe;
+mod interfaces;
 mod services;
 
 use std::collections::BTreeSet;
@@ -14,6 +15,7 @@ use nix::unistd::{Uid, User};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp;
 use pxed_proto::time::Human;
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Runtime;
 use tracing::{Level, info, warn};
 use tracing_subscriber::fmt;
@@ -25,13 +27,14 @@ use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
-use crate::net::{BindError, DhcpSockets, bind_udp};
+use crate::net::{BindError, DhcpSockets, Interface, bind_udp};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
 use crate::tftp;
 use describe::describe;
-use services::Services;
+use interfaces::Supervisor;
+use services::{Listeners, Services};
 
 /// The port of TFTP requests (RFC 1350 section 4).
 const TFTP_PORT: u16 = 69;
@@ -131,9 +134,10 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let catalog = RwLock::new(config.dhcp.catalog.clone());
     let live = Arc::new(Live { catalog, files: Arc::new(files) });
     let services = Services::new(&config, &live, journal, clock);
+    let (supervisor, changes) = Supervisor::new(&config.interfaces, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
-    let listeners = (sockets.tftp, sockets.http, control);
-    let served = runtime.block_on(services.run(&driver, &reload, listeners));
+    let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, control };
+    let served = runtime.block_on(services.run(&driver, &reload, listeners, supervisor));
     // Does not wait for a file system that does not answer.
     runtime.shutdown_background();
     // Before the store: whoever can lock it makes a socket of its own.
@@ -144,7 +148,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
 
 /// Everything that is listened on, bound while pxed may.
 struct Sockets {
-    dhcp: Vec<DhcpSockets>,
+    dhcp: Vec<Option<DhcpSockets>>,
     tftp: Vec<tftp::Listener>,
     http: Vec<TcpListener>,
 }
@@ -153,23 +157,39 @@ impl Sockets {
     fn bind(config: &Config) -> Result<Self, RunError> {
         let mut sockets = Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new() };
         for interface in &config.interfaces {
-            sockets.dhcp.push(DhcpSockets::bind(interface, dhcp::SERVER_PORT)?);
-            sockets.tftp.push(tftp::Listener {
-                socket: bind_udp(interface, TFTP_PORT)?,
-                interface: interface.name.clone(),
-                mtu: interface.mtu,
-            });
+            let there = (!interface.is_awaited()).then(|| of_interface(interface)).transpose()?;
+            let (dhcp, tftp) = there.unzip();
+            sockets.dhcp.push(dhcp);
+            sockets.tftp.extend(tftp);
         }
         let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
         for address in addresses.collect::<BTreeSet<_>>() {
-            let bound = TcpListener::bind(address).and_then(|listener| {
-                listener.set_nonblocking(true)?;
-                Ok(listener)
-            });
-            sockets.http.push(bound.map_err(|error| RunError::Http { address, error })?);
+            sockets
+                .http
+                .push(http_listener(address).map_err(|error| RunError::Http { address, error })?);
         }
         Ok(sockets)
     }
+}
+
+/// Also where no interface has the address yet.
+fn http_listener(address: SocketAddrV4) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_freebind_v4(true)?;
+    socket.set_reuse_address(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(libc::SOMAXCONN)?;
+    Ok(socket.into())
+}
+
+/// The sockets of one interface. Also without root: both ports are bound with capabilities that
+/// pxed keeps.
+fn of_interface(interface: &Interface) -> Result<(DhcpSockets, tftp::Listener), BindError> {
+    let dhcp = DhcpSockets::bind(interface, dhcp::SERVER_PORT)?;
+    let socket = bind_udp(interface, TFTP_PORT)?;
+    let name = interface.name.clone();
+    Ok((dhcp, tftp::Listener { socket, interface: name, mtu: interface.mtu }))
 }
 
 /// The user of `--user`, or `pxed` if root started it and there is such a user. `None` is: stay

@@ -11,6 +11,8 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +20,7 @@ use std::time::Duration;
 use pxed_proto::event::TftpEvent;
 use pxed_proto::limits;
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -39,6 +41,15 @@ pub struct Listener {
     pub interface: Arc<str>,
     /// Its MTU: no larger blocks are granted than it carries in one frame.
     pub mtu: u32,
+}
+
+/// What becomes of an interface while the server runs.
+#[derive(Debug)]
+pub enum Change {
+    /// It is gone: its listener ends, transfers may try on.
+    Gone(Arc<str>),
+    /// It is there again, with a listener in place of the one that it may have had.
+    Back(Listener),
 }
 
 /// The TFTP server.
@@ -62,23 +73,63 @@ impl Server {
     }
 
     /// Serves until `stop` turns true or its sender is gone. From then on no request is taken,
-    /// running transfers have [`limits::SHUTDOWN_GRACE`] to end, and this returns when all have.
+    /// running transfers have [`limits::SHUTDOWN_GRACE`] to end, and this returns when all have; or
+    /// when there is no listener, and nobody who could bring one.
     ///
     /// # Errors
     ///
-    /// If tokio can not take a listener. Nothing that happens later is an error.
+    /// If tokio can not take a listener, or one panics.
     pub async fn serve(
         &self,
         listeners: Vec<Listener>,
+        mut changes: mpsc::Receiver<Change>,
         stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let mut listening = JoinSet::new();
-        for Listener { socket, interface, mtu } in listeners {
-            let socket = UdpSocket::from_std(socket)?;
-            let link = Link { server: self.clone(), interface, mtu, stop: stop.clone() };
-            listening.spawn(link.listen(socket));
+        let mut listening = Listening::default();
+        for listener in listeners {
+            listening.start(self, listener, &stop)?;
         }
-        while listening.join_next().await.is_some() {}
+        let stopped = stopped(stop.clone());
+        tokio::pin!(stopped);
+        let mut may_come = true;
+        while may_come || !listening.tasks.is_empty() {
+            tokio::select! {
+                change = changes.recv(), if may_come => match change {
+                    Some(Change::Gone(interface)) => drop(listening.ends.remove(&interface)),
+                    Some(Change::Back(listener)) => listening.start(self, listener, &stop)?,
+                    None => may_come = false,
+                },
+                // Whoever was told to end has ended; a panic leaves an interface unserved.
+                Some(ended) = listening.tasks.join_next() => ended.map_err(io::Error::other)?,
+                () = &mut stopped => break,
+            }
+        }
+        while listening.tasks.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+/// The listeners that there are.
+#[derive(Default)]
+struct Listening {
+    tasks: JoinSet<()>,
+    /// An interface's listener ends when its sender is dropped.
+    ends: BTreeMap<Arc<str>, oneshot::Sender<Infallible>>,
+}
+
+impl Listening {
+    fn start(
+        &mut self,
+        server: &Server,
+        Listener { socket, interface, mtu }: Listener,
+        stop: &watch::Receiver<bool>,
+    ) -> io::Result<()> {
+        let socket = UdpSocket::from_std(socket)?;
+        let (end, ended) = oneshot::channel();
+        let link =
+            Link { server: server.clone(), interface: interface.clone(), mtu, stop: stop.clone() };
+        self.tasks.spawn(link.listen(socket, ended));
+        self.ends.insert(interface, end);
         Ok(())
     }
 }
@@ -93,9 +144,9 @@ struct Link {
 }
 
 impl Link {
-    async fn listen(self, socket: UdpSocket) {
+    async fn listen(self, socket: UdpSocket, mut ended: oneshot::Receiver<Infallible>) {
         let mut exchanges = JoinSet::new();
-        let stopped = self.stopped();
+        let stopped = stopped(self.stop.clone());
         tokio::pin!(stopped);
         loop {
             tokio::select! {
@@ -108,8 +159,11 @@ impl Link {
                 },
                 Some(_) = exchanges.join_next() => {}
                 () = &mut stopped => break,
+                _ = &mut ended => break,
             }
         }
+        // The port is free for whoever comes next.
+        drop(socket);
         while exchanges.join_next().await.is_some() {}
     }
 
@@ -130,13 +184,13 @@ impl Link {
         }
     }
 
-    async fn stopped(&self) {
-        // An error means that nobody is left who could say stop, which is a stop too.
-        drop(self.stop.clone().wait_for(|stop| *stop).await);
-    }
-
     async fn stopped_for_good(&self) {
-        self.stopped().await;
+        stopped(self.stop.clone()).await;
         sleep(self.server.grace).await;
     }
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    // An error means that nobody is left who could say stop, which is a stop too.
+    drop(stop.wait_for(|stop| *stop).await);
 }

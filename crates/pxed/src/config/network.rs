@@ -283,7 +283,7 @@ mod tests {
         };
         let (index, mac) = (1, pxed_proto::net::Mac([2; 6]));
         let addresses = addresses.iter().map(address).collect();
-        Interface { name: name.into(), index, mac, addresses, mtu: 1500 }
+        Interface { name: name.into(), index, mac, up: true, addresses, mtu: 1500 }
     }
 
     /// What `flags` come to on eth0 and eth1, each with its addresses: `server: pools` by subnet.

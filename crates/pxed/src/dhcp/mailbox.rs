@@ -7,11 +7,14 @@ use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{AddressState, Config, KnownAddress, Lease, NotReleased, Server, SubnetUse};
+use pxed_proto::dhcp::{
+    AddressState, Config, KnownAddress, Lease, LinkId, NotReleased, Server, SubnetUse,
+};
 use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::net::DhcpSockets;
 use crate::store::Answers;
 
 /// How long a question waits: the thread never waits for anything but datagrams, and the store for
@@ -32,6 +35,8 @@ pub(super) enum Word {
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
     Reconfigure(Arc<Config>, Reply<()>),
+    /// A link's sockets from now on; none while its interface is gone.
+    Sockets(LinkId, Option<Box<DhcpSockets>>, Reply<()>),
     Stop,
     /// What a bug would do.
     #[cfg(test)]
@@ -117,6 +122,12 @@ impl Mailbox {
     /// Takes another configuration, on the same links; `None` if the thread does not answer.
     pub async fn reconfigure(&self, config: Arc<Config>) -> Option<()> {
         self.ask(|reply| Word::Reconfigure(config, reply)).await
+    }
+
+    /// Gives the thread a link's sockets, in place of those that it had, which are closed when this
+    /// returns; `None` if the thread does not answer.
+    pub async fn replace_sockets(&self, link: LinkId, sockets: Option<DhcpSockets>) -> Option<()> {
+        self.ask(|reply| Word::Sockets(link, sockets.map(Box::new), reply)).await
     }
 
     async fn ask<T>(&self, word: impl FnOnce(Reply<T>) -> Word) -> Option<T> {

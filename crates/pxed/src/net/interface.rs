@@ -7,6 +7,7 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 
 use nix::ifaddrs::{InterfaceAddress, getifaddrs};
+use nix::net::if_::InterfaceFlags;
 use pxed_proto::net::{Ipv4Net, Mac};
 
 /// A network interface as it is now.
@@ -14,11 +15,13 @@ use pxed_proto::net::{Ipv4Net, Mac};
 pub struct Interface {
     /// `eth0`.
     pub name: Arc<str>,
-    /// The kernel's number for it; an interface that is made again has another.
+    /// The kernel's number for it, never 0; an interface that is made again has another.
     pub index: u32,
     /// Its hardware address; zero on the loopback and where it is not an Ethernet address.
     pub mac: Mac,
-    /// Its IPv4 addresses, each with its network; at least one.
+    /// It is set up, whether or not there is a cable.
+    pub up: bool,
+    /// Its IPv4 addresses, each with its network.
     pub addresses: Vec<(Ipv4Addr, Ipv4Net)>,
     /// The longest IP packet that it sends, in octets.
     pub mtu: u32,
@@ -55,18 +58,36 @@ pub enum InterfaceError {
 }
 
 impl Interface {
-    /// The interface `name` with its addresses of now.
+    /// The interface `name` with its addresses of now, at least one.
     pub fn find(name: &str) -> Result<Self, InterfaceError> {
+        let found = Self::look(name)?;
+        if found.addresses.is_empty() {
+            return Err(InterfaceError::NoAddress { name: name.to_owned() });
+        }
+        Ok(found)
+    }
+
+    /// The same, where it may have no address.
+    pub fn look(name: &str) -> Result<Self, InterfaceError> {
         let system = |source| InterfaceError::System { name: name.to_owned(), source };
         let everything: Vec<_> = getifaddrs().map_err(|error| system(error.into()))?.collect();
         let own = || everything.iter().filter(|entry| device(entry) == name);
         let (index, mac) = own().find_map(link).ok_or_else(|| not_found(name, &everything))?;
-        let addresses: Vec<_> = own().filter_map(ipv4).collect();
-        if addresses.is_empty() {
-            return Err(InterfaceError::NoAddress { name: name.to_owned() });
-        }
+        let up = own().any(|entry| entry.flags.contains(InterfaceFlags::IFF_UP));
+        let addresses = own().filter_map(ipv4).collect();
         let mtu = mtu(name).map_err(system)?;
-        Ok(Self { name: name.into(), index, mac, addresses, mtu })
+        Ok(Self { name: name.into(), index, mac, up, addresses, mtu })
+    }
+
+    /// An interface that is not there yet, or has no address yet, as the configuration describes it.
+    pub fn awaited(name: &str, address: Ipv4Addr, net: Ipv4Net) -> Self {
+        let (index, mac, addresses) = (0, Mac([0; 6]), vec![(address, net)]);
+        Self { name: name.into(), index, mac, up: false, addresses, mtu: 1500 }
+    }
+
+    /// Was it not there when it was looked for?
+    pub fn is_awaited(&self) -> bool {
+        self.index == 0
     }
 
     /// Is `address` one of the interface's own, or the broadcast address of one of its networks?

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use pxed_proto::event::Event;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use super::RunError;
+use super::interfaces::Supervisor;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control;
@@ -24,6 +25,15 @@ use crate::journal::Journal;
 use crate::reload::{Live, Reload};
 use crate::script;
 use crate::tftp;
+
+/// What is listened on.
+pub(super) struct Listeners {
+    pub(super) tftp: Vec<tftp::Listener>,
+    /// TFTP's listeners that come and go later.
+    pub(super) changes: mpsc::Receiver<tftp::Change>,
+    pub(super) http: Vec<TcpListener>,
+    pub(super) control: UnixListener,
+}
 
 /// What runs on the runtime. The DHCP driver runs beside it.
 pub(super) struct Services {
@@ -62,11 +72,13 @@ impl Services {
         &self,
         driver: &Driver,
         reload: &Arc<Reload>,
-        (tftp, http, control): (Vec<tftp::Listener>, Vec<TcpListener>, UnixListener),
+        listeners: Listeners,
+        supervisor: Supervisor,
     ) -> Result<(), RunError> {
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
-        let mut serving = self.start(tftp, http, &stopped)?;
+        let Listeners { tftp, changes, http, control } = listeners;
+        let mut serving = self.start((tftp, changes), http, &stopped)?;
         let stop_asked = self.open_desk(driver, reload, control)?;
         info!("ready");
         let mut hangup = signal(SignalKind::hangup())?;
@@ -84,6 +96,7 @@ impl Services {
             () = driver.ended() => Err(RunError::DhcpDied),
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
+            never = supervisor.run() => match never {},
         };
         let (transfers, requests) = (self.tftp.running(), self.http.running());
         info!("stopping; {transfers} TFTP transfers and {requests} HTTP requests may end");
@@ -101,7 +114,7 @@ impl Services {
 
     fn start(
         &self,
-        tftp: Vec<tftp::Listener>,
+        (tftp, changes): (Vec<tftp::Listener>, mpsc::Receiver<tftp::Change>),
         http: Vec<TcpListener>,
         stopped: &watch::Receiver<bool>,
     ) -> io::Result<JoinSet<io::Result<()>>> {
@@ -109,7 +122,7 @@ impl Services {
         let http = http.collect::<io::Result<Vec<_>>>()?;
         let mut serving = JoinSet::new();
         let (server, stop) = (self.tftp.clone(), stopped.clone());
-        serving.spawn(async move { server.serve(tftp, stop).await });
+        serving.spawn(async move { server.serve(tftp, changes, stop).await });
         let (server, stop) = (self.http.clone(), stopped.clone());
         serving.spawn(async move {
             http::serve(http, server, stop).await;
@@ -251,8 +264,9 @@ mod tests {
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (tftp, http) = listeners();
         let (services, reload) = services();
-        let listeners = (tftp, http, control);
-        let error = services.run(&driver, &reload, listeners).await.unwrap_err();
+        let (supervisor, changes) = Supervisor::new(&[], driver.mailbox().clone());
+        let listeners = Listeners { tftp, changes, http, control };
+        let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
     }
 
@@ -263,8 +277,9 @@ mod tests {
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (_, http) = listeners();
         let (services, reload) = services();
-        let listeners = (Vec::new(), http, control);
-        let error = services.run(&driver, &reload, listeners).await.unwrap_err();
+        let (supervisor, changes) = Supervisor::new(&[], driver.mailbox().clone());
+        let listeners = Listeners { tftp: Vec::new(), changes, http, control };
+        let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");
         assert!(driver.join().is_some());
     }

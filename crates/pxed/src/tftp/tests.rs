@@ -23,6 +23,7 @@ struct Lab {
     dir: TempDir,
     events: mpsc::UnboundedReceiver<TftpEvent>,
     stop: watch::Sender<bool>,
+    changes: mpsc::Sender<Change>,
     serving: JoinHandle<io::Result<()>>,
 }
 
@@ -37,17 +38,14 @@ impl Lab {
         let (tell, events) = mpsc::unbounded_channel();
         let mut server = Server::new(files, Arc::new(move |event| tell.send(event).unwrap()));
         server.grace = grace;
-        let socket = socket::open(Ipv4Addr::UNSPECIFIED, "lo").unwrap();
-        setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).unwrap();
-        let port = socket.local_addr().unwrap().port();
+        let (port, listener) = listener(mtu);
         let (stop, stopped) = watch::channel(false);
+        let (changes, coming) = mpsc::channel(1);
         let serving = tokio::spawn({
             let server = server.clone();
-            async move {
-                server.serve(vec![Listener { socket, interface: "lo".into(), mtu }], stopped).await
-            }
+            async move { server.serve(vec![listener], coming, stopped).await }
         });
-        Self { server, port, dir, events, stop, serving }
+        Self { server, port, dir, events, stop, changes, serving }
     }
 
     fn file(&self, name: &str, len: usize) -> Vec<u8> {
@@ -65,6 +63,14 @@ impl Lab {
         Client::new(self).await.asks(b"no request").await;
         assert_eq!(self.event().await.outcome, TftpOutcome::Ignored("the opcode is unknown"));
     }
+}
+
+/// On a free port.
+fn listener(mtu: u32) -> (u16, Listener) {
+    let socket = socket::open(Ipv4Addr::UNSPECIFIED, "lo").unwrap();
+    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).unwrap();
+    let port = socket.local_addr().unwrap().port();
+    (port, Listener { socket, interface: "lo".into(), mtu })
 }
 
 /// The address that clients ask: not the one that the kernel would answer from by itself.
@@ -370,4 +376,35 @@ async fn a_stop_ends_what_takes_too_long() {
     client.hears_error(0, "the server is stopped").await;
     timeout(PATIENCE, lab.serving).await.unwrap().unwrap().unwrap();
     assert_eq!(lab.events.recv().await.unwrap().outcome, TftpOutcome::Stopped);
+}
+
+#[tokio::test]
+async fn a_listener_that_is_replaced_frees_its_port_and_lets_transfers_end() {
+    let mut lab = Lab::new().await;
+    let content = lab.file("long", 600);
+    let (mut early, mut late) = (Client::new(&lab).await, Client::new(&lab).await);
+    early.asks(&read_request(b"long", "octet", &[])).await;
+    early.hears_block(1).await;
+
+    let (port, next) = listener(1500);
+    lab.changes.send(Change::Back(next)).await.unwrap();
+    let old_port = (Ipv4Addr::UNSPECIFIED, lab.port);
+    let free = async {
+        while UdpSocket::bind(old_port).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, free).await.unwrap();
+    early.says(&ack(1)).await;
+    assert_eq!(early.hears_data().await, content[512..]);
+    early.says(&ack(2)).await;
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+
+    late.listener = (ASKED, port).into();
+    late.asks(&read_request(b"long", "octet", &[])).await;
+    late.hears_block(1).await;
+    lab.changes.send(Change::Gone("lo".into())).await.unwrap();
+    late.says(&ack(1)).await;
+    assert_eq!(late.hears_data().await, content[512..]);
+    assert!(!lab.serving.is_finished());
 }

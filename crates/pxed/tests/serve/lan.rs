@@ -68,8 +68,13 @@ impl Lan {
         let lan = Self { keeper, dir };
         run("ip link set lo up");
         lan.over_there("ip link set lo up");
-        lan.cable("srv", "cli", "192.168.77.1/24");
+        lan.network();
         lan
+    }
+
+    /// Lays the cable: `srv` has 192.168.77.1. A test that has cut it may do so again.
+    pub fn network(&self) {
+        self.cable("srv", "cli", "192.168.77.1/24");
     }
 
     /// Lays a second cable: `srv2` has 192.168.88.1.
@@ -93,7 +98,8 @@ impl Lan {
         ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.keeper.id())]
     }
 
-    fn over_there(&self, command: &str) {
+    /// Runs a command at pxed's end.
+    pub fn over_there(&self, command: &str) {
         run(&format!("{} {command}", self.way_there().join(" ")));
     }
 

@@ -14,6 +14,7 @@ mod boots;
 mod config;
 mod control;
 mod fetch;
+mod interfaces;
 mod lan;
 mod leases;
 mod logs;

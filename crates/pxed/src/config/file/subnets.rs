@@ -57,13 +57,34 @@ pub fn subnets(top: &Table<'_>, site: &Site<'_>) -> (Vec<Wanted>, Vec<Interface>
 
 fn interface(table: &Table<'_>, site: &Site<'_>, interfaces: &mut Vec<Interface>) {
     let Some(At { value: name, span }) = table.text("interface") else { return };
-    if interfaces.iter().any(|known| *known.name == *name) {
+    if let Some(known) = interfaces.iter_mut().find(|known| *known.name == *name) {
+        let more = known.is_awaited().then(|| described(table)).flatten();
+        known.addresses.extend(more);
         return;
     }
-    match (site.find)(&name) {
-        Ok(interface) => interfaces.push(interface),
-        Err(error) => table.problem(Problem::error(span, error.to_string())),
+    let error = match (site.find)(&name) {
+        Ok(interface) => return interfaces.push(interface),
+        Err(error) => error,
+    };
+    match described(table) {
+        None => {
+            let help = "pxed waits for an interface whose network and server-ip are written here";
+            table.problem(Problem::error(span, error.to_string()).help(help));
+        }
+        Some((address, net)) => {
+            interfaces.push(Interface::awaited(&name, address, net));
+            let text = format!("{name} is not there yet, or has no address; pxed waits for it");
+            table.problem(Problem::warning(span, text));
+        }
     }
+}
+
+/// The server's address and network, if both are written: pxed can wait for an interface then.
+fn described(table: &Table<'_>) -> Option<(Ipv4Addr, Ipv4Net)> {
+    let written = table.has("server-ip") && table.has("network");
+    let both = || Some((table.parsed("server-ip", host)?, table.parsed("network", network)?));
+    let (server, net) = written.then(both).flatten()?;
+    net.value.contains(server.value).then_some((server.value, net.value))
 }
 
 fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Option<Wanted> {

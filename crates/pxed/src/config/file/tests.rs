@@ -23,7 +23,7 @@ fn find(name: &str) -> Result<Interface, InterfaceError> {
         (address, Ipv4Net::new(address, 24).unwrap())
     };
     let addresses = addresses.iter().map(address).collect();
-    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), addresses, mtu: 1500 })
+    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), up: true, addresses, mtu: 1500 })
 }
 
 fn read(text: &str) -> Read {
@@ -268,4 +268,34 @@ fn the_example_is_read() {
         .filter(|problem| !LACKS.iter().any(|lack| problem.text.contains(lack)));
     let problems: Vec<&str> = problems.map(|problem| problem.text.as_str()).collect();
     assert_eq!(problems, [""; 0], "{}", read.report(false));
+}
+
+#[test]
+fn an_interface_that_is_not_there_is_waited_for_if_it_is_described() {
+    let subnet = |net: u8| {
+        format!(
+            "[[subnet]]\ninterface = \"eth7\"\nnetwork = \"10.7.{net}.0/24\"\n\
+             server-ip = \"10.7.{net}.1\"\nrange = \"10.7.{net}.50-10.7.{net}.60\"\n\
+             shared-network = \"seven\"\n"
+        )
+    };
+    let two = read(&(subnet(1) + &subnet(2)));
+    let text = two.report(false);
+    assert!(text.contains("eth7 is not there yet, or has no address; pxed waits for it"), "{text}");
+    let config = two.config.unwrap();
+    assert!(config.interfaces[0].is_awaited());
+    let addresses = [Ipv4Addr::new(10, 7, 1, 1), Ipv4Addr::new(10, 7, 2, 1)];
+    assert_eq!(config.dhcp.links[0].addresses, addresses);
+    let servers: Vec<_> = config.dhcp.subnets.iter().map(|subnet| subnet.server).collect();
+    assert_eq!(servers, addresses);
+
+    for missing in ["network", "server-ip"] {
+        let text = subnet(1)
+            .lines()
+            .filter(|line| !line.starts_with(missing))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let read = read(&text);
+        assert!(read.config.is_none());
+        assert!(read.report(false).contains("no interface eth7"), "{}", read.report(false));
+    }
 }

@@ -1,0 +1,156 @@
+//! Interfaces that go and come back while pxed runs, and are served again without a restart.
+
+use crate::fetch::{get, tftp};
+use crate::lan::{self, Lan, wait_until};
+use crate::process::Pxed;
+
+fn story(test: &str, body: impl FnOnce(&Lan)) {
+    lan::story(module_path!(), test, body);
+}
+
+/// pxed with one file to serve.
+fn pxed(lan: &Lan, flags: &str) -> Pxed {
+    lan.file("boot/loader", "a loader");
+    lan.pxed(&format!("--boot-dir {}/boot {flags}", lan.path().display()))
+}
+
+/// A machine is given its address, and a file by TFTP and by HTTP.
+fn boots(lan: &Lan, number: u8) {
+    let machine = lan.machine(number);
+    let ack = machine.get_address();
+    machine.configure(&ack);
+    assert_eq!(tftp(ack.address(), "loader").unwrap(), b"a loader");
+    assert_eq!(get("http://192.168.77.1:8067/files/loader").text(), "a loader");
+}
+
+/// Ends pxed, which has said each of `lines` once, and no other warning.
+fn said_once(pxed: Pxed, lines: &[&str]) {
+    let log = pxed.stop();
+    for line in lines {
+        assert_eq!(log.matches(line).count(), 1, "{line} in\n{log}");
+    }
+    let warnings = log.lines().filter(|line| line.contains("WARN"));
+    let others: Vec<_> =
+        warnings.filter(|log| !lines.iter().any(|line| log.contains(line))).collect();
+    assert!(others.iter().all(|line| line.contains("nothing to boot")), "{others:?}");
+}
+
+#[test]
+fn conformance_130_an_interface_is_deleted_and_made_again() {
+    story("conformance_130_an_interface_is_deleted_and_made_again", |lan| {
+        let pxed = pxed(lan, "");
+        boots(lan, 1);
+        lan.over_there("ip link del srv");
+        pxed.says(&["WARN", "srv is gone; waiting for it"]);
+        lan.network();
+        pxed.says(&["INFO", "srv is back: served again"]);
+        boots(lan, 1);
+        boots(lan, 2);
+        said_once(pxed, &["srv is gone; waiting for it", "srv is back: served again"]);
+    });
+}
+
+/// Too quick for anybody to see it gone; its leases are remembered all the same.
+#[test]
+fn an_interface_that_is_made_again_at_once_is_served() {
+    story("an_interface_that_is_made_again_at_once_is_served", |lan| {
+        let pxed = pxed(lan, "");
+        let address = lan.machine(1).get_address().address();
+        lan.over_there("ip link del srv");
+        lan.network();
+        pxed.says(&["INFO", "srv is back: served again"]);
+        assert_eq!(lan.machine(1).get_address().address(), address);
+        boots(lan, 2);
+        pxed.stop();
+    });
+}
+
+#[test]
+fn conformance_130_an_interface_goes_down_and_up() {
+    story("conformance_130_an_interface_goes_down_and_up", |lan| {
+        let pxed = pxed(lan, "");
+        lan.over_there("ip link set srv down");
+        pxed.says(&["WARN", "srv is down; waiting for `ip link set srv up`"]);
+        lan.over_there("ip link set srv up");
+        pxed.says(&["INFO", "srv is back: served again"]);
+        boots(lan, 1);
+        said_once(pxed, &["srv is down; waiting for", "srv is back: served again"]);
+    });
+}
+
+#[test]
+fn conformance_130_an_address_goes_and_comes_back() {
+    story("conformance_130_an_address_goes_and_comes_back", |lan| {
+        let pxed = pxed(lan, "");
+        lan.over_there("ip address add 192.168.77.2/24 dev srv");
+        lan.over_there("ip address del 192.168.77.1/24 dev srv");
+        pxed.says(&["WARN", "srv has no longer 192.168.77.1, where machines are told"]);
+        lan.over_there("ip address add 192.168.77.1/24 dev srv");
+        pxed.says(&["INFO", "srv is back: served again"]);
+        boots(lan, 1);
+        said_once(pxed, &["srv has no longer 192.168.77.1", "srv is back: served again"]);
+    });
+}
+
+/// What happens to interfaces that are not served is not told.
+#[test]
+fn other_interfaces_are_served_meanwhile() {
+    story("other_interfaces_are_served_meanwhile", |lan| {
+        lan.second_network();
+        let pxed = pxed(lan, "-i srv2 --range 192.168.88.100-192.168.88.109");
+        lan.over_there("ip link add unserved type veth peer name unserved2");
+        lan.over_there("ip link del srv2");
+        pxed.says(&["WARN", "srv2 is gone; waiting for it"]);
+        boots(lan, 1);
+        lan.over_there("ip link del unserved");
+        lan.second_network();
+        pxed.says(&["INFO", "srv2 is back: served again"]);
+        lan.machine_on_second_network(2).get_address();
+        boots(lan, 3);
+        said_once(pxed, &["srv2 is gone; waiting for it", "srv2 is back: served again"]);
+    });
+}
+
+#[test]
+fn conformance_130_an_interface_comes_up_after_pxed() {
+    story("conformance_130_an_interface_comes_up_after_pxed", |lan| {
+        lan.over_there("ip link del srv");
+        lan.file("boot/loader", "a loader");
+        let config = format!(
+            "boot-dir = \"{}/boot\"\n[[subnet]]\ninterface = \"srv\"\nnetwork = \"192.168.77.0/24\"\n\
+             server-ip = \"192.168.77.1\"\nrange = \"192.168.77.100-192.168.77.109\"\n",
+            lan.path().display()
+        );
+        let config = lan.file("pxed.toml", config);
+        let pxed = lan.start(&format!("--config {}", config.display()));
+        pxed.says(&["INFO", "ready"]);
+        lan.network();
+        pxed.says(&["INFO", "srv is there: served now"]);
+        boots(lan, 1);
+        pxed.stop();
+    });
+}
+
+/// Each coming takes sockets, each going gives them back.
+#[test]
+fn coming_and_going_costs_no_descriptors() {
+    story("coming_and_going_costs_no_descriptors", |lan| {
+        let pxed = pxed(lan, "");
+        let descriptors = || std::fs::read_dir(format!("/proc/{}/fd", pxed.pid())).unwrap().count();
+        let says_again = |words: &str, times: usize| {
+            wait_until(words, || pxed.log().matches(words).count() == times);
+        };
+        let mut counts = Vec::new();
+        for round in 1..=4 {
+            lan.over_there("ip link del srv");
+            says_again("srv is gone", round);
+            lan.network();
+            says_again("srv is back", round);
+            boots(lan, 1);
+            counts.push(descriptors());
+        }
+        // The first rounds may open what stays open anyway.
+        wait_until(&format!("{counts:?}"), || descriptors() <= counts[1]);
+        pxed.stop();
+    });
+}
