@@ -150,7 +150,8 @@ pub const SUBNET: Section = Section {
                 "network",
                 "\"192.168.77.0/24\"",
                 "the interface's",
-                "The network. It must be given behind relay agents.",
+                "The network. It must be given behind relay agents. Where network and server-ip are both \
+                 given, pxed waits for an interface that is not there yet.",
             ),
             key("server-ip", "\"192.168.77.1\"", "the interface's", "The address to answer from."),
             key(
