@@ -10,7 +10,6 @@ use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::Problem;
 use super::schema::{Key, Section, nearest};
-use super::settings::convert;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -262,6 +261,25 @@ impl<'d> Table<'d> {
             None => problem,
         });
         None
+    }
+}
+
+/// The value without TOML in it.
+pub fn convert(value: &Spanned<DeValue<'_>>) -> Value {
+    match value.get_ref() {
+        DeValue::String(text) => Value::Text(text.to_string()),
+        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
+            .map_or_else(|_| Value::Text(integer.as_str().to_owned()), Value::Integer),
+        DeValue::Boolean(value) => Value::Boolean(*value),
+        DeValue::Array(items) => Value::List(items.iter().map(convert).collect()),
+        DeValue::Table(entries) => {
+            let entry = |(key, value): (&Spanned<DeString<'_>>, _)| {
+                (key.get_ref().to_string(), convert(value))
+            };
+            Value::Table(entries.iter().map(entry).collect())
+        }
+        DeValue::Float(float) => Value::Text(float.as_str().to_owned()),
+        DeValue::Datetime(datetime) => Value::Text(datetime.to_string()),
     }
 }
 

@@ -10,10 +10,10 @@ use pxed_proto::net::Mac;
 use pxed_proto::text::host_name;
 use pxed_proto::wire::options::{self, Value, code};
 
-use super::document::{At, Table};
+use super::document::{At, Table, convert};
 use super::report::Problem;
 use super::schema::{CLASS, GROUP, MATCH, RESERVATION};
-use super::settings::{Said, architectures, convert, settings};
+use super::settings::{Said, architectures, settings};
 use crate::config::values::{host, uuid};
 
 /// A rule, with what its table says and where it stands.

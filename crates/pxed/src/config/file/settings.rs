@@ -12,7 +12,7 @@ use pxed_proto::wire::options::{self, Value, code};
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::document::{At, Table};
+use super::document::{At, Table, convert};
 use super::report::Problem;
 use crate::config::values::{domain, duration, host, lease_time};
 
@@ -129,25 +129,6 @@ fn flag(table: &Table<'_>, value: &Spanned<DeValue<'_>>, name: &str) -> bool {
         table.problem(Problem::error(entry.span(), format!("{name} is true or false")));
         false
     })
-}
-
-/// The value without TOML in it.
-pub fn convert(value: &Spanned<DeValue<'_>>) -> Value {
-    match value.get_ref() {
-        DeValue::String(text) => Value::Text(text.to_string()),
-        DeValue::Integer(integer) => i64::from_str_radix(integer.as_str(), integer.radix())
-            .map_or_else(|_| Value::Text(integer.as_str().to_owned()), Value::Integer),
-        DeValue::Boolean(value) => Value::Boolean(*value),
-        DeValue::Array(items) => Value::List(items.iter().map(convert).collect()),
-        DeValue::Table(entries) => {
-            let entry = |(key, value): (&Spanned<std::borrow::Cow<'_, str>>, _)| {
-                (key.get_ref().to_string(), convert(value))
-            };
-            Value::Table(entries.iter().map(entry).collect())
-        }
-        DeValue::Float(float) => Value::Text(float.as_str().to_owned()),
-        DeValue::Datetime(datetime) => Value::Text(datetime.to_string()),
-    }
 }
 
 /// Loaders by architecture, and their files.
