@@ -38,6 +38,7 @@ pub fn story(module: &str, test: &str, body: impl FnOnce(&Lan)) {
         // Past the test harness, which keeps what passing tests print.
         failed => {
             let text = format!("\nNOT TESTED: {name}: no namespaces here: {failed:?}\n");
+            assert!(std::env::var_os("CI").is_none(), "{text}");
             return std::io::stderr().write_all(text.as_bytes()).unwrap();
         }
     }
