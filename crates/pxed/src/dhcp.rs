@@ -274,6 +274,9 @@ impl Worker {
         // A client whose OFFER does not come asks again.
         if self.delayed.len() < limits::DELAYED_OFFERS_MAX {
             self.delayed.push_back((due, transmit));
+        } else if let Some(link) = self.server.config().links.get(transmit.link.0) {
+            let error = std::io::Error::other("too many delayed OFFERs wait already");
+            self.journal.send_failed(&link.name, &error);
         }
     }
 
