@@ -1,16 +1,17 @@
-//! The seam between the protocol and the world: plan, apply, commit.
+//! The seam between the protocol and the world: plan, then apply; [`commits`] has the third step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
-use super::lease::{ClientKey, Lease, LeaseState};
+use super::lease::{ClientKey, Lease};
 use super::reason::Ignored;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
 use super::{discover, inform, release, request};
+use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
 use crate::machine::{HardwareAddress, identify};
@@ -18,11 +19,14 @@ use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
-use crate::{Timestamp, limits};
 
+mod commits;
 mod explain;
 mod locate;
 
+pub(super) use commits::Told;
+use commits::UnderWay;
+pub use commits::{Commit, CommitError, CommitId};
 pub use explain::{Explanation, Found};
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
@@ -33,17 +37,10 @@ pub struct Server {
     by_net: BTreeMap<Ipv4Net, SubnetId>,
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
-    waiting: BTreeMap<CommitId, Waiting>,
-    /// The same by address, since what was changed on top of a change fails with it.
-    waiting_for: BTreeSet<(Ipv4Addr, CommitId)>,
-    last_commit: CommitId,
+    under_way: UnderWay,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
 }
-
-/// Names a commit; later ones are greater.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommitId(pub u64);
 
 /// What a datagram deserves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,42 +97,6 @@ pub struct Output {
     pub commits: Vec<Commit>,
 }
 
-/// A lease change that must be durable. Commits are to be carried out in the order of their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Which one.
-    pub id: CommitId,
-    /// The row. It replaces the row of its address with the version before (0: no row), or fails.
-    pub lease: Lease,
-}
-
-/// Why a commit failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitError {
-    /// The store has another version of the row: this one (`None`: no row). It is taken over.
-    Conflict(Option<Lease>),
-    /// The store could not write.
-    Failed,
-}
-
-/// A commit that the store has not answered.
-#[derive(Clone, Debug)]
-struct Waiting {
-    lease: Lease,
-    before: Option<Lease>,
-    /// A change that this one stands on has failed.
-    doomed: bool,
-    /// `None` for what nobody asked for: a lease that is given up for another one.
-    told: Option<Told>,
-}
-
-/// What is told once a change is durable.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub event: Event,
-    pub reply: Option<Transmit>,
-}
-
 impl Server {
     /// A server without leases.
     pub fn new(config: Arc<Config>) -> Self {
@@ -143,9 +104,7 @@ impl Server {
             by_net: by_net(&config),
             tables: tables(&config),
             config,
-            waiting: BTreeMap::new(),
-            waiting_for: BTreeSet::new(),
-            last_commit: CommitId::default(),
+            under_way: UnderWay::default(),
             elsewhere: BTreeMap::new(),
         }
     }
@@ -176,7 +135,7 @@ impl Server {
         self.by_net = by_net(&config);
         let old = std::mem::replace(&mut self.tables, tables(&config));
         let before = std::mem::replace(&mut self.config, config);
-        self.move_replies(&before);
+        self.under_way.move_replies(&before.links, &self.config.links);
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();
         for lease in leases.into_iter().flatten().chain(elsewhere.into_values()) {
@@ -186,20 +145,6 @@ impl Server {
             if let Some(table) = self.table_of(address) {
                 table.hold_again(address, client, until, now);
             }
-        }
-    }
-
-    /// Replies that wait for the store name their link by its place in the old configuration.
-    fn move_replies(&mut self, before: &Config) {
-        let links = &self.config.links;
-        let moved = |link: LinkId| {
-            let name = &before.links.get(link.0)?.name;
-            links.iter().position(|link| link.name == *name).map(LinkId)
-        };
-        for told in self.waiting.values_mut().filter_map(|waiting| waiting.told.as_mut()) {
-            let reply = told.reply.take();
-            told.reply =
-                reply.and_then(|reply| Some(Transmit { link: moved(reply.link)?, ..reply }));
         }
     }
 
@@ -255,30 +200,6 @@ impl Server {
         Output { event: Some(Event::Dhcp(event)), transmit: reply, commits: Vec::new() }
     }
 
-    /// The store's answer to a commit. Only now the reply leaves and the event is a fact.
-    pub fn committed(
-        &mut self,
-        id: CommitId,
-        result: Result<(), CommitError>,
-        now: Timestamp,
-    ) -> Output {
-        let Some(mut done) = self.waiting.remove(&id) else { return Output::default() };
-        self.waiting_for.remove(&(done.lease.address, id));
-        let told = done.told.take();
-        match result {
-            Ok(()) => {
-                self.confirm(&done, now);
-                let (event, transmit) = told.map(|told| (told.event, told.reply)).unzip();
-                Output { event, transmit: transmit.flatten(), commits: Vec::new() }
-            }
-            Err(error) => {
-                let event = told.and_then(|told| not_durable(told.event, done.lease.address));
-                self.take_back(done, error, now);
-                Output { event, ..Output::default() }
-            }
-        }
-    }
-
     /// Ends the offers and leases whose time is over, one event for each lease.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Event> {
         let expired = self.tables.iter_mut().flat_map(|table| table.expire(now));
@@ -301,11 +222,6 @@ impl Server {
     /// How many offers are held.
     pub fn offers(&self) -> usize {
         self.tables.iter().map(LeaseTable::offers).sum()
-    }
-
-    /// How many commits the store has not answered.
-    pub fn commits_waiting(&self) -> usize {
-        self.waiting.len()
     }
 
     /// The configuration that is in force.
@@ -338,95 +254,10 @@ impl Server {
         })
     }
 
-    /// A store that stalls is not given more to do: the client asks again.
-    fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
-        let wanted = match &verdict.change {
-            Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
-            Change::None | Change::Hold { .. } | Change::DropHold { .. } => 0,
-        };
-        let busy = wanted > 0 && self.waiting.len() + wanted > limits::COMMITS_MAX;
-        if busy { Err(Ignored::Busy) } else { Ok(verdict) }
-    }
-
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {
         let id = self.subnet_of(address)?;
         self.tables.get_mut(id.0)
     }
-
-    pub(super) fn put(&mut self, lease: Lease, now: Timestamp, told: Option<Told>) -> Commit {
-        let before = match self.table_of(lease.address) {
-            Some(table) => table.put(lease.clone(), now),
-            None => self.elsewhere.insert(lease.address, lease.clone()),
-        };
-        self.last_commit = CommitId(self.last_commit.0 + 1);
-        let id = self.last_commit;
-        self.waiting_for.insert((lease.address, id));
-        self.waiting.insert(id, Waiting { lease: lease.clone(), before, doomed: false, told });
-        Commit { id, lease }
-    }
-
-    /// The table has what the store has, also where a change before this one was taken back.
-    fn confirm(&mut self, done: &Waiting, now: Timestamp) {
-        let Some(table) = self.table_of(done.lease.address) else { return };
-        let version = table.get(done.lease.address).map_or(0, |lease| lease.version);
-        if version < done.lease.version {
-            table.put(done.lease.clone(), now);
-        }
-    }
-
-    /// Takes a change back that could not be stored, and with it what was changed on top of it. The
-    /// client whose lease it was to be in the end asks again, and is to find the address.
-    fn take_back(&mut self, failed: Waiting, error: CommitError, now: Timestamp) {
-        let address = failed.lease.address;
-        let all = (address, CommitId(0))..=(address, CommitId(u64::MAX));
-        if !failed.doomed {
-            self.restore(address, failed.before, error, now);
-            for (_, id) in self.waiting_for.range(all.clone()) {
-                self.waiting.entry(*id).and_modify(|on_top| on_top.doomed = true);
-            }
-        }
-        let on_top = self.waiting_for.range(all).next_back();
-        let on_top = on_top.and_then(|(_, id)| self.waiting.get(id));
-        let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
-        if last.state == LeaseState::Leased {
-            self.hold_again(address, last.client.clone(), now);
-        }
-    }
-
-    /// Takes an address back to what the store has.
-    fn restore(
-        &mut self,
-        address: Ipv4Addr,
-        before: Option<Lease>,
-        error: CommitError,
-        now: Timestamp,
-    ) {
-        let stored = match error {
-            CommitError::Conflict(stored) => stored,
-            CommitError::Failed => before,
-        };
-        match (self.table_of(address), stored) {
-            (Some(table), stored) => table.restore(address, stored, now),
-            (None, Some(stored)) => drop(self.elsewhere.insert(address, stored)),
-            (None, None) => drop(self.elsewhere.remove(&address)),
-        }
-    }
-
-    fn hold_again(&mut self, address: Ipv4Addr, client: ClientKey, now: Timestamp) {
-        let Some(id) = self.subnet_of(address) else { return };
-        let Some(subnet) = self.config.subnets.get(id.0) else { return };
-        if let Some(table) = self.tables.get_mut(id.0) {
-            table.hold_again(address, client, now + subnet.offer_hold, now);
-        }
-    }
-}
-
-/// What is told where a change could not be stored. What an operator asked for is answered to the
-/// operator.
-fn not_durable(event: Event, address: Ipv4Addr) -> Option<Event> {
-    let Event::Dhcp(event) = event else { return None };
-    let outcome = Outcome::NotDurable { address };
-    Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event }))
 }
 
 /// The subnets by their networks; of two of one network, the first one counts.

@@ -1,0 +1,215 @@
+//! Lease changes that wait for the store: what is told once they are durable, and how they are
+//! taken back where they can not be.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+
+use super::{Change, Output, Server};
+use crate::dhcp::asking::Verdict;
+use crate::dhcp::config::{Link, LinkId};
+use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::dhcp::reason::Ignored;
+use crate::dhcp::transmit::Transmit;
+use crate::event::{DhcpEvent, Event, Outcome};
+use crate::{Timestamp, limits};
+
+/// Names a commit; later ones are greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct CommitId(pub u64);
+
+/// A lease change that must be durable. Commits are to be carried out in the order of their ids.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// Which one.
+    pub id: CommitId,
+    /// The row. It replaces the row of its address with the version before (0: no row), or fails.
+    pub lease: Lease,
+}
+
+/// Why a commit failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommitError {
+    /// The store has another version of the row: this one (`None`: no row). It is taken over.
+    Conflict(Option<Lease>),
+    /// The store could not write.
+    Failed,
+}
+
+/// A commit that the store has not answered.
+#[derive(Clone, Debug)]
+struct Waiting {
+    lease: Lease,
+    before: Option<Lease>,
+    /// A change that this one stands on has failed.
+    doomed: bool,
+    /// `None` for what nobody asked for: a lease that is given up for another one.
+    told: Option<Told>,
+}
+
+/// The commits that the store has not answered.
+#[derive(Clone, Debug, Default)]
+pub(super) struct UnderWay {
+    waiting: BTreeMap<CommitId, Waiting>,
+    /// The same by address, since what was changed on top of a change fails with it.
+    by_address: BTreeSet<(Ipv4Addr, CommitId)>,
+    last: CommitId,
+}
+
+/// What is told once a change is durable.
+#[derive(Clone, Debug)]
+pub(in crate::dhcp) struct Told {
+    pub event: Event,
+    pub reply: Option<Transmit>,
+}
+
+impl UnderWay {
+    fn add(&mut self, waiting: Waiting) -> CommitId {
+        self.last = CommitId(self.last.0 + 1);
+        self.by_address.insert((waiting.lease.address, self.last));
+        self.waiting.insert(self.last, waiting);
+        self.last
+    }
+
+    fn remove(&mut self, id: CommitId) -> Option<Waiting> {
+        let done = self.waiting.remove(&id)?;
+        self.by_address.remove(&(done.lease.address, id));
+        Some(done)
+    }
+
+    /// The changes of one address, in their order.
+    fn of(&self, address: Ipv4Addr) -> impl DoubleEndedIterator<Item = CommitId> {
+        let all = (address, CommitId(0))..=(address, CommitId(u64::MAX));
+        self.by_address.range(all).map(|(_, id)| *id)
+    }
+
+    /// Replies name their link by its place in the configuration: it has moved.
+    pub fn move_replies(&mut self, before: &[Link], after: &[Link]) {
+        let moved = |link: LinkId| {
+            let name = &before.get(link.0)?.name;
+            after.iter().position(|link| link.name == *name).map(LinkId)
+        };
+        for told in self.waiting.values_mut().filter_map(|waiting| waiting.told.as_mut()) {
+            let reply = told.reply.take();
+            told.reply =
+                reply.and_then(|reply| Some(Transmit { link: moved(reply.link)?, ..reply }));
+        }
+    }
+}
+
+impl Server {
+    /// The store's answer to a commit. Only now the reply leaves and the event is a fact.
+    pub fn committed(
+        &mut self,
+        id: CommitId,
+        result: Result<(), CommitError>,
+        now: Timestamp,
+    ) -> Output {
+        let Some(mut done) = self.under_way.remove(id) else { return Output::default() };
+        let told = done.told.take();
+        match result {
+            Ok(()) => {
+                self.confirm(&done, now);
+                let (event, transmit) = told.map(|told| (told.event, told.reply)).unzip();
+                Output { event, transmit: transmit.flatten(), commits: Vec::new() }
+            }
+            Err(error) => {
+                let event = told.and_then(|told| not_durable(told.event, done.lease.address));
+                self.take_back(done, error, now);
+                Output { event, ..Output::default() }
+            }
+        }
+    }
+
+    /// How many commits the store has not answered.
+    pub fn commits_waiting(&self) -> usize {
+        self.under_way.waiting.len()
+    }
+
+    /// A store that stalls is not given more to do: the client asks again.
+    pub(super) fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
+        let wanted = match &verdict.change {
+            Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
+            Change::None | Change::Hold { .. } | Change::DropHold { .. } => 0,
+        };
+        let busy = wanted > 0 && self.under_way.waiting.len() + wanted > limits::COMMITS_MAX;
+        if busy { Err(Ignored::Busy) } else { Ok(verdict) }
+    }
+
+    pub(in crate::dhcp) fn put(
+        &mut self,
+        lease: Lease,
+        now: Timestamp,
+        told: Option<Told>,
+    ) -> Commit {
+        let before = match self.table_of(lease.address) {
+            Some(table) => table.put(lease.clone(), now),
+            None => self.elsewhere.insert(lease.address, lease.clone()),
+        };
+        let waiting = Waiting { lease: lease.clone(), before, doomed: false, told };
+        let id = self.under_way.add(waiting);
+        Commit { id, lease }
+    }
+
+    /// The table has what the store has, also where a change before this one was taken back.
+    fn confirm(&mut self, done: &Waiting, now: Timestamp) {
+        let Some(table) = self.table_of(done.lease.address) else { return };
+        let version = table.get(done.lease.address).map_or(0, |lease| lease.version);
+        if version < done.lease.version {
+            table.put(done.lease.clone(), now);
+        }
+    }
+
+    /// Takes a change back that could not be stored, and with it what was changed on top of it. The
+    /// client whose lease it was to be in the end asks again, and is to find the address.
+    fn take_back(&mut self, failed: Waiting, error: CommitError, now: Timestamp) {
+        let address = failed.lease.address;
+        if !failed.doomed {
+            self.restore(address, failed.before, error, now);
+            let on_top: Vec<CommitId> = self.under_way.of(address).collect();
+            for id in on_top {
+                self.under_way.waiting.entry(id).and_modify(|on_top| on_top.doomed = true);
+            }
+        }
+        let on_top = self.under_way.of(address).next_back();
+        let on_top = on_top.and_then(|id| self.under_way.waiting.get(&id));
+        let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
+        if last.state == LeaseState::Leased {
+            self.hold_again(address, last.client.clone(), now);
+        }
+    }
+
+    /// Takes an address back to what the store has.
+    fn restore(
+        &mut self,
+        address: Ipv4Addr,
+        before: Option<Lease>,
+        error: CommitError,
+        now: Timestamp,
+    ) {
+        let stored = match error {
+            CommitError::Conflict(stored) => stored,
+            CommitError::Failed => before,
+        };
+        match (self.table_of(address), stored) {
+            (Some(table), stored) => table.restore(address, stored, now),
+            (None, Some(stored)) => drop(self.elsewhere.insert(address, stored)),
+            (None, None) => drop(self.elsewhere.remove(&address)),
+        }
+    }
+
+    fn hold_again(&mut self, address: Ipv4Addr, client: ClientKey, now: Timestamp) {
+        let Some(id) = self.subnet_of(address) else { return };
+        let Some(subnet) = self.config.subnets.get(id.0) else { return };
+        if let Some(table) = self.tables.get_mut(id.0) {
+            table.hold_again(address, client, now + subnet.offer_hold, now);
+        }
+    }
+}
+
+/// What is told where a change could not be stored. What an operator asked for is answered to the
+/// operator.
+fn not_durable(event: Event, address: Ipv4Addr) -> Option<Event> {
+    let Event::Dhcp(event) = event else { return None };
+    let outcome = Outcome::NotDurable { address };
+    Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event }))
+}
