@@ -9,7 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pxed_proto::net::AddressRange;
 
-pub use control::ControlCommand;
+pub use control::{ControlArgs, ControlCommand};
 
 use crate::config::values::{domain, duration, host, lease_time, mask, range};
 use crate::decode::DecodeArgs;
@@ -37,7 +37,8 @@ pub enum Command {
     ///
     /// Exits with 2 if there is an error, and with 1 if there is a warning and --strict is given.
     Check(CheckArgs),
-    /// Tell what a machine would get by a configuration file, and which rule decided it.
+    /// Tell what a machine would get now from the running pxed, or by a configuration file, and which
+    /// rule decided it. Nothing is sent and nothing changes.
     Explain(ExplainArgs),
     /// Tell what is in a capture: DHCP, PXE, TFTP and HTTP as the conversation it was, machine by
     /// machine.

@@ -14,7 +14,7 @@ mod table;
 mod values;
 
 pub use client::{ControlError, Question, ask};
-pub use protocol::{Events, Leases, Release, Request};
+pub use protocol::{Events, Explain, Leases, Release, Request};
 pub use server::{Desk, serve};
 pub use socket::{Bound, bind};
 pub use values::{mac, subnet};

@@ -27,6 +27,7 @@ use tokio::sync::watch;
 use tracing::{Level, debug, enabled};
 
 use crate::clock::Clock;
+use crate::explain::explain;
 use crate::journal::Journal;
 use crate::net::DhcpSockets;
 use crate::store::{Answers, Store, StoreError, Writer};
@@ -200,6 +201,9 @@ impl Worker {
                     drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
                 }
                 Word::Release(address, reply) => self.release(address, reply),
+                Word::Explain(inquiry, reply) => {
+                    drop(reply.send(explain(&self.server, &inquiry, self.clock.now())));
+                }
                 Word::Reconfigure(config, done) => {
                     self.server.reconfigure(config, self.clock.now());
                     let _ = done.send(());

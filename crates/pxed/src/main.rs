@@ -28,10 +28,10 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{CheckArgs, Cli, Command, ControlCommand, LogFormat, ServeArgs};
+use cli::{CheckArgs, Cli, Command, LogFormat, ServeArgs};
 use clock::Clock;
 use config::{Config, reference};
-use control::ControlError;
+use control::{ControlError, Question};
 use explain::ExplainArgs;
 
 /// A mistake on the command line.
@@ -50,13 +50,13 @@ fn main() -> ExitCode {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, EXIT_FAILURE),
         },
-        Command::Control(command) => ask(command),
+        Command::Control(command) => ask(&command.question()),
     }
 }
 
 /// Asks the pxed that runs.
-fn ask(command: ControlCommand) -> ExitCode {
-    match control::ask(&command.question()) {
+fn ask(question: &Question) -> ExitCode {
+    match control::ask(question) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error @ ControlError::NotRunning(_)) => fail(&error, EXIT_NOT_RUNNING),
         Err(error) => fail(&error, EXIT_FAILURE),
@@ -102,23 +102,37 @@ fn read_file(path: &Path) -> Result<config::Read, ExitCode> {
     })
 }
 
-/// Says what a machine would get by a configuration file.
+/// Says what a machine would get from the running pxed, or by a configuration file.
 fn explain(args: &ExplainArgs) -> ExitCode {
-    let config = match from_file(&args.config) {
+    let Some(file) = &args.config else {
+        let code = ask(&args.question());
+        if code == ExitCode::from(EXIT_NOT_RUNNING) {
+            let _ = writeln!(io::stderr(), "  without one, --config FILE explains by a file");
+        }
+        return code;
+    };
+    let config = match from_file(file) {
         Ok(config) => config,
         Err(code) => return code,
     };
     let server = pxed_proto::dhcp::Server::new(config.dhcp);
-    match explain::explain(args, &server, &config.named_files, Clock::start().now()) {
-        Ok(lines) => {
-            let _ = writeln!(io::stdout(), "{}", lines.join("\n"));
-            ExitCode::SUCCESS
-        }
+    let unscripted = match explain::explain(&server, &args.inquiry(), Clock::start().now()) {
+        Ok(unscripted) => unscripted,
         Err(problem) => {
             let _ = writeln!(io::stderr(), "pxed: {problem}");
-            ExitCode::from(EXIT_USAGE)
+            return ExitCode::from(EXIT_USAGE);
         }
-    }
+    };
+    let named = |name: &str| config.named_files.iter().find(|(served, _)| served == name);
+    let explained = unscripted.with_script(&|name| {
+        let (_, path) = named(name).ok_or("no such file")?;
+        std::fs::read_to_string(path).map_err(|error| error.to_string())
+    });
+    let _ = match args.whom.json {
+        true => writeln!(io::stdout(), "{}", serde_json::to_string(&explained).unwrap_or_default()),
+        false => write!(io::stdout(), "{explained}"),
+    };
+    ExitCode::SUCCESS
 }
 
 /// Says what is wrong with a configuration file, or what it comes to.

@@ -49,6 +49,11 @@ impl Reload {
         path.map_or_else(|| "flags".to_owned(), |path| path.display().to_string())
     }
 
+    /// What is served.
+    pub fn files(&self) -> &Files {
+        &self.live.files
+    }
+
     /// Reads the file anew, and takes it if it is right. What was done is logged, and returned.
     ///
     /// # Errors

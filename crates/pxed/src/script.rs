@@ -133,7 +133,12 @@ pub fn check_template(template: &str) -> Result<(), String> {
     render(template, &facts).map(drop)
 }
 
-fn read(name: &str, files: &Files) -> Result<String, String> {
+/// A served file as a script's text.
+///
+/// # Errors
+///
+/// Why it is none.
+pub fn read(name: &str, files: &Files) -> Result<String, String> {
     let open = files.open(name.as_bytes()).map_err(|error| error.to_string())?;
     let len = usize::try_from(open.len).unwrap_or(usize::MAX);
     if len > limits::SCRIPT_MAX {

@@ -34,11 +34,11 @@ pub enum ControlCommand {
 pub struct ControlArgs {
     /// The state directory of the pxed to ask.
     #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
-    state_dir: PathBuf,
+    pub state_dir: PathBuf,
 
     /// Print JSON, an object a line; docs/control.md lists the fields.
     #[arg(long)]
-    json: bool,
+    pub json: bool,
 }
 
 /// The flags of `pxed leases`.

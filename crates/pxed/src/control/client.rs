@@ -14,6 +14,7 @@ use serde_json::value::RawValue;
 use super::answers::{Count, Lease, Released, Reloaded, Status, Stopping};
 use super::protocol::{Events, Received, Request, VERSION};
 use super::{socket, table};
+use crate::explain::Explained;
 
 /// How long an answer may take: pxed gives a question up after 5 s and says so.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -179,6 +180,7 @@ impl Answer<'_> {
             (_, true) => format!("{ok}\n"),
             (Request::Status, false) => table::status(&read::<Status>(ok)?),
             (Request::Release(_), false) => table::released(&read::<Released>(ok)?),
+            (Request::Explain(_), false) => read::<Explained>(ok)?.to_string(),
             (Request::Reload, false) => table::reloaded(&read::<Reloaded>(ok)?),
             (Request::Stop, false) => table::stopped(&read::<Stopping>(ok)?),
             (Request::Leases(_), false) => table::nothing(&read::<Count>(ok)?, "leases"),

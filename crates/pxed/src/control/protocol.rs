@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 /// A field more is no reason.
 pub const VERSION: u64 = 1;
 
-/// The longest request, in octets: the longest there is has 200.
+/// The longest request, in octets: the longest there is asks about a message of 1472 octets, which
+/// are twice as many digits.
 pub const REQUEST_MAX: usize = 4096;
 
 /// A question.
@@ -27,6 +28,8 @@ pub enum Request {
     Release(Release),
     /// What happened, and what happens?
     Events(Events),
+    /// What would become of this datagram?
+    Explain(Explain),
     /// Take the configuration file as it is now.
     Reload,
     /// Stop, and let running transfers end.
@@ -70,6 +73,17 @@ pub struct Events {
     pub mac: Option<String>,
 }
 
+/// Which datagram.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Explain {
+    /// A DHCP message, in hexadecimal.
+    pub datagram: String,
+    /// The interface that it comes in by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
+}
+
 /// No fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,11 +106,12 @@ impl Request {
             Some("leases") => fields(object).map(Self::Leases),
             Some("release") => fields(object).map(Self::Release),
             Some("events") => fields(object).map(Self::Events),
+            Some("explain") => fields(object).map(Self::Explain),
             Some("reload") => fields::<Nothing>(object).map(|_| Self::Reload),
             Some("stop") => fields::<Nothing>(object).map(|_| Self::Stop),
             _ => Err(format!(
                 "command {command}: there are \"status\", \"leases\", \"release\", \"events\", \
-                 \"reload\" and \"stop\""
+                 \"explain\", \"reload\" and \"stop\""
             )),
         }
     }
@@ -189,6 +204,10 @@ mod tests {
                 Request::Events(Events { follow: true, mac }),
                 r#"{"version":1,"command":"events","follow":true,"mac":"52:54:00:77:00:01"}"#,
             ),
+            (
+                Request::Explain(Explain { datagram: "0101".to_owned(), interface: None }),
+                r#"{"version":1,"command":"explain","datagram":"0101"}"#,
+            ),
             (Request::Stop, r#"{"version":1,"command":"stop"}"#),
         ] {
             assert_eq!(request.line(), format!("{text}\n"));
@@ -219,7 +238,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((requests, answers), (6, 10));
+        assert_eq!((requests, answers), (7, 11));
     }
 
     #[test]

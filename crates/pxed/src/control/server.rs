@@ -15,17 +15,20 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Notify, Semaphore};
+use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::answers::{Count, Lease, Rates, Released, Reloaded, Status, Stopping, subnets};
-use super::protocol::{Answer, Events, Leases, REQUEST_MAX, Release, Request};
+use super::protocol::{Answer, Events, Explain, Leases, REQUEST_MAX, Release, Request};
 use super::values;
 use crate::clock::{Clock, Rfc3339};
 use crate::dhcp::{Mailbox, ReleaseError, Wanted};
+use crate::explain::Inquiry;
 use crate::http::Http;
 use crate::journal::{Journal, RATE_SECONDS, Record};
 use crate::reload::Reload;
+use crate::script;
 use crate::tftp;
 
 /// Connections at once: a few people, and a few programs of theirs.
@@ -124,6 +127,7 @@ impl Connection {
                     Err(problem) => self.refuse(problem).await,
                 }
             }
+            Request::Explain(wanted) => self.explain(wanted).await,
             Request::Reload => match self.desk.reload.run(&self.desk.dhcp).await {
                 Ok(difference) => self.send(&Answer::Ok(Reloaded { difference })).await,
                 Err(why) => self.refuse(why).await,
@@ -234,6 +238,24 @@ impl Connection {
                 Err(RecvError::Closed) => return Ok(()),
             };
             self.stream.write_all(line.as_bytes()).await?;
+        }
+    }
+
+    async fn explain(&mut self, wanted: Explain) -> io::Result<()> {
+        let datagram = match values::octets(&wanted.datagram) {
+            Ok(datagram) => datagram,
+            Err(problem) => return self.refuse(problem).await,
+        };
+        let inquiry = Inquiry { interface: wanted.interface, datagram };
+        match self.desk.dhcp.explain(inquiry).await {
+            Some(Ok(unscripted)) => {
+                let files = self.desk.reload.files();
+                let file = |name: &str| block_in_place(|| script::read(name, files));
+                let explained = unscripted.with_script(&file);
+                self.send(&Answer::Ok(explained)).await
+            }
+            Some(Err(problem)) => self.refuse(problem).await,
+            None => self.no_answer().await,
         }
     }
 

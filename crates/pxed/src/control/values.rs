@@ -16,6 +16,17 @@ pub fn subnet(text: &str) -> Result<Ipv4Net, String> {
     parts.ok_or_else(|| format!("{text} is no network; write 192.168.77.0/24"))
 }
 
+/// Octets in hexadecimal, with or without blanks between them.
+pub fn octets(text: &str) -> Result<Vec<u8>, String> {
+    let digits: Vec<char> = text.chars().filter(|c| *c != ' ').collect();
+    let octet = |pair: &[char]| match *pair {
+        [high, low] => u8::try_from(high.to_digit(16)? << 4 | low.to_digit(16)?).ok(),
+        _ => None,
+    };
+    let octets: Option<Vec<u8>> = digits.chunks(2).map(octet).collect();
+    octets.ok_or_else(|| "the datagram is not hexadecimal; write 010106…".to_owned())
+}
+
 /// How an address stands.
 pub fn state(text: &str) -> Result<AddressState, String> {
     let found = AddressState::ALL.into_iter().find(|state| state.as_str() == text);
@@ -39,6 +50,10 @@ mod tests {
         }
         assert_eq!(state("declined"), Ok(AddressState::Declined));
         assert!(state("lost").unwrap_err().contains("leased, offered, declined, released, exp"));
+        assert_eq!(octets("01 02fF"), Ok(vec![1, 2, 255]));
+        for text in ["0", "012", "0x01", "gg", "0\u{e4}"] {
+            assert!(octets(text).unwrap_err().contains("write 010106"), "{text}");
+        }
         assert!(mac("52:54").unwrap_err().starts_with("52:54 is no MAC address"));
     }
 }

@@ -14,6 +14,7 @@ use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::explain::{Inquiry, Unscripted};
 use crate::net::DhcpSockets;
 use crate::store::Answers;
 
@@ -34,6 +35,7 @@ pub(super) enum Word {
     Status(Reply<Status>),
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
+    Explain(Inquiry, Reply<Result<Unscripted, String>>),
     Reconfigure(Arc<Config>, Reply<()>),
     /// A link's sockets from now on; none while its interface is gone.
     Sockets(LinkId, Option<Box<DhcpSockets>>, Reply<()>),
@@ -117,6 +119,11 @@ impl Mailbox {
     /// Frees a lease; the answer is its last row, and comes when that is durable.
     pub async fn release(&self, address: Ipv4Addr) -> Option<Result<Lease, ReleaseError>> {
         self.ask(|reply| Word::Release(address, reply)).await
+    }
+
+    /// What would become of a datagram now; the error is an interface that is not served.
+    pub async fn explain(&self, inquiry: Inquiry) -> Option<Result<Unscripted, String>> {
+        self.ask(|reply| Word::Explain(inquiry, reply)).await
     }
 
     /// Takes another configuration, on the same links; `None` if the thread does not answer.

@@ -22,7 +22,7 @@ const NOT_RUNNING: i32 = 3;
 const DOCUMENT: &str = include_str!("../../../../docs/control.md");
 
 /// Every line is an object with these names in it, and each name is documented.
-fn objects(asked: &Asked) -> Vec<Value> {
+pub fn objects(asked: &Asked) -> Vec<Value> {
     assert_eq!(asked.code, Some(0), "{asked:?}");
     let objects: Vec<Value> =
         asked.out.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -45,23 +45,23 @@ fn all_documented(value: &Value) {
 }
 
 /// The socket itself.
-struct Line {
+pub struct Line {
     stream: BufReader<UnixStream>,
 }
 
 impl Line {
-    fn open(lan: &Lan) -> Self {
+    pub fn open(lan: &Lan) -> Self {
         let stream = UnixStream::connect(lan.path().join("state/control.sock")).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         Self { stream: BufReader::new(stream) }
     }
 
-    fn say(&mut self, line: impl AsRef<[u8]>) {
+    pub fn say(&mut self, line: impl AsRef<[u8]>) {
         self.stream.get_mut().write_all(line.as_ref()).unwrap();
     }
 
     /// The next line; none if pxed has closed.
-    fn hear(&mut self) -> Option<Value> {
+    pub fn hear(&mut self) -> Option<Value> {
         let mut line = String::new();
         (self.stream.read_line(&mut line).unwrap() > 0)
             .then(|| serde_json::from_str(&line).unwrap())
@@ -291,7 +291,9 @@ fn stop_waits_for_the_end() {
 fn where_no_pxed_runs_that_is_said() {
     story("where_no_pxed_runs_that_is_said", |lan| {
         let nobody = |when: &str| {
-            for words in ["status", "leases", "leases release 10.0.0.1", "events --follow", "stop"]
+            let explain = "explain --mac 52:54:00:77:00:01";
+            for words in
+                ["status", "leases", "leases release 10.0.0.1", "events --follow", explain, "stop"]
             {
                 let asked = ask(lan, words);
                 assert_eq!(asked.code, Some(NOT_RUNNING), "{when}, {words}: {asked:?}");

@@ -29,7 +29,7 @@ fn machines_get_addresses_renew_them_and_give_them_back() {
         assert_eq!(lease.option(code::ROUTER).unwrap(), [192, 168, 77, 254]);
         assert_eq!(lease.option(code::DOMAIN_NAME_SERVER).unwrap(), [9, 9, 9, 9, 1, 1, 1, 1]);
         assert_eq!(lease.option(code::DOMAIN_NAME).unwrap(), b"lab.example");
-        assert!(lease.len() >= 300, "{} octets", lease.len());
+        assert!(lease.octets().len() >= 300, "{} octets", lease.octets().len());
         pxed.says(&["DISCOVER 52:54:00:77:00:01 on srv"]);
         pxed.says(&["OFFER 192.168.77.100 to 52:54:00:77:00:01"]);
         pxed.says(&["REQUEST 52:54:00:77:00:01 on srv"]);

@@ -156,15 +156,19 @@ impl Machine {
     }
 
     fn ask(&self, kind: MessageType, options: &[(u8, &[u8])]) -> Reply {
-        let message = self.message(kind, Ipv4Addr::UNSPECIFIED, options);
+        self.say(&self.message(kind, Ipv4Addr::UNSPECIFIED, options))
+    }
+
+    /// The answer to its last [message](Self::message).
+    pub fn say(&self, message: &[u8]) -> Reply {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
-            self.shout(&message);
+            self.shout(message);
             if let Some(reply) = self.hear(Instant::now() + RETRY) {
                 return reply;
             }
         }
-        panic!("{} hears no answer to its {kind}", self.mac);
+        panic!("{} hears no answer", self.mac);
     }
 
     fn send(&self, to: Mac, source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) {
@@ -240,9 +244,9 @@ impl Reply {
         self.message().option(code).map(|value| value.into_owned())
     }
 
-    /// Octets of the message.
-    pub fn len(&self) -> usize {
-        self.message.len()
+    /// The message as it was on the wire.
+    pub fn octets(&self) -> &[u8] {
+        &self.message
     }
 }
 

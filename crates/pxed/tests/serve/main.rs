@@ -13,6 +13,7 @@
 mod boots;
 mod config;
 mod control;
+mod explain;
 mod fetch;
 mod interfaces;
 mod lan;

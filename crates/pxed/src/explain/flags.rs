@@ -1,0 +1,240 @@
+//! The flags of `pxed explain`, and the DISCOVER that such a machine sends.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+use pxed_proto::machine::Uuid;
+use pxed_proto::net::Mac;
+use pxed_proto::wire::dhcp::{BOOTREQUEST, FLAG_BROADCAST, Header, Writer};
+use pxed_proto::wire::options::{self, Value, code};
+
+use super::Inquiry;
+use crate::cli::ControlArgs;
+use crate::control::{Explain, Question, Request};
+
+/// The flags of `pxed explain`.
+#[derive(Args, Clone, Debug)]
+pub struct ExplainArgs {
+    /// The machine's MAC.
+    #[arg(long, value_name = "MAC", value_parser = mac)]
+    pub mac: Mac,
+
+    /// What runs on it.
+    #[arg(long, value_enum, default_value_t = Kind::Uefi)]
+    pub firmware: Kind,
+
+    /// Its architecture, a number of option 93 [default: the firmware's usual one].
+    #[arg(long, value_name = "N")]
+    pub arch: Option<u16>,
+
+    /// Its UUID (option 97), as the firmware's setup shows it.
+    #[arg(long, value_name = "UUID", value_parser = uuid)]
+    pub uuid: Option<Uuid>,
+
+    /// The interface that it is attached to [default: the first one].
+    #[arg(short, long, value_name = "IFACE", conflicts_with = "relay")]
+    pub interface: Option<String>,
+
+    /// The relay agent that it is behind (giaddr).
+    #[arg(long, value_name = "IP")]
+    pub relay: Option<Ipv4Addr>,
+
+    /// What the relay agent says of its circuit (option 82.1).
+    #[arg(long, value_name = "TEXT", requires = "relay")]
+    pub circuit_id: Option<String>,
+
+    /// What the relay agent calls it (option 82.2).
+    #[arg(long, value_name = "TEXT", requires = "relay")]
+    pub remote_id: Option<String>,
+
+    /// A further option of its DISCOVER, by name or number: host-name=bench-1, 224=hex:0102.
+    #[arg(long = "option", value_name = "N=VALUE", value_parser = option)]
+    pub options: Vec<(u8, Vec<u8>)>,
+
+    /// Ask this configuration file instead of a running pxed: for a machine without a lease.
+    #[arg(long, value_name = "FILE", conflicts_with = "state_dir")]
+    pub config: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub whom: ControlArgs,
+}
+
+/// Kinds of firmware that can be explained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Kind {
+    /// A BIOS PXE ROM.
+    Bios,
+    /// UEFI PXE.
+    Uefi,
+    /// UEFI HTTP Boot.
+    UefiHttp,
+    /// iPXE.
+    Ipxe,
+    /// A Raspberry Pi's boot ROM.
+    Rpi,
+    /// An operating system: a plain DHCP client.
+    Os,
+}
+
+fn mac(text: &str) -> Result<Mac, String> {
+    text.parse().map_err(|_| "write a MAC: 52:54:00:12:34:56".to_owned())
+}
+
+fn uuid(text: &str) -> Result<Uuid, String> {
+    crate::config::values::uuid(text)
+}
+
+fn option(text: &str) -> Result<(u8, Vec<u8>), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    let number = options::number(name).ok_or_else(|| match options::nearest(name) {
+        Some(nearest) => format!("there is no DHCP option {name}; did you mean {nearest}?"),
+        None => format!("there is no DHCP option {name}"),
+    })?;
+    let plain = value.parse().map_or_else(|_| Value::Text(value.to_owned()), Value::Integer);
+    let value = options::encode_to_compare(number, &plain).map_err(|error| error.to_string())?;
+    Ok((number, value))
+}
+
+impl ExplainArgs {
+    /// What is asked of the running pxed.
+    pub fn question(&self) -> Question {
+        let Inquiry { interface, datagram } = self.inquiry();
+        let datagram = datagram.iter().map(|octet| format!("{octet:02x}")).collect();
+        let ControlArgs { state_dir, json } = self.whom.clone();
+        let request = Request::Explain(Explain { datagram, interface });
+        Question { request, state_dir, json }
+    }
+
+    /// What is asked, of whomever.
+    pub fn inquiry(&self) -> Inquiry {
+        Inquiry { interface: self.interface.clone(), datagram: self.discover() }
+    }
+
+    fn architecture(&self) -> u16 {
+        self.arch.unwrap_or(match self.firmware {
+            Kind::Uefi => 7,
+            Kind::UefiHttp => 16,
+            Kind::Bios | Kind::Ipxe | Kind::Rpi | Kind::Os => 0,
+        })
+    }
+
+    /// The DISCOVER that such a machine sends.
+    fn discover(&self) -> Vec<u8> {
+        let mut chaddr = [0; 16];
+        chaddr.iter_mut().zip(self.mac.0).for_each(|(to, from)| *to = from);
+        let none = Ipv4Addr::UNSPECIFIED;
+        let header = Header {
+            op: BOOTREQUEST,
+            htype: 1,
+            hlen: 6,
+            xid: 0,
+            secs: 0xffff,
+            flags: FLAG_BROADCAST,
+            ciaddr: none,
+            yiaddr: none,
+            siaddr: none,
+            giaddr: self.relay.unwrap_or(none),
+            chaddr,
+            sname: &[],
+            file: &[],
+        };
+        let mut writer = Writer::new(&header, 1472);
+        for (code, value) in self.says() {
+            // What has no room would have none on the wire either.
+            let _ = writer.option(code, &value);
+        }
+        writer.finish()
+    }
+
+    fn says(&self) -> Vec<(u8, Vec<u8>)> {
+        let arch = self.architecture();
+        let undi = if self.firmware == Kind::Rpi { "002001" } else { "003016" };
+        let class = |name: &str| format!("{name}:Arch:{arch:05}:UNDI:{undi}").into_bytes();
+        let mut says = vec![
+            (code::MESSAGE_TYPE, vec![1]),
+            (code::PARAMETER_REQUEST_LIST, self.wishes().to_vec()),
+            (code::MAX_MESSAGE_SIZE, 1472u16.to_be_bytes().to_vec()),
+        ];
+        if self.firmware != Kind::Os {
+            let name = if self.firmware == Kind::UefiHttp { "HTTPClient" } else { "PXEClient" };
+            says.push((code::VENDOR_CLASS, class(name)));
+            says.push((code::CLIENT_ARCHITECTURE, arch.to_be_bytes().to_vec()));
+        }
+        if self.firmware == Kind::Ipxe {
+            says.push((code::USER_CLASS, b"iPXE".to_vec()));
+        }
+        if let Some(uuid) = self.uuid {
+            says.push((code::CLIENT_MACHINE_ID, [&[0], &uuid.0[..]].concat()));
+        }
+        // What was said by flag replaces what such a firmware says.
+        says.retain(|(code, _)| self.options.iter().all(|(other, _)| other != code));
+        says.extend(self.options.iter().cloned());
+        says.extend(self.relay_information());
+        says
+    }
+
+    fn wishes(&self) -> &'static [u8] {
+        if self.firmware == Kind::Rpi { &RPI_WISHES } else { &WISHES }
+    }
+
+    fn relay_information(&self) -> Option<(u8, Vec<u8>)> {
+        let mut information = Vec::new();
+        for (sub, text) in [(1u8, &self.circuit_id), (2, &self.remote_id)] {
+            if let Some(text) = text {
+                let octets = text.as_bytes();
+                information.extend([sub, u8::try_from(octets.len()).unwrap_or(u8::MAX)]);
+                information.extend(octets.iter().take(255));
+            }
+        }
+        (!information.is_empty()).then_some((code::RELAY_AGENT, information))
+    }
+}
+
+/// What firmware asks for.
+const WISHES: [u8; 14] = [1, 3, 6, 12, 15, 28, 42, 43, 51, 54, 60, 66, 67, 97];
+
+/// What a Raspberry Pi's boot ROM asks for: it wants no more than its boot file.
+const RPI_WISHES: [u8; 14] = [1, 3, 43, 60, 66, 67, 128, 129, 130, 131, 132, 133, 134, 135];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pxed_proto::machine::{Architecture, Firmware, identify};
+    use pxed_proto::wire::dhcp::Message;
+
+    fn args(flags: &str) -> ExplainArgs {
+        #[derive(clap::Parser)]
+        struct Cli {
+            #[command(flatten)]
+            args: ExplainArgs,
+        }
+        let words = ["explain", "--mac", "52:54:00:12:34:56", "--config", "f"].into_iter();
+        <Cli as clap::Parser>::parse_from(words.chain(flags.split_whitespace())).args
+    }
+
+    #[test]
+    fn the_discover_is_what_such_a_firmware_sends() {
+        for (flags, expected) in [
+            ("--firmware bios", Firmware::Pxe(Some(Architecture::BIOS))),
+            ("", Firmware::Pxe(Some(Architecture::UEFI_X64))),
+            ("--arch 11", Firmware::Pxe(Some(Architecture::UEFI_ARM64))),
+            ("--firmware uefi-http", Firmware::HttpBoot(Some(Architecture::HTTP_X64))),
+            ("--firmware ipxe", Firmware::Ipxe(Some(Architecture::BIOS))),
+            ("--firmware rpi", Firmware::Pxe(Some(Architecture::BIOS))),
+            ("--firmware os", Firmware::NotBooting),
+            ("--option 60=PXEClient --option 93=hex:0009", Firmware::Pxe(Some(Architecture(9)))),
+        ] {
+            let datagram = args(flags).discover();
+            let message = Message::parse(&datagram).unwrap();
+            assert_eq!(identify(&message).unwrap().1, expected, "{flags}");
+        }
+        let rpi = args("--firmware rpi").discover();
+        let class = Message::parse(&rpi).unwrap().option(code::VENDOR_CLASS).unwrap().into_owned();
+        assert_eq!(class, b"PXEClient:Arch:00000:UNDI:002001");
+        let relayed = args("--relay 10.0.0.1 --circuit-id p7 --remote-id r").discover();
+        let message = Message::parse(&relayed).unwrap();
+        assert_eq!(message.giaddr, Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(message.option(82).as_deref(), Some(&[1, 2, b'p', b'7', 2, 1, b'r'][..]));
+    }
+}
