@@ -1,0 +1,267 @@
+//! A server with a store, its clients and time, and what must hold whatever they do.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{
+    Arrival, ClientKey, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId,
+    Output, Server, Transmit,
+};
+use pxed_proto::event::Event;
+use pxed_proto::limits::DHCP_REPLY_MIN;
+use pxed_proto::machine::HardwareAddress;
+use pxed_proto::wire::dhcp::{BOOTREPLY, Message, MessageType};
+use pxed_proto::wire::options::code;
+
+use crate::is_legible;
+use crate::shape::{Shape, mac};
+
+/// Whoever has an address by the word of another server.
+const STRANGER: u8 = 200;
+
+/// The server and its surroundings.
+pub struct World {
+    server: Server,
+    now: Timestamp,
+    /// What is durable.
+    rows: BTreeMap<Ipv4Addr, Lease>,
+    /// What waits for the store, in order.
+    queue: VecDeque<Commit>,
+    /// Those of them that a datagram's event hangs on.
+    told: BTreeSet<CommitId>,
+    /// Who may use which address until when, as far as clients have heard.
+    users: BTreeMap<Ipv4Addr, Lease>,
+    /// The store wrote what it said it had not: the server learns of it with the next change.
+    misled: bool,
+}
+
+/// What the store makes of the next change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Store {
+    /// It is durable.
+    Writes,
+    /// It could not be written, and is not there.
+    Fails,
+    /// Its sync reported an error, and it is there all the same.
+    FailsAndWrites,
+    /// Somebody else has taken the row away.
+    FindsNothing,
+    /// Somebody else has leased the address to a stranger.
+    FindsAnother,
+}
+
+impl World {
+    /// Nobody has an address yet.
+    pub fn new(shape: Shape) -> Self {
+        Self {
+            server: Server::new(Arc::new(shape.config())),
+            now: Timestamp::from_millis(1_750_000_000_000),
+            rows: BTreeMap::new(),
+            queue: VecDeque::new(),
+            told: BTreeSet::new(),
+            users: BTreeMap::new(),
+            misled: false,
+        }
+    }
+
+    /// A datagram comes in. Returns what is sent for it at once.
+    pub fn hears(&mut self, link: usize, arrival: &Arrival, datagram: &[u8]) -> Option<Transmit> {
+        self.speaks(datagram);
+        let link = LinkId(link);
+        let plan = self.server.plan(self.now, link, arrival, datagram);
+        let explained = self.server.explain(self.now, link, arrival, datagram);
+        assert_eq!(explained.plan, plan, "a plan changes nothing");
+        for text in [plan.event.heard().to_string(), plan.event.done().to_string()] {
+            assert!(is_legible(&text), "{text:?}");
+        }
+        let output = self.server.apply(plan, self.now);
+        let sent = output.transmit.clone();
+        if output.commits.is_empty() {
+            self.is_one_event(&output, datagram);
+        } else {
+            assert_eq!((&output.event, &output.transmit), (&None, &None), "before it is durable");
+        }
+        self.submit(output.commits);
+        sent
+    }
+
+    /// Time passes; what is over is over once.
+    pub fn waits(&mut self, time: Duration) {
+        self.now = self.now + time;
+    }
+
+    /// The server looks at the clock.
+    pub fn wakes(&mut self) {
+        self.server.handle_timeout(self.now);
+        assert_eq!(self.server.handle_timeout(self.now), []);
+        assert!(self.server.poll_timeout().is_none_or(|next| next > self.now));
+        let known: Vec<_> = self.server.known_addresses(None, self.now).collect();
+        assert!(known.is_sorted_by(|a, b| (a.subnet, a.address) < (b.subnet, b.address)));
+        for subnet in self.server.pool_use(self.now) {
+            for pool in subnet.pools {
+                assert!(pool.leased + pool.offered + pool.declined <= pool.range.count());
+            }
+        }
+    }
+
+    /// The store answers for the change that waits longest. Returns what is sent by that.
+    pub fn stores(&mut self, how: Store) -> Option<Transmit> {
+        let commit = self.queue.pop_front()?;
+        let result = self.commit(&commit.lease, how);
+        let durable = result.is_ok();
+        let output = self.server.committed(commit.id, result, self.now);
+        assert_eq!(output.commits, [], "a commit makes no commit");
+        assert!(durable || output.transmit.is_none(), "a reply that stands on nothing");
+        let told = self.told.remove(&commit.id);
+        assert_eq!(output.event.is_some(), told, "one datagram, one event");
+        if output.transmit.is_some() && !self.is_given_up(&commit.lease) {
+            self.uses(&commit.lease);
+        }
+        output.transmit
+    }
+
+    /// The store writes all that waits for it.
+    pub fn stores_all(&mut self) {
+        while !self.queue.is_empty() {
+            self.stores(Store::Writes);
+        }
+    }
+
+    /// An operator frees an address; whoever has it is not told.
+    pub fn frees(&mut self, address: Ipv4Addr) {
+        self.stores_all();
+        let Ok(output) = self.server.release(address, self.now) else { return };
+        assert_eq!((output.event, output.transmit), (None, None));
+        for commit in output.commits {
+            let result = self.commit(&commit.lease, Store::Writes);
+            let durable = result.is_ok();
+            let output = self.server.committed(commit.id, result, self.now);
+            assert_eq!((output.event.is_some(), output.transmit), (durable, None));
+        }
+        self.users.remove(&address);
+    }
+
+    /// Another configuration.
+    pub fn reloads(&mut self, shape: Shape) {
+        self.server.reconfigure(Arc::new(shape.config()), self.now);
+    }
+
+    /// The server is killed, and started again.
+    pub fn restarts(&mut self) {
+        self.queue.clear();
+        self.told.clear();
+        self.server = Server::new(Arc::clone(self.server.config()));
+        for row in self.rows.values() {
+            self.server.load(row.clone(), self.now);
+        }
+    }
+
+    /// What must hold when everything has been said.
+    pub fn ends(&mut self) {
+        self.stores_all();
+        assert_eq!((self.server.commits_waiting(), self.told.len()), (0, 0));
+        self.wakes();
+        for lease in self.server.active_leases(self.now).filter(|_| !self.misled) {
+            let what = |lease: &Lease| (lease.version, lease.state, lease.expires);
+            assert_eq!(self.rows.get(&lease.address).map(what), Some(what(lease)));
+        }
+    }
+
+    fn submit(&mut self, commits: Vec<Commit>) {
+        for (i, commit) in commits.into_iter().enumerate() {
+            assert!(self.queue.back().is_none_or(|before| before.id < commit.id));
+            if i == 0 {
+                self.told.insert(commit.id);
+            }
+            self.queue.push_back(commit);
+        }
+    }
+
+    /// The contract of a store: a row replaces the version before it, or none.
+    fn commit(&mut self, lease: &Lease, how: Store) -> Result<(), CommitError> {
+        let address = lease.address;
+        let is_used = self.users.get(&address).is_some_and(|user| user.expires > self.now);
+        match how {
+            Store::Fails => return Err(CommitError::Failed),
+            Store::FindsNothing if !is_used => drop(self.rows.remove(&address)),
+            Store::FindsAnother if !is_used => {
+                let hardware = HardwareAddress::from(mac(STRANGER));
+                let client = ClientKey::Hardware(hardware);
+                let row = Lease { client, hardware, version: lease.version + 7, ..lease.clone() };
+                self.rows.insert(address, row);
+            }
+            _ => {}
+        }
+        let stored = self.rows.get(&address);
+        if stored.map_or(0, |row| row.version) + 1 != lease.version {
+            return Err(CommitError::Conflict(stored.cloned()));
+        }
+        self.rows.insert(address, lease.clone());
+        self.misled |= how == Store::FailsAndWrites;
+        if how == Store::FailsAndWrites { Err(CommitError::Failed) } else { Ok(()) }
+    }
+
+    fn is_one_event(&self, output: &Output, datagram: &[u8]) {
+        assert!(matches!(output.event, Some(Event::Dhcp(_))), "one datagram, one event");
+        if let Some(transmit) = &output.transmit {
+            self.is_reply(transmit, datagram);
+        }
+    }
+
+    /// What holds for every reply.
+    fn is_reply(&self, transmit: &Transmit, datagram: &[u8]) {
+        let request = Message::parse(datagram).expect("who is answered said something");
+        let reply = Message::parse(&transmit.message).expect("a DHCP message");
+        assert_eq!((reply.op, reply.xid, reply.giaddr), (BOOTREPLY, request.xid, request.giaddr));
+        let link = &self.server.config().links[transmit.link.0];
+        assert!((DHCP_REPLY_MIN..=link.mtu - 28).contains(&transmit.message.len()));
+        assert_eq!(reply.ipv4(code::SERVER_IDENTIFIER), Some(transmit.source));
+        match transmit.destination {
+            Destination::Unicast { address, .. } => assert_eq!(address, reply.yiaddr),
+            Destination::Routed(to) => {
+                assert!(!to.ip().is_unspecified() && !to.ip().is_broadcast())
+            }
+            Destination::Broadcast => assert!(request.giaddr.is_unspecified()),
+        }
+    }
+
+    /// A client that gives its address back has no more use for it, whatever the server says, and
+    /// whoever asks for one has no other.
+    fn speaks(&mut self, datagram: &[u8]) {
+        let Ok(message) = Message::parse(datagram) else { return };
+        let Some(who) = HardwareAddress::new(message.htype, message.hlen, message.chaddr) else {
+            return;
+        };
+        let named = message.ipv4(code::REQUESTED_ADDRESS);
+        let ciaddr = message.ciaddr;
+        let left = |address| match message.message_type() {
+            Some(MessageType::Request) => ciaddr != address && named != Some(address),
+            Some(MessageType::Decline) => named == Some(address),
+            Some(MessageType::Release) => ciaddr == address,
+            _ => false,
+        };
+        self.users.retain(|address, lease| lease.hardware != who || !left(*address));
+    }
+
+    /// Did the client give the address back before it heard the ACK?
+    fn is_given_up(&self, lease: &Lease) -> bool {
+        let later = self.queue.iter().map(|commit| &commit.lease);
+        let mut later = later.filter(|later| later.address == lease.address);
+        later.any(|later| later.state != LeaseState::Leased)
+    }
+
+    /// An ACK has left for a lease: it is durable, and nobody else uses the address.
+    fn uses(&mut self, lease: &Lease) {
+        let row = self.rows.get(&lease.address);
+        assert!(row.is_some_and(|row| row.version >= lease.version), "not durable: {lease:?}");
+        let other = self.users.insert(lease.address, lease.clone());
+        let other = other.filter(|other| other.hardware != lease.hardware);
+        assert!(
+            other.as_ref().is_none_or(|other| other.expires <= self.now),
+            "{lease:?} {other:?}"
+        );
+    }
+}
