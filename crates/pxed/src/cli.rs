@@ -85,6 +85,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
+    /// Take the configuration file whenever it has changed, as `pxed reload` would.
+    #[arg(long, requires = "config")]
+    pub watch_config: bool,
+
     /// Lease the addresses from A to B; may be given several times. Each must be in the subnet
     /// of a served interface.
     #[arg(long = "range", value_name = "A-B", value_parser = range, requires = "interfaces",

@@ -23,7 +23,7 @@ use crate::cli::{LogFormat, ServeArgs};
 use crate::net::Interface;
 use crate::privileges;
 
-pub use file::{Read, read, reference};
+pub use file::{Read, parse, read, reference};
 pub use loaders::Loaders;
 
 /// Everything that `pxed serve` needs to know.
@@ -39,6 +39,8 @@ pub struct Config {
     pub named_files: Vec<(String, PathBuf)>,
     /// What the program itself needs.
     pub service: Service,
+    /// The file that it is from, as it was read; nothing, if there was none.
+    pub source: String,
 }
 
 /// What the program itself needs.
@@ -58,6 +60,8 @@ pub struct Service {
     pub log_format: LogFormat,
     /// Log datagrams too.
     pub verbose: bool,
+    /// Take the file whenever it has changed.
+    pub watch_config: bool,
 }
 
 impl Default for Service {
@@ -70,6 +74,7 @@ impl Default for Service {
             status_interval: Duration::from_secs(300),
             log_format: LogFormat::Text,
             verbose: false,
+            watch_config: false,
         }
     }
 }
@@ -85,6 +90,7 @@ impl Service {
             status_interval: args.status_interval.unwrap_or(self.status_interval),
             log_format: args.log_format.unwrap_or(self.log_format),
             verbose: args.verbose || self.verbose,
+            watch_config: args.watch_config || self.watch_config,
         }
     }
 }
@@ -134,7 +140,8 @@ impl Config {
         };
         let named_files = loaders.named_files().collect();
         let dhcp = Arc::new(dhcp);
-        let nothing = Self { interfaces: Vec::new(), dhcp, loaders, named_files, service };
+        let (interfaces, source) = (Vec::new(), String::new());
+        let nothing = Self { interfaces, dhcp, loaders, named_files, service, source };
         nothing.overridden(args)
     }
 

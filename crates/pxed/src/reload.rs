@@ -1,5 +1,9 @@
 //! Taking another configuration while pxed runs: all of it at once, or none of it.
 
+mod watch;
+
+use std::convert::Infallible;
+use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -33,14 +37,16 @@ pub struct Reload {
     args: ServeArgs,
     config: Mutex<Config>,
     live: Arc<Live>,
-    /// Held during a reload: two at once would mix.
-    turn: tokio::sync::Mutex<()>,
+    /// What was tried last: the file's text, or why there was none. Held during a reload: two at once
+    /// would mix.
+    tried: tokio::sync::Mutex<Result<String, String>>,
 }
 
 impl Reload {
     /// Of what pxed started with.
     pub fn new(args: ServeArgs, config: Config, live: Arc<Live>) -> Self {
-        Self { args, config: Mutex::new(config), live, turn: tokio::sync::Mutex::default() }
+        let tried = tokio::sync::Mutex::new(Ok(config.source.clone()));
+        Self { args, config: Mutex::new(config), live, tried }
     }
 
     /// Where the configuration came from: a file's name, or `flags`.
@@ -60,8 +66,46 @@ impl Reload {
     ///
     /// Why everything stays as it was.
     pub async fn run(&self, dhcp: &Mailbox) -> Result<String, String> {
-        let _turn = self.turn.lock().await;
-        let result = self.take(dhcp).await;
+        let mut tried = self.tried.lock().await;
+        *tried = self.text();
+        self.try_text(&tried, dhcp).await
+    }
+
+    /// Takes the file whenever it has changed, if that was asked for at the start.
+    pub async fn watch(&self, dhcp: &Mailbox) -> Infallible {
+        match self.args.config.as_deref().filter(|_| self.is_watched()) {
+            Some(path) => watch::follow(path, async || self.run_if_changed(dhcp).await).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    fn is_watched(&self) -> bool {
+        let config = self.config.lock().unwrap_or_else(PoisonError::into_inner);
+        config.service.watch_config
+    }
+
+    /// The same as [`Self::run`], if the file is another than the one that was tried last.
+    async fn run_if_changed(&self, dhcp: &Mailbox) {
+        let mut tried = self.tried.lock().await;
+        let text = self.text();
+        if text != *tried {
+            *tried = text;
+            // What went wrong is in the log.
+            let _ = self.try_text(&tried, dhcp).await;
+        }
+    }
+
+    fn text(&self) -> Result<String, String> {
+        let path = self.args.config.as_ref().ok_or("pxed was started without --config")?;
+        fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))
+    }
+
+    async fn try_text(
+        &self,
+        text: &Result<String, String>,
+        dhcp: &Mailbox,
+    ) -> Result<String, String> {
+        let result = self.take(text, dhcp).await;
         match &result {
             Ok(done) => info!("configuration reloaded: {done}"),
             Err(why) => warn!("configuration not reloaded, the old one stays: {why}"),
@@ -69,11 +113,8 @@ impl Reload {
         result
     }
 
-    async fn take(&self, dhcp: &Mailbox) -> Result<String, String> {
-        let Some(path) = &self.args.config else {
-            return Err("pxed was started without --config".to_owned());
-        };
-        let new = read(path, &self.args)?;
+    async fn take(&self, text: &Result<String, String>, dhcp: &Mailbox) -> Result<String, String> {
+        let new = parse(text.clone()?, &self.args)?;
         let (difference, files) = self.compare(&new)?;
         if dhcp.reconfigure(new.dhcp.clone()).await.is_none() {
             return Err("the DHCP thread does not answer".to_owned());
@@ -110,8 +151,8 @@ impl Reload {
     }
 }
 
-fn read(path: &Path, args: &ServeArgs) -> Result<Config, String> {
-    let read = config::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+fn parse(text: String, args: &ServeArgs) -> Result<Config, String> {
+    let read = config::parse(args.config.as_deref().unwrap_or(Path::new("")), text);
     let report = read.report(false);
     let config = read.config.ok_or(report)?;
     config.overridden(args).map_err(|error| error.to_string())

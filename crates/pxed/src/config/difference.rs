@@ -84,6 +84,7 @@ impl Config {
             ("status-interval", old.status_interval != service.status_interval),
             ("log-format", old.log_format != service.log_format),
             ("verbose", old.verbose != service.verbose),
+            ("watch-config", old.watch_config != service.watch_config),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);
         changed.map(|(name, _)| name.to_owned()).collect()

@@ -66,8 +66,12 @@ impl Read {
 ///
 /// The file can not be read at all.
 pub fn read(path: &Path) -> std::io::Result<Read> {
-    let source = std::fs::read_to_string(path)?;
-    Ok(read_text(path, source, &Interface::find))
+    Ok(parse(path, std::fs::read_to_string(path)?))
+}
+
+/// Reads a file whose text is known already.
+pub fn parse(path: &Path, source: String) -> Read {
+    read_text(path, source, &Interface::find)
 }
 
 /// The same of a text, with interfaces as `find` knows them.
@@ -87,6 +91,7 @@ fn read_text(
     let problems = problems.into_inner();
     let has_error = problems.iter().any(|problem| problem.is_error);
     let config = config.filter(|_| !has_error);
+    let config = config.map(|config| Config { source: source.clone(), ..config });
     Read { config, problems, source, path: path.to_owned() }
 }
 
@@ -137,7 +142,8 @@ fn build(
         catalog: Arc::new(catalog),
     };
     let named_files = loaders.named_files().chain(profile_files).collect();
-    Some(Config { interfaces, dhcp: Arc::new(dhcp), loaders, named_files, service })
+    let (dhcp, source) = (Arc::new(dhcp), String::new());
+    Some(Config { interfaces, dhcp, loaders, named_files, service, source })
 }
 
 /// What the program itself needs.
@@ -164,6 +170,7 @@ fn service(top: &Table<'_>) -> Service {
             .map_or(default.status_interval, |at| at.value),
         log_format: log_format.map_or(default.log_format, |at| at.value),
         verbose: top.boolean("verbose").is_some_and(|at| at.value),
+        watch_config: top.boolean("watch-config").is_some_and(|at| at.value),
     }
 }
 

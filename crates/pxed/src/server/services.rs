@@ -93,6 +93,7 @@ impl Services {
             () = signals.next() => Ok(()),
             () = stop_asked.notified() => Ok(()),
             never = reloads => match never {},
+            never = reload.watch(driver.mailbox()) => match never {},
             () = driver.ended() => Err(RunError::DhcpDied),
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
@@ -235,6 +236,7 @@ mod tests {
             loaders: Loaders::find(None),
             named_files: Vec::new(),
             service: Service { status_interval: Duration::from_secs(3600), ..Service::default() },
+            source: String::new(),
         };
         let files = Arc::new(Files::new(None, Vec::new()).unwrap());
         let live = Arc::new(Live { catalog: RwLock::default(), files });

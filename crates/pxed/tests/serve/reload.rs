@@ -1,6 +1,9 @@
 //! Another configuration while pxed runs: all of it, or none of it, and nobody is disturbed.
 
+use std::io::Write;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::symlink;
+use std::time::Duration;
 
 use pxed_proto::wire::dhcp::MessageType;
 use serde_json::Value;
@@ -103,6 +106,125 @@ fn what_needs_a_restart_is_named() {
         assert!(why.contains("the address or port of HTTP changed"), "{why}");
         let done = reload(lan, &format!("verbose = true\n{}", one_link()));
         assert!(done.contains("only after a restart: verbose"), "{done}");
+        pxed.stop();
+    });
+}
+
+/// The site with another address for a machine: what is in force shows in its OFFER.
+fn reserved(host: u8) -> String {
+    let site = one_link().replace("192.168.77.50", &format!("192.168.77.{host}"));
+    format!("watch-config = true\n{site}")
+}
+
+/// Waits until machine 1 is offered what is reserved for it.
+fn offers(lan: &Lan, host: u8) {
+    let address = Ipv4Addr::new(192, 168, 77, host);
+    wait_until(&format!("{address} is not offered"), || {
+        lan.machine(1).discover().address() == address
+    });
+}
+
+#[test]
+fn a_watched_file_is_taken_however_it_is_written() {
+    story("a_watched_file_is_taken_however_it_is_written", |lan| {
+        let pxed = configured(lan, &reserved(60), "");
+        pxed.says(&["watching", "pxed.toml"]);
+        offers(lan, 60);
+        // In place, in pieces: what is between them is a configuration as well, and is not taken.
+        let file = lan.path().join("pxed.toml");
+        let text = reserved(61).replace("DIR", lan.path().to_str().unwrap());
+        let (first, rest) = text.split_at(text.find("[[group]]").unwrap());
+        std::fs::write(&file, first).unwrap();
+        std::thread::sleep(Duration::from_millis(50));
+        let mut more = std::fs::OpenOptions::new().append(true).open(&file).unwrap();
+        more.write_all(rest.as_bytes()).unwrap();
+        offers(lan, 61);
+        // As an editor: the old one is put away, another takes its name.
+        std::fs::rename(&file, lan.path().join("pxed.toml~")).unwrap();
+        write(lan, &reserved(62));
+        offers(lan, 62);
+        // As a package: another is written, and takes its place.
+        lan.file("new", text.replace("192.168.77.61", "192.168.77.63"));
+        std::fs::rename(lan.path().join("new"), &file).unwrap();
+        offers(lan, 63);
+        // By symbolic links, of which one elsewhere is turned.
+        for host in [64, 65] {
+            let text = text.replace("192.168.77.61", &format!("192.168.77.{host}"));
+            lan.file(&format!("elsewhere/{host}/pxed.toml"), text);
+        }
+        symlink("64", lan.path().join("elsewhere/now")).unwrap();
+        symlink("elsewhere/now/pxed.toml", lan.path().join("new")).unwrap();
+        std::fs::rename(lan.path().join("new"), &file).unwrap();
+        offers(lan, 64);
+        symlink("65", lan.path().join("elsewhere/new")).unwrap();
+        std::fs::rename(lan.path().join("elsewhere/new"), lan.path().join("elsewhere/now"))
+            .unwrap();
+        offers(lan, 65);
+        let log = pxed.stop();
+        assert!(!log.contains("WARN configuration not reloaded"), "{log}");
+        assert!(!log.contains("group rack removed"), "{log}");
+        assert_eq!(log.matches("configuration reloaded").count(), 5, "{log}");
+    });
+}
+
+#[test]
+fn a_watched_file_with_a_mistake_is_told_of_once() {
+    story("a_watched_file_with_a_mistake_is_told_of_once", |lan| {
+        let flags = "--watch-config";
+        let pxed = configured(lan, &reserved(60).replace("watch-config = true\n", ""), flags);
+        pxed.says(&["watching", "pxed.toml"]);
+        let wrong = format!("rangee = 1\n{}", reserved(61));
+        write(lan, &wrong);
+        pxed.says(&["configuration not reloaded, the old one stays", "there is no key rangee"]);
+        // It is looked at again, and is the same.
+        write(lan, &wrong);
+        lan.file("another", "");
+        offers(lan, 60);
+        // Gone is a mistake too.
+        std::fs::remove_file(lan.path().join("pxed.toml")).unwrap();
+        pxed.says(&["not reloaded", "pxed.toml: No such file"]);
+        write(lan, &reserved(62));
+        offers(lan, 62);
+        let log = pxed.stop();
+        assert_eq!(log.matches("not reloaded").count(), 2, "{log}");
+        assert_eq!(log.matches("configuration reloaded").count(), 1, "{log}");
+    });
+}
+
+#[test]
+fn a_watched_file_whose_directory_was_away_is_taken() {
+    story("a_watched_file_whose_directory_was_away_is_taken", |lan| {
+        configured(lan, &reserved(60), "").stop();
+        let (etc, away) = (lan.path().join("etc"), lan.path().join("away"));
+        let text = |host| reserved(host).replace("DIR", lan.path().to_str().unwrap());
+        let file = lan.file("etc/pxed.toml", text(60));
+        let pxed = lan.start(&format!("--config {}", file.display()));
+        pxed.says(&["INFO", "ready"]);
+        std::fs::rename(&etc, &away).unwrap();
+        pxed.says(&["WARN changes of", "are not told, pxed looks every second: ENOENT"]);
+        pxed.says(&["WARN configuration not reloaded", "pxed.toml: No such file"]);
+        offers(lan, 60);
+        lan.file("away/pxed.toml", text(61));
+        std::fs::rename(&away, &etc).unwrap();
+        offers(lan, 61);
+        lan.file("etc/pxed.toml", text(62));
+        offers(lan, 62);
+        assert_eq!(pxed.stop().matches("WARN").count(), 2);
+    });
+}
+
+#[test]
+fn a_file_that_is_not_watched_waits_for_a_word() {
+    story("a_file_that_is_not_watched_waits_for_a_word", |lan| {
+        let text = |host| reserved(host).replace("watch-config = true\n", "");
+        let pxed = configured(lan, &text(60), "");
+        write(lan, &text(61));
+        // It would have been taken within this time, as the test above shows.
+        std::thread::sleep(Duration::from_secs(2));
+        offers(lan, 60);
+        let done = reload(lan, &reserved(61));
+        assert!(done.contains("only after a restart: watch-config"), "{done}");
+        offers(lan, 61);
         pxed.stop();
     });
 }

@@ -56,6 +56,13 @@ const SERVICE: &[Key] = &[
     key("status-interval", "\"5m\"", "5m", "How often a status line is logged."),
     key("log-format", "\"text\"", "text", "How log lines look: text or json."),
     key("verbose", "false", "false", "Log every datagram, decoded, and why it was not answered."),
+    key(
+        "watch-config",
+        "false",
+        "false",
+        "Take this file whenever it has changed, as pxed reload would: all of it or, if it has a \
+         mistake, none of it.",
+    ),
 ];
 
 /// What is served as files.
