@@ -22,10 +22,12 @@ fuzz_target!(|datagram: &[u8]| {
     if let Some((machine, firmware)) = identify(&message) {
         assert!(is_legible(&format!("{} {:?} {firmware}", machine.hardware, machine.uuid)));
     }
-    if let Some(agent) = RelayAgent::of(&message) {
+    if let Some(agent) = RelayAgent::of(&message, true) {
         for wanted in [RelaySubOption::CircuitId, RelaySubOption::RemoteId] {
             let _ = agent.sub_option(wanted);
         }
+        let _ = (agent.selected_link(), agent.was_unicast(), agent.uses_source_port());
+        assert!(agent.server_identifier().is_none_or(|server| !server.is_broadcast()));
     }
     written_again(&message);
 });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, ClientKey, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId,
-    Output, Server, Transmit,
+    Output, RelayAgent, Server, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::limits::DHCP_REPLY_MIN;
@@ -218,7 +218,7 @@ impl World {
         assert_eq!((reply.op, reply.xid, reply.giaddr), (BOOTREPLY, request.xid, request.giaddr));
         let link = &self.server.config().links[transmit.link.0];
         assert!((DHCP_REPLY_MIN..=link.mtu - 28).contains(&transmit.message.len()));
-        assert_eq!(reply.ipv4(code::SERVER_IDENTIFIER), Some(transmit.source));
+        self.is_called(&request, reply.ipv4(code::SERVER_IDENTIFIER), transmit.source);
         match transmit.destination {
             Destination::Unicast { address, .. } => assert_eq!(address, reply.yiaddr),
             Destination::Routed(to) => {
@@ -226,6 +226,15 @@ impl World {
             }
             Destination::Broadcast => assert!(request.giaddr.is_unspecified()),
         }
+    }
+
+    /// By the address that it answers from, or by what a relay agent says, now or with a lease.
+    fn is_called(&self, request: &Message<'_>, name: Option<Ipv4Addr>, source: Ipv4Addr) {
+        let here = RelayAgent::of(request, false);
+        let leases = self.server.active_leases(self.now);
+        let agents = leases.filter_map(|lease| lease.relay.as_deref()).chain(&here);
+        let said = agents.into_iter().any(|agent| agent.server_identifier() == name);
+        assert!(name == Some(source) || name.is_some() && said, "{name:?} from {source}");
     }
 
     /// A client that gives its address back has no more use for it, whatever the server says, and

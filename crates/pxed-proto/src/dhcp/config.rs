@@ -52,6 +52,12 @@ pub struct Subnet {
     pub link: Option<LinkId>,
     /// Subnets of one shared network lie on one wire: a client may get an address of any of them.
     pub shared_network: Option<String>,
+    /// The relay agents whose clients may be here, also those whose own address is elsewhere. None
+    /// at all: any relay agent that the server knows.
+    pub relays: Vec<Ipv4Addr>,
+    /// Believes option 82 of messages without a relay agent that come by this subnet's link: a
+    /// switch there adds it, and lets no client say it.
+    pub trusts_option_82: bool,
     /// What is done there.
     pub mode: Mode,
     /// What is leased. No range holds the network's, the broadcast or a server's own address.
@@ -126,6 +132,8 @@ impl Subnet {
             net,
             link,
             shared_network: None,
+            relays: Vec::new(),
+            trusts_option_82: false,
             mode: Mode::Full,
             pools: Vec::new(),
             server: *services.http.ip(),

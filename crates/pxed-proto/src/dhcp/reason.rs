@@ -113,6 +113,10 @@ pub enum Ignored {
     StandingBy,
     /// `giaddr` can not be a relay agent's.
     RelayAddress,
+    /// The subnet has its relay agents, and this is none of them.
+    UnknownRelay,
+    /// The relay agent says that the client is on a subnet (82.5) that is not configured.
+    UnknownLink,
     /// The store is far behind: one change more than may wait for it.
     Busy,
     /// Every address of the pool is in use.
@@ -154,6 +158,8 @@ impl Ignored {
             Self::SubnetOff => "subnet-off",
             Self::StandingBy => "standing-by",
             Self::RelayAddress => "relay-address",
+            Self::UnknownRelay => "unknown-relay",
+            Self::UnknownLink => "unknown-link",
             Self::Busy => "busy",
             Self::PoolExhausted => "pool-exhausted",
             Self::OtherServer => "other-server",
@@ -187,6 +193,8 @@ impl fmt::Display for Ignored {
             Self::SubnetOff => "the subnet is switched off",
             Self::StandingBy => "standing by: the client has not asked for long enough",
             Self::RelayAddress => "giaddr can not be a relay agent's address",
+            Self::UnknownRelay => "the relay agent is none of the subnet's",
+            Self::UnknownLink => "the subnet that the relay agent selects is not configured",
             Self::Busy => "busy: too many changes wait for the store",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::OtherServer => "the client takes another server's offer",

@@ -5,19 +5,32 @@ use std::net::Ipv4Addr;
 use crate::wire::dhcp::{Message, is_sub_options};
 use crate::wire::options::code;
 
-/// A sub-option of option 82 (RFC 3046 section 2).
+/// A sub-option of option 82 that decides something here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-#[allow(missing_docs, reason = "the names are the RFC's")]
+#[allow(missing_docs, reason = "the names are the RFCs'")]
 pub enum RelaySubOption {
+    /// RFC 3046 section 3.1.
     CircuitId = 1,
+    /// RFC 3046 section 3.2.
     RemoteId = 2,
+    /// RFC 3527.
+    LinkSelection = 5,
+    /// RFC 5010.
+    Flags = 10,
+    /// RFC 5107.
+    ServerIdentifierOverride = 11,
+    /// RFC 8357.
+    SourcePort = 19,
 }
+
+/// The flag of [`RelaySubOption::Flags`] of what the client sent to the relay agent by unicast.
+const FLAG_UNICAST: u8 = 0x80;
 
 /// The relay agent that a client is behind, and what it says of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayAgent {
-    /// Its address (`giaddr`).
+    /// Its address (`giaddr`); 0.0.0.0 for a switch that only adds option 82.
     pub address: Ipv4Addr,
     /// Option 82; empty if it says nothing, or nothing legible.
     pub information: Vec<u8>,
@@ -25,14 +38,18 @@ pub struct RelayAgent {
 
 impl RelayAgent {
     /// The one that brought `message`. What came without one has an option 82 of the client's own
-    /// making, and nobody is to rely on that.
-    pub fn of(message: &Message<'_>) -> Option<Self> {
-        let address = Some(message.giaddr).filter(|giaddr| !giaddr.is_unspecified())?;
+    /// making, and nobody is to rely on that, unless the link is `trusted`: there a switch adds it,
+    /// and lets no client say it.
+    pub fn of(message: &Message<'_>, trusted: bool) -> Option<Self> {
+        let address = message.giaddr;
         let information = message.option(code::RELAY_AGENT);
         // It is kept with the lease: one option's worth, which is all that the RFC knows.
         let legible = |octets: &[u8]| octets.len() <= 255 && is_sub_options(octets);
-        let information = information.filter(|octets| legible(octets)).unwrap_or_default();
-        Some(Self { address, information: information.into_owned() })
+        let information = information.filter(|octets| legible(octets));
+        if address.is_unspecified() && !(trusted && information.is_some()) {
+            return None;
+        }
+        Some(Self { address, information: information.unwrap_or_default().into_owned() })
     }
 
     /// A sub-option of what it says.
@@ -47,6 +64,36 @@ impl RelayAgent {
         }
         None
     }
+
+    /// An address of the subnet that the client is on, where that is not the relay agent's own
+    /// (RFC 3527 section 3). One that is not legible is an address of no subnet.
+    pub fn selected_link(&self) -> Option<Ipv4Addr> {
+        let octets = self.sub_option(RelaySubOption::LinkSelection)?;
+        Some(octets.try_into().map_or(Ipv4Addr::UNSPECIFIED, Ipv4Addr::from_octets))
+    }
+
+    /// What the client is to know the server by (RFC 5107 section 4): an address of the relay
+    /// agent's, so that renewals go by it.
+    pub fn server_identifier(&self) -> Option<Ipv4Addr> {
+        let octets = self.sub_option(RelaySubOption::ServerIdentifierOverride)?;
+        let server = Ipv4Addr::from_octets(octets.try_into().ok()?);
+        let is_host = !(server.is_unspecified()
+            || server.is_loopback()
+            || server.is_multicast()
+            || server.is_broadcast());
+        is_host.then_some(server)
+    }
+
+    /// Did the client send its message to the relay agent by unicast (RFC 5010 section 3)?
+    pub fn was_unicast(&self) -> bool {
+        let flags = self.sub_option(RelaySubOption::Flags).and_then(<[u8]>::first);
+        flags.is_some_and(|flags| flags & FLAG_UNICAST != 0)
+    }
+
+    /// Does it wait for the reply at the port that it sent from (RFC 8357 section 4)?
+    pub fn uses_source_port(&self) -> bool {
+        self.sub_option(RelaySubOption::SourcePort).is_some()
+    }
 }
 
 #[cfg(test)]
@@ -55,17 +102,18 @@ mod tests {
     use crate::wire::dhcp::testing::{client_header, discover_with};
     use crate::wire::dhcp::{Header, Writer};
 
+    const GIADDR: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+
     fn relayed(information: &[u8]) -> RelayAgent {
-        let giaddr = Ipv4Addr::new(10, 0, 0, 1);
-        let mut writer = Writer::new(&Header { giaddr, ..client_header() }, 1472);
+        let mut writer = Writer::new(&Header { giaddr: GIADDR, ..client_header() }, 1472);
         assert!(writer.option(code::RELAY_AGENT, information));
-        RelayAgent::of(&Message::parse(&writer.finish()).unwrap()).unwrap()
+        RelayAgent::of(&Message::parse(&writer.finish()).unwrap(), false).unwrap()
     }
 
     #[test]
     fn sub_options_are_found_in_what_is_legible() {
         let agent = relayed(&[9, 1, 7, 1, 4, b'p', b'o', b'r', b't', 2, 0]);
-        assert_eq!(agent.address, Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(agent.address, GIADDR);
         assert_eq!(agent.sub_option(RelaySubOption::CircuitId), Some(&b"port"[..]));
         assert_eq!(agent.sub_option(RelaySubOption::RemoteId), Some(&[][..]));
         for damaged in [&[][..], &[1], &[2, 1, 7, 1, 9, 7]] {
@@ -74,8 +122,33 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_the_way() {
+        let agent = relayed(&[5, 4, 10, 1, 0, 0, 10, 1, 0x80, 11, 4, 10, 1, 0, 1, 19, 0]);
+        assert_eq!(agent.selected_link(), Some(Ipv4Addr::new(10, 1, 0, 0)));
+        assert_eq!(agent.server_identifier(), Some(Ipv4Addr::new(10, 1, 0, 1)));
+        assert!(agent.was_unicast() && agent.uses_source_port());
+        let agent = relayed(&[5, 3, 10, 1, 0, 10, 1, 0x7f, 11, 3, 10, 1, 0, 19, 2, 0, 67]);
+        assert_eq!(agent.selected_link(), Some(Ipv4Addr::UNSPECIFIED), "of no subnet");
+        assert_eq!((agent.server_identifier(), agent.was_unicast()), (None, false));
+        assert!(agent.uses_source_port(), "whatever it holds");
+        let agent = relayed(&[10, 0]);
+        assert_eq!((agent.selected_link(), agent.was_unicast()), (None, false));
+        assert!(!agent.uses_source_port());
+        for nobody in [[0; 4], [127, 0, 0, 1], [224, 0, 0, 1], [255; 4]] {
+            let agent = relayed(&[&[11, 4][..], &nobody].concat());
+            assert_eq!(agent.server_identifier(), None, "{nobody:?}");
+        }
+    }
+
+    #[test]
     fn item_82_without_a_relay_agent_its_information_is_nobodys() {
         let direct = discover_with(&[(82, &[1, 1, 7])]);
-        assert_eq!(RelayAgent::of(&Message::parse(&direct).unwrap()), None);
+        let message = Message::parse(&direct).unwrap();
+        assert_eq!(RelayAgent::of(&message, false), None);
+        let switch = RelayAgent::of(&message, true).unwrap();
+        assert_eq!((switch.address, &*switch.information), (Ipv4Addr::UNSPECIFIED, &[1, 1, 7][..]));
+        for nothing in [discover_with(&[]), discover_with(&[(82, &[1, 9, 7])])] {
+            assert_eq!(RelayAgent::of(&Message::parse(&nothing).unwrap(), true), None);
+        }
     }
 }

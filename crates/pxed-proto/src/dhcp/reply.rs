@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::asking::Asking;
 use super::reason::NakReason;
+use super::relay::RelayAgent;
 use super::settings::OptionSetting;
 use super::transmit::{CLIENT_PORT, Destination, SERVER_PORT, Transmit};
 use crate::boot::{Boot, BootFile};
@@ -120,9 +121,16 @@ fn to_unbound(asking: &Asking<'_>, address: Ipv4Addr) -> Destination {
 }
 
 impl<'a> Asking<'a> {
-    /// Does `server` name this server: one of its addresses on this link, or the one that it
-    /// answers with?
+    /// Does `server` name this server: by an address of its own, or by what the client's relay
+    /// agent has it called, now or when the client got its lease?
     pub fn is_ours(&self, server: Ipv4Addr) -> bool {
+        let lease = self.table.of(&self.client).and_then(|lease| lease.relay.as_ref());
+        let agents = [self.relay.as_ref(), lease].into_iter().flatten();
+        self.is_own(server) || agents.into_iter().any(|a| a.server_identifier() == Some(server))
+    }
+
+    /// Is it one of the server's addresses on this link, or the one that it answers with?
+    pub fn is_own(&self, server: Ipv4Addr) -> bool {
         self.link.addresses.contains(&server) || server == self.subnet.server
     }
 
@@ -131,12 +139,33 @@ impl<'a> Asking<'a> {
         !self.message.giaddr.is_unspecified()
     }
 
-    /// The server identifier to answer with, and the reply's source: the address by which the
-    /// client named the server, or wrote to it, if that is ours.
-    fn server_identifier(&self) -> Ipv4Addr {
+    /// Did the client send it to its relay agent by unicast (RFC 5010)?
+    pub fn is_relayed_unicast(&self) -> bool {
+        RelayAgent::of(self.message, false).is_some_and(|agent| agent.was_unicast())
+    }
+
+    /// The reply's source: the address by which the client named the server, or wrote to it, if
+    /// that is ours.
+    fn source(&self) -> Ipv4Addr {
         let named = self.message.ipv4(code::SERVER_IDENTIFIER);
         let mut asked = named.into_iter().chain([self.arrival.destination]);
-        asked.find(|server| self.is_ours(*server)).unwrap_or(self.subnet.server)
+        asked.find(|server| self.is_own(*server)).unwrap_or(self.subnet.server)
+    }
+
+    /// The server identifier to answer with: that address, unless the relay agent has the client
+    /// write to itself (RFC 5107).
+    fn server_identifier(&self) -> Ipv4Addr {
+        let overridden = self.relay.as_ref().and_then(|agent| agent.server_identifier());
+        overridden.unwrap_or_else(|| self.source())
+    }
+
+    /// Where the relay agent waits for the reply, if it is not the client that does: at the
+    /// servers' port, or at the one that it says it sent from (RFC 8357).
+    fn relay_port(&self) -> Option<SocketAddrV4> {
+        let agent = RelayAgent::of(self.message, false)?;
+        let from = self.arrival.source.port();
+        let port = if agent.uses_source_port() && from != 0 { from } else { SERVER_PORT };
+        Some(SocketAddrV4::new(agent.address, port))
     }
 
     /// What the client wants to be told, in its order of preference.
@@ -306,11 +335,8 @@ impl<'a> Options<'a> {
         if let Some(information) = self.relay_information.take() {
             self.push(code::RELAY_AGENT, &information);
         }
-        let destination = match self.asking.message.giaddr {
-            Ipv4Addr::UNSPECIFIED => destination,
-            relay => Destination::Routed(SocketAddrV4::new(relay, SERVER_PORT)),
-        };
-        let source = self.asking.server_identifier();
+        let destination = self.asking.relay_port().map_or(destination, Destination::Routed);
+        let source = self.asking.source();
         let link = self.asking.link_id;
         let delay = self.delay;
         let message = self.writer.finish();

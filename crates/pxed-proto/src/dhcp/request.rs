@@ -7,6 +7,8 @@
 //! | RENEWING    | no        | no        | yes    | unicast   |
 //! | REBINDING   | no        | no        | yes    | broadcast |
 //!
+//! What a relay agent brings was sent by broadcast, unless it says otherwise (RFC 5010).
+//!
 //! Clients that renew with an option 54 exist; `ciaddr` decides.
 
 use std::net::Ipv4Addr;
@@ -29,18 +31,32 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
     match (asking.message.ipv4(code::SERVER_IDENTIFIER), wish) {
         _ if !ciaddr.is_unspecified() => {
-            let rebinding = asking.arrival.destination.is_broadcast() || asking.is_relayed();
+            let rebinding = asking.arrival.destination.is_broadcast()
+                || asking.is_relayed() && !asking.is_relayed_unicast();
             let state = if rebinding { RequestState::Rebinding } else { RequestState::Renewing };
             remembered(asking, ciaddr, state, boot)
         }
-        (Some(server), _) if !asking.is_ours(server) => Verdict {
-            outcome: Outcome::Ignored(Ignored::OtherServer),
-            change: Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() },
-            reply: None,
+        (Some(server), _) if !asking.is_ours(server) => other_server(asking),
+        (Some(server), Some(address)) => match selecting(asking, address, boot) {
+            // What a relay agent has the servers called is the name of all that are behind it.
+            Verdict { outcome: Outcome::Refused { .. }, .. }
+                if !asking.is_own(server) && !asking.subnet.authoritative =>
+            {
+                other_server(asking)
+            }
+            verdict => verdict,
         },
-        (Some(_), Some(address)) => selecting(asking, address, boot),
         (None, Some(address)) => remembered(asking, address, RequestState::InitReboot, boot),
         (_, None) => refuse(asking, None, NakReason::NoAddress),
+    }
+}
+
+/// The client takes another server's offer.
+fn other_server(asking: &Asking<'_>) -> Verdict {
+    Verdict {
+        outcome: Outcome::Ignored(Ignored::OtherServer),
+        change: Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() },
+        reply: None,
     }
 }
 

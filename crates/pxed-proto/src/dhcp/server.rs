@@ -23,6 +23,7 @@ use crate::wire::udp;
 mod commits;
 mod explain;
 mod locate;
+mod wire_end;
 
 pub(super) use commits::Told;
 use commits::UnderWay;

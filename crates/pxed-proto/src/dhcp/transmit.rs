@@ -35,7 +35,8 @@ pub enum Destination {
     },
     /// To 255.255.255.255, port 68, and every station of the link.
     Broadcast,
-    /// To a host that has an address: a relay agent (port 67) or a bound client (port 68).
+    /// To a host that has an address: a relay agent (port 67, or its own choice by RFC 8357) or a
+    /// bound client (port 68).
     /// The kernel routes, and asks by ARP.
     Routed(SocketAddrV4),
 }
@@ -47,7 +48,8 @@ pub struct Transmit {
     pub link: LinkId,
     /// Where to.
     pub destination: Destination,
-    /// The IP source address: the server identifier that the message carries.
+    /// The IP source address: the server identifier that the message carries, unless a relay agent
+    /// has overridden that.
     pub source: Ipv4Addr,
     /// How long it is to wait, so that another server's message is there first.
     pub delay: Duration,

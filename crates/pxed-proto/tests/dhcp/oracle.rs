@@ -16,7 +16,7 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     let options = options(reply);
     item_1_and_3_copied_fields(&request, reply, message_type(&options));
     assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
-    item_4_type_and_server(&options, transmit);
+    item_4_type_and_server(sent, &options, transmit);
     item_5_no_doubles(&options);
     item_6_client_identifier(sent, event, &options);
     assert!(reply.len() >= 300, "item 7: {} octets", reply.len());
@@ -63,10 +63,31 @@ fn item_1_and_3_copied_fields(request: &[u8], reply: &[u8], message_type: u8) {
     assert_eq!(reply[28..44], request[28..44], "chaddr, all 16 octets");
 }
 
-fn item_4_type_and_server(options: &[(u8, Vec<u8>)], transmit: &Transmit) {
+fn item_4_type_and_server(sent: &Sent, options: &[(u8, Vec<u8>)], transmit: &Transmit) {
     assert!(matches!(message_type(options), OFFER | ACK | NAK));
-    assert_eq!(options[1], (54, transmit.source.octets().to_vec()));
+    let own = transmit.source.octets().to_vec();
+    match sub_option(sent, 11).filter(|_| !sent.giaddr.is_unspecified()) {
+        Some(server) => assert_eq!(options[1], (54, server), "item 89"),
+        // Of a renewal that does not bring it, the lease knows.
+        None if !sent.ciaddr.is_unspecified() => assert_eq!(options[1].0, 54),
+        None => assert_eq!(options[1], (54, own)),
+    }
     assert!([SERVER, SECOND].contains(&transmit.source), "one of the link's own addresses");
+}
+
+/// What the relay agent says, if its option 82 is legible.
+fn sub_option(sent: &Sent, wanted: u8) -> Option<Vec<u8>> {
+    let (_, said) = sent.options.iter().find(|(code, _)| *code == 82)?;
+    let (mut at, mut found) = (0, None);
+    while at < said.len() {
+        let end = at + 2 + usize::from(*said.get(at + 1)?);
+        let value = said.get(at + 2..end)?.to_vec();
+        if said[at] == wanted {
+            found = found.or(Some(value));
+        }
+        at = end;
+    }
+    found
 }
 
 fn item_5_no_doubles(options: &[(u8, Vec<u8>)]) {
@@ -119,7 +140,8 @@ fn to_whom(sent: &Sent, transmit: &Transmit) {
             assert_eq!((&mac.0[..], &address.octets()[..]), (&sent.chaddr[..6], yiaddr));
         }
         Destination::Routed(to) if !sent.giaddr.is_unspecified() => {
-            assert_eq!((*to.ip(), to.port()), (sent.giaddr, 67));
+            let own_port = sub_option(sent, 19).map(|_| sent.arrival.source.port());
+            assert_eq!((*to.ip(), to.port()), (sent.giaddr, own_port.unwrap_or(67)), "item 90");
         }
         Destination::Routed(to) => assert_eq!(to.port(), 68),
     }

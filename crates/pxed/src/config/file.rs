@@ -106,7 +106,9 @@ fn build(
     let (wanted, interfaces) = subnets::subnets(top, &site);
     let groups = rules::groups(top);
     let names: Vec<String> = groups.iter().map(|group| group.rule.name.clone()).collect();
-    let (classes, reservations) = (rules::classes(top, &names), rules::reservations(top, &names));
+    let classes = rules::classes(top, &names);
+    let switches = wanted.iter().any(|wanted| wanted.subnet.trusts_option_82);
+    let reservations = rules::reservations(top, &names, switches);
     let (profiles, profile_files) = profiles::profiles(top);
     let loaders = Loaders::find(service.boot_dir.as_deref());
     let catalog = Catalog {

@@ -108,6 +108,13 @@ fn ways(name: &str, subnet: &Subnet, lines: &mut Vec<String>) {
         let (secs, delay) = (subnet.min_secs, Human(subnet.offer_delay));
         lines.push(format!("{name}: stands by: after {secs} s of asking, offers wait {delay}"));
     }
+    if !subnet.relays.is_empty() {
+        let relays: Vec<String> = subnet.relays.iter().map(ToString::to_string).collect();
+        lines.push(format!("{name}: by the relay agents {} only", relays.join(", ")));
+    }
+    if subnet.trusts_option_82 {
+        lines.push(format!("{name}: believes option 82 of the switches there"));
+    }
     if let Some(shared) = &subnet.shared_network {
         lines.push(format!("{name}: part of the shared network {shared}"));
     }

@@ -25,8 +25,9 @@ impl Server {
 
     /// The client on the subnet that it is on.
     pub(super) fn locate<'a>(&'a self, heard: &Heard<'a>) -> Result<Asking<'a>, Ignored> {
-        let on_wire = self.on_wire(heard)?;
-        let asking = on_wire.iter().map(|id| self.asking(heard, *id));
+        let agent = self.agent(heard).map(Arc::new);
+        let on_wire = self.on_wire(heard, self.wire_end(heard, agent.as_deref())?)?;
+        let asking = on_wire.iter().map(|id| self.asking(heard, agent.as_ref(), *id));
         let asking = asking.collect::<Result<Vec<_>, _>>()?;
         let place = if asking.len() == 1 { 0 } else { place(&asking, heard) };
         let others = asking.iter().enumerate().filter(|(index, _)| *index != place);
@@ -35,15 +36,12 @@ impl Server {
         Ok(Asking { elsewhere, ..found })
     }
 
-    /// The subnets that lie on the wire that a message came from and are served.
-    fn on_wire(&self, heard: &Heard<'_>) -> Result<Vec<SubnetId>, Ignored> {
-        let subnets = || self.config.subnets.iter().enumerate();
-        let here = self.wire_end(heard)?;
-        let net = self.config.subnets.get(here.0).and_then(|here| here.shared_network.as_deref());
-        let same_wire = |id: usize, subnet: &Subnet| {
-            id == here.0 || (net.is_some() && subnet.shared_network.as_deref() == net)
-        };
-        let on_wire = || subnets().filter(|(id, subnet)| same_wire(*id, subnet));
+    /// The subnets that lie on one wire with `here` and are served, `here` before the others.
+    fn on_wire(&self, heard: &Heard<'_>, here: SubnetId) -> Result<Vec<SubnetId>, Ignored> {
+        let all = || self.config.subnets.iter().enumerate();
+        let first = || all().filter(|(id, _)| *id == here.0);
+        let rest = || all().filter(|(id, _)| *id != here.0 && self.same_wire(*id, here));
+        let on_wire = || first().chain(rest());
         let spoken_of = spoken_of(heard);
         let off = |subnet: &Subnet| {
             let spoken_of = spoken_of.is_some_and(|address| subnet.net.contains(address));
@@ -55,38 +53,19 @@ impl Server {
         if silent { Err(Ignored::SubnetOff) } else { Ok(served) }
     }
 
-    /// A subnet of that wire: the relay agent's, or one of the link's own. A client behind a relay
-    /// agent renews by unicast, without it: its address tells.
-    fn wire_end(&self, heard: &Heard<'_>) -> Result<SubnetId, Ignored> {
-        let subnet = |id: &SubnetId| self.config.subnets.get(id.0);
-        let giaddr = heard.message.giaddr;
-        let impossible = giaddr.is_loopback() || giaddr.is_broadcast() || giaddr.is_multicast();
-        if impossible || self.config.links.iter().any(|link| link.addresses.contains(&giaddr)) {
-            return Err(Ignored::RelayAddress);
-        }
-        let here = if giaddr.is_unspecified() {
-            let by_unicast = !heard.arrival.destination.is_broadcast();
-            let behind_relay = own_address(heard).filter(|_| by_unicast);
-            let behind_relay = behind_relay.and_then(|address| self.subnet_of(address));
-            let remote = |id: &SubnetId| subnet(id).is_some_and(|subnet| subnet.link.is_none());
-            let attached = |subnet: &Subnet| subnet.link == Some(heard.link);
-            let attached = || self.config.subnets.iter().position(attached).map(SubnetId);
-            behind_relay.filter(remote).or_else(attached)
-        } else {
-            let is_host = |id: &SubnetId| subnet(id).is_some_and(|s| s.net.contains_host(giaddr));
-            self.subnet_of(giaddr).filter(is_host)
-        };
-        here.ok_or(Ignored::NoSubnet)
-    }
-
     /// Everything about a client, if it is on this subnet.
-    fn asking<'a>(&'a self, heard: &Heard<'a>, id: SubnetId) -> Result<Asking<'a>, Ignored> {
+    fn asking<'a>(
+        &'a self,
+        heard: &Heard<'a>,
+        agent: Option<&Arc<RelayAgent>>,
+        id: SubnetId,
+    ) -> Result<Asking<'a>, Ignored> {
         let Heard { now, link: link_id, arrival, message, machine, firmware } = *heard;
         let link = self.config.links.get(link_id.0).ok_or(Ignored::NoSubnet)?;
         let subnet = self.config.subnets.get(id.0).ok_or(Ignored::NoSubnet)?;
         let table = self.tables.get(id.0).ok_or(Ignored::NoSubnet)?;
         let client = known_as(client_key(heard, subnet.identity)?, heard, table);
-        let relay = relay_agent(heard, table.of(&client));
+        let relay = relay_agent(heard, agent, table.of(&client));
         let facts =
             Facts { message, machine: &machine, firmware, relay: relay.as_deref(), groups: &[] };
         let entitled = self.config.policy.of(&subnet.settings, &facts);
@@ -136,7 +115,7 @@ fn place(asking: &[Asking<'_>], heard: &Heard<'_>) -> usize {
 
 /// The address that the client says it has. `ciaddr` of a DISCOVER is a mistake; some clients leave
 /// it empty in an INFORM.
-fn own_address(heard: &Heard<'_>) -> Option<Ipv4Addr> {
+pub(super) fn own_address(heard: &Heard<'_>) -> Option<Ipv4Addr> {
     let message = heard.message;
     let address = match (message.message_type()?, message.ciaddr) {
         (MessageType::Discover, _) => return None,
@@ -168,13 +147,15 @@ fn known_as(key: ClientKey, heard: &Heard<'_>, table: &LeaseTable) -> ClientKey 
 
 /// The relay agent that the client is behind. Of a client that renews by unicast, or by a relay
 /// agent that says nothing about it, what was said when it got its lease still holds.
-fn relay_agent(heard: &Heard<'_>, lease: Option<&Lease>) -> Option<Arc<RelayAgent>> {
-    let here = RelayAgent::of(heard.message).map(Arc::new);
-    let told = here.as_ref().is_some_and(|agent| !agent.information.is_empty());
+fn relay_agent(
+    heard: &Heard<'_>,
+    here: Option<&Arc<RelayAgent>>,
+    lease: Option<&Lease>,
+) -> Option<Arc<RelayAgent>> {
+    let told = here.is_some_and(|agent| !agent.information.is_empty());
     let renewed =
         |lease: &&Lease| lease.is_active(heard.now) && Some(lease.address) == own_address(heard);
     let before = lease.filter(renewed).and_then(|lease| lease.relay.as_ref());
-    let same =
-        |old: &&Arc<RelayAgent>| here.as_ref().is_none_or(|here| here.address == old.address);
-    before.filter(|_| !told).filter(same).cloned().or(here)
+    let same = |old: &&Arc<RelayAgent>| here.is_none_or(|here| here.address == old.address);
+    before.filter(|_| !told).filter(same).or(here).cloned()
 }

@@ -218,11 +218,12 @@ fn contradict(a: &Test, b: &Test) -> bool {
     }
 }
 
-/// All `[[reservation]]`; `groups` are the names that one may use.
-pub fn reservations(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Reservation>> {
+/// All `[[reservation]]`; `groups` are the names that one may use. Where there are `switches`, the
+/// IDs of who names no relay agent are theirs.
+pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<Ruled<Reservation>> {
     let read = |table: Table<'_>| {
         let said = settings(&table);
-        let keys = keys(&table);
+        let keys = keys(&table, switches);
         if keys.is_empty() {
             let problem = Problem::error(table.span(), "nothing says which machine this is for");
             table.problem(problem.help("give mac, client-id, uuid, circuit-id or remote-id"));
@@ -257,6 +258,10 @@ fn key_name(keys: &[HostKey]) -> String {
         Some(HostKey::Mac(mac)) => mac.to_string(),
         Some(HostKey::Uuid(uuid)) => uuid.to_string(),
         Some(HostKey::ClientId(id)) => String::from_utf8_lossy(id).into_owned(),
+        Some(HostKey::Circuit(Ipv4Addr::UNSPECIFIED, id))
+        | Some(HostKey::Remote(Ipv4Addr::UNSPECIFIED, id)) => {
+            String::from_utf8_lossy(id).into_owned()
+        }
         Some(HostKey::Circuit(relay, id) | HostKey::Remote(relay, id)) => {
             format!("{} of {relay}", String::from_utf8_lossy(id))
         }
@@ -264,7 +269,7 @@ fn key_name(keys: &[HostKey]) -> String {
     }
 }
 
-fn keys(table: &Table<'_>) -> Vec<HostKey> {
+fn keys(table: &Table<'_>, switches: bool) -> Vec<HostKey> {
     let mut keys = Vec::new();
     let mac =
         |text: &str| text.parse::<Mac>().map_err(|_| "write a MAC: 52:54:00:12:34:56".to_owned());
@@ -280,13 +285,15 @@ fn keys(table: &Table<'_>) -> Vec<HostKey> {
         let problem = Problem::error(span.clone(), text);
         table.problem(problem.help("add one of them, or leave relay out"));
     }
-    let relay = relay.map(|at| at.value);
+    let relay = relay.map(|at| at.value).or(switches.then_some(Ipv4Addr::UNSPECIFIED));
     let of_relay = |name, key: fn(Ipv4Addr, Vec<u8>) -> HostKey| {
         let At { value, span } = table.parsed(name, octets)?;
         if relay.is_none() {
             let problem =
                 Problem::error(span, format!("{name} needs the relay agent that says it"));
-            table.problem(problem.help("add relay = \"192.168.78.1\""));
+            let help =
+                "add relay = \"192.168.78.1\", or trust-option-82 = true to the switch's subnet";
+            table.problem(problem.help(help));
         }
         relay.map(|relay| key(relay, value))
     };

@@ -167,6 +167,20 @@ pub const SUBNET: Section = Section {
                 "none",
                 "Subnets of one name lie on one wire: a client may get an address of any of them.",
             ),
+            key(
+                "relay",
+                "[\"192.168.77.2\", \"10.255.0.1\"]",
+                "any relay agent",
+                "The relay agents (giaddr) whose clients get addresses of this subnet, and no others. \
+                 One whose own address is in no subnet must be named here.",
+            ),
+            key(
+                "trust-option-82",
+                "false",
+                "false",
+                "Believes option 82 also without a relay agent: for an interface behind a switch that \
+                 adds it and lets no client say it (DHCP snooping).",
+            ),
             key("mode", "\"full\"", "full", "full gives addresses; off keeps silent."),
             key(
                 "range",
@@ -310,7 +324,12 @@ pub const RESERVATION: Section = Section {
             ),
             key("circuit-id", "\"port-7\"", "none", "Option 82.1, as text or hex, with relay."),
             key("remote-id", "\"rack-3\"", "none", "Option 82.2, as text or hex, with relay."),
-            key("relay", "\"192.168.78.1\"", "none", "The relay agent whose IDs these are."),
+            key(
+                "relay",
+                "\"192.168.78.1\"",
+                "a switch, where trust-option-82 is true",
+                "The relay agent (giaddr) whose IDs these are.",
+            ),
             key("address", "\"192.168.77.50\"", "none", "Its address; nobody else gets it."),
             key("host-name", "\"bench-1\"", "none", "The name that it is told (option 12)."),
             key("group", "\"rack-7\"", "none", "The group that it is in."),

@@ -107,6 +107,7 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     let classes = pools(table, &ranges, &mut subnet);
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);
+    relays(table, &mut subnet, interfaces);
     check_pools(table, &subnet, interfaces);
     let at = table.span();
     Some(Wanted { subnet, said, at, classes, ranges })
@@ -273,6 +274,27 @@ fn ways(table: &Table<'_>, subnet: &mut Subnet) {
     subnet.shared_network = table.text("shared-network").map(|at| at.value);
     let secs = table.integer("min-secs", 0..0x1_0000);
     subnet.min_secs = secs.and_then(|at| u16::try_from(at.value).ok()).unwrap_or(0);
+}
+
+/// Which relay agents and switches say where clients are.
+fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
+    let own = |address| {
+        interfaces.iter().flat_map(|interface| &interface.addresses).any(|(own, _)| *own == address)
+    };
+    for At { value: relay, span } in table.list("relay", host) {
+        if own(relay) {
+            let text = format!("{relay} is this server's own address, and no relay agent's");
+            table.problem(Problem::error(span, text));
+        }
+        subnet.relays.push(relay);
+    }
+    let Some(At { value: trusts, span }) = table.boolean("trust-option-82") else { return };
+    subnet.trusts_option_82 = trusts;
+    if trusts && subnet.link.is_none() {
+        let text = "there is no interface whose messages could be trusted";
+        let problem = Problem::error(span, text);
+        table.problem(problem.help("relay agents need no trust-option-82: leave it out"));
+    }
 }
 
 /// No client may get an address of the server itself or of a router.

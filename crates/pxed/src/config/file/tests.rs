@@ -107,6 +107,26 @@ group = "rack"
     assert_eq!(reservation.group.as_deref(), Some("rack"));
 }
 
+#[test]
+fn who_says_where_clients_are() {
+    let circuit = "[[reservation]]\ncircuit-id = \"port-7\"\naddress = \"192.168.77.50\"\n";
+    let config = with(&format!(
+        "relay = [\"192.168.77.2\", \"10.255.0.1\"]\ntrust-option-82 = true\n{circuit}"
+    ));
+    let text = config.report(false);
+    let config = config.config.unwrap_or_else(|| panic!("{text}"));
+    let subnet = &config.dhcp.subnets[0];
+    let relays = [Ipv4Addr::new(192, 168, 77, 2), Ipv4Addr::new(10, 255, 0, 1)];
+    assert_eq!((&*subnet.relays, subnet.trusts_option_82), (&relays[..], true));
+    let reservation = config.dhcp.policy.reservations.iter().next().unwrap();
+    let switch = HostKey::Circuit(Ipv4Addr::UNSPECIFIED, b"port-7".to_vec());
+    assert_eq!((reservation.keys.as_slice(), &*reservation.name), (&[switch][..], "port-7"));
+    let said = config.sentences().join("\n");
+    for part in ["relay agents 192.168.77.2, 10.255.0.1 only", "believes option 82"] {
+        assert!(said.contains(part), "{said}");
+    }
+}
+
 /// Each mistake is found, at its line, with what to write.
 #[test]
 #[allow(clippy::too_many_lines, reason = "a table of mistakes")]
@@ -186,6 +206,12 @@ fn mistakes_are_answered_with_what_to_write() {
             &["reserved twice", "the first time"],
         ),
         ("[[reservation]]\ncircuit-id = \"p\"", "5:14", &["needs the relay agent", "relay ="]),
+        ("relay = \"192.168.77.1\"", "4:9", &["own address, and no relay agent's"]),
+        (
+            "[[subnet]]\nnetwork = \"10.9.0.0/24\"\ntrust-option-82 = true",
+            "6:19",
+            &["no interface whose messages", "leave it out"],
+        ),
         ("[profile.d]\nkernel = \"/nowhere\"", "5:10", &["/nowhere: there is no such file"]),
         (
             "[profile.d]\nprogram = \"tftp://a/b\"\nscript = \"/x\"",
