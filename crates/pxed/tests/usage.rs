@@ -150,6 +150,7 @@ fn what_can_not_be_booted() {
         ),
         ("--bootfile pxelinux_0", "--bootfile pxelinux 0: firmware takes 1 to 127", "plainer name"),
         (&format!("--bootfile {long}"), "firmware takes 1 to 127", "shorter"),
+        (&format!("--bootfile http://{long}{long}"), "of a URL up to 255", "shorter"),
         ("--boot-dir /gone", "--boot-dir /gone: there is no such directory", "Create it"),
         (&format!("--boot-dir {kernel}"), "there is no such directory", "name one"),
     ] {

@@ -7,9 +7,9 @@ use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Profile;
 use pxed_proto::dhcp::Subnet;
 use pxed_proto::ipxe::{BadArguments, check_arguments};
-use pxed_proto::wire::dhcp::FILE_MAX;
 
 use super::UsageError;
+use super::values::boot_file;
 use crate::cli::ServeArgs;
 use crate::script::check_template;
 
@@ -134,15 +134,10 @@ pub fn unusable(arguments: &str) -> Option<String> {
 
 fn check_boot_file(args: &ServeArgs) -> Result<(), UsageError> {
     let Some(file) = &args.bootfile else { return Ok(()) };
-    let printable = file.bytes().all(|byte| byte.is_ascii_graphic());
-    if printable && !file.is_empty() && file.len() <= FILE_MAX {
-        return Ok(());
-    }
-    Err(UsageError::new(
-        format!("--bootfile {}", file.escape_debug()),
-        format!("firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces"),
-        "Give the file a shorter or plainer name.",
-    ))
+    boot_file(file).map(drop).map_err(|mistake| {
+        let said = format!("--bootfile {}", file.escape_debug());
+        UsageError::new(said, mistake, "Give the file a shorter or plainer name.")
+    })
 }
 
 fn check_directory(args: &ServeArgs) -> Result<(), UsageError> {

@@ -3,10 +3,12 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use pxed_proto::boot::is_url;
 use pxed_proto::dhcp::LeaseTime;
 use pxed_proto::limits;
 use pxed_proto::machine::Uuid;
 use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::wire::dhcp::FILE_MAX;
 
 /// `90`, `90s`, `5m`, `1h`, `2d`: more than nothing.
 pub fn duration(text: &str) -> Result<Duration, String> {
@@ -102,6 +104,19 @@ pub fn uuid(text: &str) -> Result<Uuid, String> {
     Ok(Uuid([d, c, b, a, f, e, h, g, i, j, k, l, m, n, o, p]))
 }
 
+/// What firmware can be told to load: the name of a file as long as the `file` field, which some
+/// read alone; a URL, which HTTP Boot reads in option 67, as long as an option that is not split.
+pub fn boot_file(text: &str) -> Result<String, String> {
+    let most = if is_url(text) { usize::from(u8::MAX) } else { FILE_MAX };
+    if text.bytes().all(|byte| byte.is_ascii_graphic()) && (1..=most).contains(&text.len()) {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces, of a URL up to {}",
+        u8::MAX
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -142,5 +157,16 @@ mod tests {
         assert_eq!(range("10.0.0.1-10.0.0.9").unwrap().to_string(), "10.0.0.1-10.0.0.9");
         assert_eq!(range("10.0.0.9").unwrap_err(), range("a-b").unwrap_err());
         assert!(range("10.0.0.9-10.0.0.1").unwrap_err().contains("write 10.0.0.1-10.0.0.9"));
+    }
+
+    #[test]
+    fn boot_files() {
+        let url = |len: usize| format!("http://a/{}", "x".repeat(len - 9));
+        for name in ["a", &"f".repeat(127), &url(128), &url(255)] {
+            assert_eq!(boot_file(name).as_deref(), Ok(name));
+        }
+        for name in ["", "a b", "\u{fc}", &"f".repeat(128), &url(256)] {
+            assert!(boot_file(name).unwrap_err().contains("of a URL up to 255"), "{name}");
+        }
     }
 }

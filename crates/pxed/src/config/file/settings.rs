@@ -7,14 +7,13 @@ use std::time::Duration;
 use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
-use pxed_proto::wire::dhcp::FILE_MAX;
 use pxed_proto::wire::options::{self, Value, code};
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::document::{At, Table, convert};
 use super::report::Problem;
-use crate::config::values::{domain, duration, host, lease_time};
+use crate::config::values::{boot_file, domain, duration, host, lease_time};
 
 /// What one table says clients are given, and where it names profiles that must exist.
 #[derive(Debug, Default)]
@@ -65,15 +64,6 @@ pub fn settings(table: &Table<'_>) -> Said {
 
 fn setting(code: u8, value: Vec<u8>) -> OptionSetting {
     OptionSetting { code, value, always: false, booting_only: false }
-}
-
-/// What firmware can be told to load.
-pub fn boot_file(text: &str) -> Result<String, String> {
-    let printable = text.bytes().all(|byte| byte.is_ascii_graphic());
-    if printable && (1..=FILE_MAX).contains(&text.len()) {
-        return Ok(text.to_owned());
-    }
-    Err(format!("firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces"))
 }
 
 /// One entry of `options`.
