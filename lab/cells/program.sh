@@ -123,9 +123,20 @@ cell_lab_notices() {
     fact "$(tail -1 "$CELL/unanswered.log")"
 }
 
+# The list of what a DHCP server must do, in raw frames: no item that passed may fail.
+cell_conformance() {
+    local status=0
+    PYTHONDONTWRITEBYTECODE=1 python3 "$LAB/conformance.d" pxed --work "$CELL/beds" \
+        --results "$CELL/results.tsv" --expect "$LAB/../docs/conformance/pxed.tsv" \
+        >"$CELL/report.log" 2>&1 || status=$?
+    fact "$(grep -E '^[0-9]+ pass' "$CELL/report.log")"
+    ((status == 0)) || fail "$(tail -1 "$CELL/report.log")"
+}
+
 cell silent check 60 cell_silent
 cell port-owned check 30 cell_port_owned
 cell no-privilege check 30 cell_no_privilege
 cell drops-privilege check 60 cell_drops_privilege
 cell durable check 60 cell_durable
 cell lab-notices check 60 cell_lab_notices
+cell conformance check 180 cell_conformance
