@@ -154,8 +154,10 @@ impl ExplainArgs {
         let mut says = vec![
             (code::MESSAGE_TYPE, vec![1]),
             (code::PARAMETER_REQUEST_LIST, self.wishes().to_vec()),
-            (code::MAX_MESSAGE_SIZE, 1472u16.to_be_bytes().to_vec()),
         ];
+        if self.firmware != Kind::Rpi {
+            says.push((code::MAX_MESSAGE_SIZE, 1472u16.to_be_bytes().to_vec()));
+        }
         if self.firmware != Kind::Os {
             let name = if self.firmware == Kind::UefiHttp { "HTTPClient" } else { "PXEClient" };
             says.push((code::VENDOR_CLASS, class(name)));
@@ -194,7 +196,9 @@ impl ExplainArgs {
 /// What firmware asks for.
 const WISHES: [u8; 14] = [1, 3, 6, 12, 15, 28, 42, 43, 51, 54, 60, 66, 67, 97];
 
-/// What a Raspberry Pi's boot ROM asks for: it wants no more than its boot file.
+/// What a Raspberry Pi 4's boot ROM asks for, as captures in raspberrypi/rpi-eeprom issues 58 and
+/// 69 show it; a Pi 3's does without 1 and 3 (raspberrypi/firmware issue 859). Neither sends
+/// option 57.
 const RPI_WISHES: [u8; 14] = [1, 3, 43, 60, 66, 67, 128, 129, 130, 131, 132, 133, 134, 135];
 
 #[cfg(test)]
@@ -232,6 +236,7 @@ mod tests {
         let rpi = args("--firmware rpi").discover();
         let class = Message::parse(&rpi).unwrap().option(code::VENDOR_CLASS).unwrap().into_owned();
         assert_eq!(class, b"PXEClient:Arch:00000:UNDI:002001");
+        assert_eq!(Message::parse(&rpi).unwrap().option(code::MAX_MESSAGE_SIZE), None);
         let relayed = args("--relay 10.0.0.1 --circuit-id p7 --remote-id r").discover();
         let message = Message::parse(&relayed).unwrap();
         assert_eq!(message.giaddr, Ipv4Addr::new(10, 0, 0, 1));
