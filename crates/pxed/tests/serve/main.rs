@@ -14,6 +14,7 @@ mod boots;
 mod config;
 mod control;
 mod explain;
+mod explained;
 mod fetch;
 mod interfaces;
 mod lan;
