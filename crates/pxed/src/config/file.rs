@@ -273,13 +273,13 @@ fn check_reservations(
             top.problem(Problem::error(at.clone(), text));
         }
     }
-    for Wanted { subnet, at, .. } in wanted {
-        for pool in &subnet.pools {
+    for wanted in wanted {
+        for pool in &wanted.subnet.pools {
             let inside = reservations.iter().filter_map(|ruled| ruled.rule.address);
             let inside = inside.filter(|address| pool.range.contains(*address)).count();
             if u64::try_from(inside).is_ok_and(|inside| inside >= pool.range.count()) {
                 let text = format!("every address of {} is reserved", pool.range);
-                top.problem(Problem::warning(at.clone(), text));
+                top.problem(Problem::warning(wanted.place_of(pool), text));
             }
         }
     }

@@ -54,9 +54,7 @@ fn check_ranges(top: &Table<'_>, wanted: &Wanted) {
         };
         if let Some(other) = wanted.subnet.pools.iter().take(index).find(overlaps) {
             let text = format!("the ranges {} and {} overlap", one.range, other.range);
-            let written = wanted.ranges.iter().find(|at| at.value == one.range);
-            let span = written.map_or_else(|| wanted.at.clone(), |at| at.span.clone());
-            top.problem(Problem::error(span, text));
+            top.problem(Problem::error(wanted.place_of(one), text));
         }
     }
 }

@@ -27,8 +27,19 @@ pub struct Wanted {
     pub at: Range<usize>,
     /// The classes that its pools name.
     pub classes: Vec<At<String>>,
-    /// Its ranges as they were written.
+    /// Its ranges and those of its pools, as they were written.
     pub ranges: Vec<At<AddressRange>>,
+}
+
+impl Wanted {
+    /// Where the range of a pool was written; of two that hold it, the later one.
+    pub fn place_of(&self, pool: &Pool) -> Range<usize> {
+        let holds = |at: &&At<AddressRange>| {
+            at.value.contains(pool.range.first()) && at.value.contains(pool.range.last())
+        };
+        let written = self.ranges.iter().rfind(holds);
+        written.map_or_else(|| self.at.clone(), |at| at.span.clone())
+    }
 }
 
 /// What holds for every subnet.
@@ -89,7 +100,7 @@ fn described(table: &Table<'_>) -> Option<(Ipv4Addr, Ipv4Net)> {
 
 fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Option<Wanted> {
     let said = settings(table);
-    let ranges = table.list("range", range_or_host);
+    let mut ranges = table.list("range", range_or_host);
     let name = table.text("interface");
     let on = name
         .as_ref()
@@ -104,7 +115,7 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     let services = Services { tftp: server, http: SocketAddrV4::new(server, site.http_port) };
     let link = on.map(LinkId);
     let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
-    let classes = pools(table, &ranges, &mut subnet);
+    let classes = pools(table, &mut ranges, &mut subnet);
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);
     relays(table, &mut subnet, interfaces);
@@ -173,11 +184,16 @@ fn behind_relays(table: &Table<'_>, interfaces: &[Interface]) -> Option<(Ipv4Add
     Some((server?, net))
 }
 
-/// The pools: ranges without what is excluded, and what only members of a class get.
-fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) -> Vec<At<String>> {
+/// The pools: ranges without what is excluded, and what only members of a class get, whose ranges
+/// come to the others.
+fn pools(
+    table: &Table<'_>,
+    ranges: &mut Vec<At<AddressRange>>,
+    subnet: &mut Subnet,
+) -> Vec<At<String>> {
     let holes = table.list("exclude", range_or_host);
     let excluded: Vec<AddressRange> = holes.iter().map(|at| at.value).collect();
-    for range in ranges {
+    for range in ranges.iter() {
         check_inside(table, range, subnet.net);
         subnet.pools.extend(without(range.value, &excluded).into_iter().map(Pool::from));
     }
@@ -192,19 +208,16 @@ fn pools(table: &Table<'_>, ranges: &[At<AddressRange>], subnet: &mut Subnet) ->
             let class = class.as_ref().map(|class| class.value.clone());
             let of_class = |range| Pool { range, class: class.clone() };
             subnet.pools.extend(without(range.value, &excluded).into_iter().map(of_class));
+            ranges.push(range);
         }
         classes.extend(class);
     }
-    check_holes(table, &holes);
+    check_holes(table, &holes, ranges);
     classes
 }
 
 /// What is excluded from no range is a slip of the pen.
-fn check_holes(table: &Table<'_>, holes: &[At<AddressRange>]) {
-    let pools = table.tables("pool", &POOL);
-    let tables = pools.iter().chain([table]);
-    let ranges: Vec<At<AddressRange>> =
-        tables.flat_map(|table| table.list("range", range_or_host)).collect();
+fn check_holes(table: &Table<'_>, holes: &[At<AddressRange>], ranges: &[At<AddressRange>]) {
     for At { value: hole, span } in holes {
         if !ranges.iter().any(|range| cut(range.value, *hole) != [range.value]) {
             let text = format!("{hole} is in no range of this subnet");

@@ -160,8 +160,37 @@ fn mistakes_are_answered_with_what_to_write() {
         (
             "[[subnet.pool]]\nrange = \"192.168.77.150\"\nclass = \"c\"\n[[class]]\nname = \"c\"\n\
              match.arch = 7",
-            "1:1",
+            "5:9",
             &["the ranges 192.168.77.150-192.168.77.150 and", "overlap"],
+        ),
+        (
+            "exclude = \"192.168.77.180\"\n\
+             [[subnet.pool]]\nrange = \"192.168.77.150\"\nclass = \"c\"",
+            "6:9",
+            &["the ranges 192.168.77.150-192.168.77.150 and", "overlap"],
+        ),
+        (
+            "[[subnet.pool]]\nrange = \"192.168.78.9\"\nclass = \"c\"",
+            "5:9",
+            &["is not all for hosts of the subnet 192.168.77.0/24", "192.168.77.1-192.168.77.254"],
+        ),
+        (
+            "[[subnet]]\nnetwork = \"10.9.0.0/24\"\nrange = [\"10.9.0.9\", \"10.9.0.99-10.9.1.9\"]",
+            "6:22",
+            &["10.9.0.99-10.9.1.9 is not all for hosts", "stay within 10.9.0.1-10.9.0.254"],
+        ),
+        (
+            "[[subnet]]\nnetwork = \"10.9.0.0/24\"\nrange = \"10.9.0.5-10.9.0.6\"\n\
+             [[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"10.9.0.5\"\n\
+             [[reservation]]\nmac = \"52:54:00:00:00:02\"\naddress = \"10.9.0.6\"",
+            "6:9",
+            &["warning", "every address of 10.9.0.5-10.9.0.6 is reserved"],
+        ),
+        (
+            "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"192.168.77.9\"\n\
+             [[reservation]]\nmac = \"52:54:00:00:00:02\"\naddress = \"192.168.77.9\"",
+            "7:1",
+            &["this address is reserved twice", "the first time"],
         ),
         (
             "[[subnet]]\ninterface = \"eth9\"\nrange = \"1.2.3.4\"",
@@ -252,7 +281,9 @@ fn two_subnets_on_one_interface_are_a_shared_network_or_a_mistake() {
         subnet("10.0.0.0/24", "10.0.0.5", more) + &subnet("10.0.1.0/24", "10.0.1.5", more)
     };
     let text = read(&two("")).report(false);
-    assert!(text.contains("are on one interface, but no shared network"), "{text}");
+    for part in ["are on one interface, but no shared network", "pxed.toml:6:1", "the other one"] {
+        assert!(text.contains(part), "{text}");
+    }
     let config = read(&two("shared-network = \"office\"")).config.unwrap();
     assert_eq!((config.interfaces.len(), config.dhcp.subnets.len()), (1, 2));
 }
