@@ -17,6 +17,7 @@ mod explain;
 mod explained;
 mod fetch;
 mod interfaces;
+mod keys;
 mod lan;
 mod leases;
 mod logs;

@@ -33,7 +33,16 @@ impl Pxed {
     /// Starts it with `wrapper`'s words before it; a `--state-dir` among the flags takes the place
     /// of the usual one.
     pub fn start(lan: &Lan, wrapper: &[&str], flags: &str) -> Self {
-        let mut child = Self::command(lan, wrapper, flags).stderr(Stdio::piped()).spawn().unwrap();
+        Self::heard(Self::command(lan, wrapper, flags))
+    }
+
+    /// Starts it with these flags, and none else.
+    pub fn start_as_told(lan: &Lan, flags: &str) -> Self {
+        Self::heard(Self::bare_command(lan, &[], flags))
+    }
+
+    fn heard(mut command: Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::new(Log::default());
         let reader = thread::spawn({
             let (log, stderr) = (log.clone(), child.stderr.take().unwrap());
@@ -48,15 +57,20 @@ impl Pxed {
         Self { child, log: Arc::default(), reader: None }
     }
 
-    /// Each of the words becomes the next by exec, so the process is pxed's in the end. It ends
-    /// with the test.
     fn command(lan: &Lan, wrapper: &[&str], flags: &str) -> Command {
-        let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "KILL"]).args(lan.way_there()).args(wrapper);
-        command.arg(env!("CARGO_BIN_EXE_pxed")).arg("serve").args(flags.split_whitespace());
+        let mut command = Self::bare_command(lan, wrapper, flags);
         if !flags.contains("--state-dir") {
             command.arg("--state-dir").arg(lan.path().join("state"));
         }
+        command
+    }
+
+    /// Each of the words becomes the next by exec, so the process is pxed's in the end. It ends
+    /// with the test.
+    fn bare_command(lan: &Lan, wrapper: &[&str], flags: &str) -> Command {
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL"]).args(lan.way_there()).args(wrapper);
+        command.arg(env!("CARGO_BIN_EXE_pxed")).arg("serve").args(flags.split_whitespace());
         command
     }
 

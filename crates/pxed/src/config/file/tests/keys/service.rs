@@ -1,0 +1,165 @@
+//! The top of the file: what the program needs, files, lease times, and the tables.
+
+use std::net::Ipv4Addr;
+
+use super::super::schema::{SUBNET, TOP};
+use super::{Case, Client, Site, case, stranger};
+
+/// What only a program that runs can show: a log, a process, a port, a directory. The test there
+/// has a case for each.
+const PROGRAM: &str = include_str!("../../../../../tests/serve/keys.rs");
+
+/// Does the test of running programs show what the key does?
+pub fn is_of_a_running_program(key: &str) -> bool {
+    PROGRAM.contains(&format!("fn {}()", key.replace('-', "_")))
+}
+
+pub fn cases() -> Vec<Case> {
+    let mut cases = times();
+    cases.extend(tables());
+    cases.extend([
+        case(
+            (&TOP, "boot-dir"),
+            "boot-dir = \"DIR/boot\"",
+            ["", "boot-dir = \"DIR/boot\""],
+            |site| site.get("files/hello.txt"),
+            &[
+                "- warning: there is no loader for the architecture of class arm64",
+                "- HTTP/1.1 404 Not Found",
+                "- no such file",
+                "+ HTTP/1.1 200 OK",
+                "+ hello",
+            ],
+        ),
+        case(
+            (&TOP, "http-port"),
+            "#top",
+            ["", "http-port = 8123"],
+            |site| site.offer(&stranger().ipxe(7)),
+            &[
+                "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+                 http://192.168.77.1:8067/machine/52-54-00-00-00-01/boot.ipxe",
+                "+ OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+                 http://192.168.77.1:8123/machine/52-54-00-00-00-01/boot.ipxe",
+            ],
+        ),
+        case(
+            (&TOP, "user"),
+            "#top",
+            ["", "user = \"no-such-user\""],
+            |_| Vec::new(),
+            &["+ warning: there is no such user no-such-user here"],
+        ),
+    ]);
+    cases
+}
+
+/// Lease times: of the top, and of one subnet.
+fn times() -> Vec<Case> {
+    let wishes = |seconds: u32| {
+        let client = Client::new("52:54:00:00:00:01").says(51, &seconds.to_be_bytes());
+        move |site: &mut Site| site.lease(&client)
+    };
+    let plain = |site: &mut Site| site.lease(&Client::new("52:54:00:00:00:01"));
+    [(&TOP, "#top"), (&SUBNET, "#subnet")]
+        .into_iter()
+        .flat_map(|(section, place)| {
+            [
+                case(
+                    (section, "lease-time"),
+                    place,
+                    ["", "lease-time = \"10m\""],
+                    plain,
+                    &[
+                        "- ACK 192.168.77.100 to 52:54:00:00:00:01 for 1h (selecting)",
+                        "+ ACK 192.168.77.100 to 52:54:00:00:00:01 for 10m (selecting)",
+                    ],
+                ),
+                case(
+                    (section, "min-lease-time"),
+                    place,
+                    ["", "min-lease-time = \"20m\""],
+                    wishes(90),
+                    &[
+                        "- ACK 192.168.77.100 to 52:54:00:00:00:01 for 1m 30s (selecting)",
+                        "+ ACK 192.168.77.100 to 52:54:00:00:00:01 for 20m (selecting)",
+                    ],
+                ),
+                case(
+                    (section, "max-lease-time"),
+                    place,
+                    ["", "max-lease-time = \"2h\""],
+                    wishes(86400),
+                    &[
+                        "- ACK 192.168.77.100 to 52:54:00:00:00:01 for 1h (selecting)",
+                        "+ ACK 192.168.77.100 to 52:54:00:00:00:01 for 2h (selecting)",
+                    ],
+                ),
+            ]
+        })
+        .collect()
+}
+
+/// The tables themselves.
+fn tables() -> Vec<Case> {
+    let elsewhere = "[[subnet]]\nnetwork = \"192.168.99.0/24\"\nrange = \"192.168.99.100\"";
+    let class = "[[class]]\nname = \"x64\"\nmatch = { arch = 7 }\ndomain = \"x64.example\"";
+    let group = "[[group]]\nname = \"g\"\nmachines = \"52:*\"\ndomain = \"g.example\"";
+    let reservation = "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"192.168.77.9\"";
+    let profile = "[profile.own]\nkernel = \"DIR/vmlinuz\"";
+    let boots = format!("{reservation}\nboot = \"own\"");
+    let discovers = |site: &mut Site| site.discover(&stranger());
+    let relayed = |site: &mut Site| site.offer(&stranger().behind(Ipv4Addr::new(192, 168, 99, 1)));
+    vec![
+        case(
+            (&TOP, "subnet"),
+            "#more",
+            ["", elsewhere],
+            relayed,
+            &[
+                "- no answer to 52:54:00:00:00:01: no subnet is configured for where it came from",
+                "+ OFFER 192.168.99.100 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
+            ],
+        ),
+        case(
+            (&TOP, "class"),
+            "#more",
+            ["", class],
+            discovers,
+            &["+ domain name (15): \"x64.example\""],
+        ),
+        case(
+            (&TOP, "group"),
+            "#more",
+            ["", group],
+            discovers,
+            &["+ domain name (15): \"g.example\""],
+        ),
+        case(
+            (&TOP, "reservation"),
+            "#more",
+            ["", reservation],
+            |site| site.offer(&stranger()),
+            &[
+                "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
+                "+ OFFER 192.168.77.9 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
+            ],
+        ),
+        case(
+            (&TOP, "profile"),
+            "#more",
+            [&boots, &format!("{boots}\n{profile}")],
+            |site| site.script(&stranger().ipxe(7)),
+            &[
+                "- error: there is no profile own",
+                "+ OFFER 192.168.77.9 to 52:54:00:00:00:01, boot \
+                 http://192.168.77.1:8067/machine/52-54-00-00-00-01/boot.ipxe?profile=own",
+                "+ HTTP/1.1 200 OK",
+                "+ #!ipxe",
+                "+ # pxed, for 52:54:00:00:00:01",
+                "+ kernel http://HERE/machine/52-54-00-00-00-01/profile/own/vmlinuz || goto failed",
+                "+ boot || goto failed",
+            ],
+        ),
+    ]
+}

@@ -1,0 +1,306 @@
+//! A site from the text of its file, and the machines that ask it: everything between the file and
+//! the wire is what `pxed serve` runs.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::sync::RwLock;
+
+use pxed_proto::Timestamp;
+use pxed_proto::dhcp::{Arrival, LinkId, Server, Transmit};
+use pxed_proto::event::Event;
+use pxed_proto::net::{Ipv4Net, Mac};
+use pxed_proto::wire::dhcp::{BOOTREQUEST, Header, Message, MessageType, Writer};
+use pxed_proto::wire::options::{Decoded, code};
+use tokio::sync::watch;
+
+use super::super::*;
+use crate::files::Files;
+use crate::http::{self, Http};
+use crate::journal::Journal;
+use crate::reload::Live;
+use crate::script;
+
+/// The files that sites name; `DIR` is where they are.
+const FILES: [(&str, &str); 9] = [
+    ("boot/undionly.kpxe", "iPXE"),
+    ("boot/ipxe.efi", "iPXE"),
+    ("boot/ipxe-arm64.efi", "iPXE"),
+    ("boot/own.efi", "the user's own"),
+    ("boot/hello.txt", "hello"),
+    ("vmlinuz", "a kernel"),
+    ("initrd.gz", "an initrd"),
+    ("menu.ipxe", "#!ipxe\necho menu for {{ mac }} at {{ ip }}\n"),
+    ("other.ipxe", "#!ipxe\necho another menu\n"),
+];
+
+/// The address behind the relay agent, which is its `giaddr`.
+pub const RELAY: Ipv4Addr = Ipv4Addr::new(192, 168, 78, 1);
+
+/// A server with the configuration of a file.
+pub struct Site {
+    config: Config,
+    server: Server,
+    now: Timestamp,
+}
+
+/// Both interfaces have two addresses.
+fn find(name: &str) -> Result<Interface, InterfaceError> {
+    let addresses: &[[u8; 4]] = match name {
+        "eth1" => &[[192, 168, 77, 1], [192, 168, 77, 2]],
+        "eth2" => &[[10, 0, 0, 1], [10, 0, 1, 1]],
+        _ => {
+            let (name, present) = (name.to_owned(), "eth1, eth2".to_owned());
+            return Err(InterfaceError::NotFound { name, present });
+        }
+    };
+    let address = |octets: &[u8; 4]| {
+        let address = Ipv4Addr::from_octets(*octets);
+        (address, Ipv4Net::new(address, 24).unwrap())
+    };
+    let addresses = addresses.iter().map(address).collect();
+    Ok(Interface { name: name.into(), index: 1, mac: Mac([2; 6]), up: true, addresses, mtu: 1500 })
+}
+
+/// What a site of this text says of it, and then what `story` hears: line by line.
+pub fn told(text: &str, story: &dyn Fn(&mut Site) -> Vec<String>) -> Vec<String> {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in FILES {
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    let place = dir.path().to_str().unwrap().to_owned();
+    let read = read_text(Path::new("pxed.toml"), text.replace("DIR", &place), &find);
+    let kind = |problem: &Problem| if problem.is_error { "error" } else { "warning" };
+    let said = read.problems.iter().map(|problem| format!("{}: {}", kind(problem), problem.text));
+    let mut lines: Vec<String> = said.collect();
+    if let Some(config) = read.config {
+        let server = Server::new(config.dhcp.clone());
+        let now = Timestamp::from_millis(1_750_000_000_000);
+        lines.extend(story(&mut Site { config, server, now }));
+    }
+    lines.into_iter().map(|line| line.replace(&place, "DIR")).collect()
+}
+
+impl Site {
+    /// Time passes.
+    pub fn later(&mut self, seconds: u64) {
+        self.now = self.now + std::time::Duration::from_secs(seconds);
+        self.server.handle_timeout(self.now);
+    }
+
+    /// What becomes of a DISCOVER: the event, and the reply.
+    pub fn discover(&mut self, client: &Client) -> Vec<String> {
+        let (event, reply) = self.hears(client, MessageType::Discover, &[]);
+        lines(event, reply)
+    }
+
+    /// The same in one line: the event.
+    pub fn offer(&mut self, client: &Client) -> Vec<String> {
+        vec![self.hears(client, MessageType::Discover, &[]).0]
+    }
+
+    /// DISCOVER and REQUEST: what becomes of the latter, in one line.
+    pub fn lease(&mut self, client: &Client) -> Vec<String> {
+        let (event, reply) = self.hears(client, MessageType::Discover, &[]);
+        let Some(Transmit { message, .. }) = reply else { return vec![event] };
+        let offer = Message::parse(&message).unwrap();
+        let server = offer.ipv4(code::SERVER_IDENTIFIER).unwrap();
+        self.request(client, offer.yiaddr, Some(server))
+    }
+
+    /// What becomes of a REQUEST for an address: that `server` offered, or that it remembers.
+    pub fn request(
+        &mut self,
+        client: &Client,
+        address: Ipv4Addr,
+        server: Option<Ipv4Addr>,
+    ) -> Vec<String> {
+        let mut more = vec![(code::REQUESTED_ADDRESS, address.octets())];
+        more.extend(server.map(|server| (code::SERVER_IDENTIFIER, server.octets())));
+        vec![self.hears(client, MessageType::Request, &more).0]
+    }
+
+    /// The client finds its address in use.
+    pub fn decline(&mut self, client: &Client, address: Ipv4Addr) -> Vec<String> {
+        let server = [192, 168, 77, 1];
+        let more = [(code::REQUESTED_ADDRESS, address.octets()), (code::SERVER_IDENTIFIER, server)];
+        vec![self.hears(client, MessageType::Decline, &more).0]
+    }
+
+    /// What iPXE on this machine is told, and the script that is there, as far as nothing fails.
+    pub fn script(&mut self, client: &Client) -> Vec<String> {
+        let (event, reply) = self.hears(client, MessageType::Discover, &[]);
+        let Some(Transmit { message, .. }) = reply else { return vec![event] };
+        let url = Message::parse(&message).unwrap().option(code::BOOT_FILE_NAME).unwrap();
+        let url = String::from_utf8(url.into_owned()).unwrap();
+        let path = url.splitn(4, '/').nth(3).unwrap();
+        let script = self.get(path).into_iter().take_while(|line| !line.is_empty());
+        std::iter::once(event).chain(script).collect()
+    }
+
+    /// What HTTP serves by this path, by the server that the program runs.
+    pub fn get(&self, path: &str) -> Vec<String> {
+        let boot_dir = self.config.service.boot_dir.as_deref();
+        let files = Arc::new(Files::new(boot_dir, self.config.named_files.clone()).unwrap());
+        let catalog = RwLock::new(self.config.dhcp.catalog.clone());
+        let live = Arc::new(Live { catalog, files: files.clone() });
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let http = Arc::new(Http::new(files, script::writer(live, journal), Arc::new(drop)));
+        let runtime = tokio::runtime::Builder::new_multi_thread();
+        let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let address = listener.local_addr().unwrap();
+        let (_stop, stopped) = watch::channel(false);
+        runtime.spawn(http::serve(vec![listener], http, stopped));
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        let lines = head.lines().take(1).chain(body.lines());
+        lines.map(|line| line.replace(&address.to_string(), "HERE")).collect()
+    }
+
+    /// The event, and the reply once the store has said yes.
+    fn hears(
+        &mut self,
+        client: &Client,
+        kind: MessageType,
+        more: &[(u8, [u8; 4])],
+    ) -> (String, Option<Transmit>) {
+        let arrival = client.arrival();
+        let plan = self.server.plan(self.now, client.link, &arrival, &client.message(kind, more));
+        let mut output = self.server.apply(plan, self.now);
+        for commit in std::mem::take(&mut output.commits) {
+            let done = self.server.committed(commit.id, Ok(()), self.now);
+            output = if done.event.is_some() { done } else { output };
+        }
+        let Some(Event::Dhcp(event)) = output.event else { panic!("{output:?}") };
+        (event.done().to_string(), output.transmit)
+    }
+}
+
+/// The event, and every field and option of the reply.
+fn lines(event: String, reply: Option<Transmit>) -> Vec<String> {
+    let mut lines = vec![event];
+    let Some(Transmit { link, source, delay, message, .. }) = reply else { return lines };
+    lines.push(format!("from {source} by link {} after {delay:?}", link.0));
+    let decoded = Decoded(&Message::parse(&message).unwrap()).to_string();
+    let mut decoded = decoded.lines();
+    let fields: Vec<&str> = decoded.next().unwrap().split(' ').collect();
+    lines.extend(fields.as_chunks::<2>().0.iter().map(|[name, value]| format!("{name} {value}")));
+    lines.extend(decoded.map(|option| option.trim().to_owned()));
+    lines
+}
+
+/// A machine.
+#[derive(Clone)]
+pub struct Client {
+    mac: Mac,
+    link: LinkId,
+    secs: u16,
+    relay: Ipv4Addr,
+    options: BTreeMap<u8, Vec<u8>>,
+}
+
+impl Client {
+    /// A plain DHCP client on the first link.
+    pub fn new(mac: &str) -> Self {
+        let wishes = vec![1, 3, 6, 12, 15, 42, 51, 54];
+        Self {
+            mac: mac.parse().unwrap(),
+            link: LinkId(0),
+            secs: 0,
+            relay: Ipv4Addr::UNSPECIFIED,
+            options: BTreeMap::from([(code::PARAMETER_REQUEST_LIST, wishes)]),
+        }
+    }
+
+    /// It says this option.
+    pub fn says(mut self, code: u8, value: &[u8]) -> Self {
+        self.options.insert(code, value.to_vec());
+        self
+    }
+
+    /// It runs PXE firmware of an architecture.
+    pub fn pxe(self, arch: u16) -> Self {
+        let class = format!("PXEClient:Arch:{arch:05}:UNDI:003016");
+        let said = self.says(code::VENDOR_CLASS, class.as_bytes());
+        said.says(code::CLIENT_ARCHITECTURE, &arch.to_be_bytes())
+    }
+
+    /// It runs iPXE.
+    pub fn ipxe(self, arch: u16) -> Self {
+        self.pxe(arch).says(code::USER_CLASS, b"iPXE")
+    }
+
+    /// It is behind the relay agent, which says this of it.
+    pub fn relayed(self, information: &[u8]) -> Self {
+        let relayed = self.behind(RELAY);
+        if information.is_empty() { relayed } else { relayed.says(code::RELAY_AGENT, information) }
+    }
+
+    /// It is behind a relay agent.
+    pub fn behind(mut self, relay: Ipv4Addr) -> Self {
+        self.relay = relay;
+        self
+    }
+
+    /// It is on another link.
+    pub fn on(mut self, link: usize) -> Self {
+        self.link = LinkId(link);
+        self
+    }
+
+    /// It has asked for some time.
+    pub fn since(mut self, secs: u16) -> Self {
+        self.secs = secs;
+        self
+    }
+
+    fn arrival(&self) -> Arrival {
+        match self.relay {
+            Ipv4Addr::UNSPECIFIED => Arrival {
+                source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
+                destination: Ipv4Addr::BROADCAST,
+                source_mac: Some(self.mac),
+            },
+            relay => Arrival {
+                source: SocketAddrV4::new(relay, 67),
+                destination: Ipv4Addr::new(192, 168, 77, 1),
+                source_mac: None,
+            },
+        }
+    }
+
+    fn message(&self, kind: MessageType, more: &[(u8, [u8; 4])]) -> Vec<u8> {
+        let mut chaddr = [0; 16];
+        chaddr[..6].copy_from_slice(&self.mac.0);
+        let none = Ipv4Addr::UNSPECIFIED;
+        let header = Header {
+            op: BOOTREQUEST,
+            htype: 1,
+            hlen: 6,
+            xid: 7,
+            secs: self.secs,
+            flags: 0,
+            ciaddr: none,
+            yiaddr: none,
+            siaddr: none,
+            giaddr: self.relay,
+            chaddr,
+            sname: &[],
+            file: &[],
+        };
+        let mut writer = Writer::new(&header, 1472);
+        assert!(writer.option(code::MESSAGE_TYPE, &[kind as u8]));
+        let own = self.options.iter().map(|(code, value)| (*code, &value[..]));
+        for (code, value) in own.chain(more.iter().map(|(code, value)| (*code, &value[..]))) {
+            assert!(writer.option(code, value));
+        }
+        writer.finish()
+    }
+}
