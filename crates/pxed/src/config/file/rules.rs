@@ -190,13 +190,22 @@ fn is_impossible(test: &Test) -> bool {
     match test {
         Test::Architecture(known) => known.is_empty(),
         Test::Any(tests) => tests.iter().all(is_impossible),
-        Test::All(tests) => {
-            let clash = |(index, test): (usize, &Test)| {
-                tests.iter().skip(index + 1).any(|other| contradict(test, other))
+        Test::All(_) => {
+            let all = conjuncts(test);
+            let clash = |(index, test): (usize, &&Test)| {
+                all.iter().skip(index + 1).any(|other| contradict(test, other))
             };
-            tests.iter().any(is_impossible) || tests.iter().enumerate().any(clash)
+            all.iter().any(|test| is_impossible(test)) || all.iter().enumerate().any(clash)
         }
         _ => false,
+    }
+}
+
+/// What must all hold, however deep it stands.
+fn conjuncts(test: &Test) -> Vec<&Test> {
+    match test {
+        Test::All(tests) => tests.iter().flat_map(conjuncts).collect(),
+        other => vec![other],
     }
 }
 

@@ -264,6 +264,40 @@ fn mistakes_are_answered_with_what_to_write() {
 }
 
 #[test]
+fn a_class_that_nobody_can_belong_to_is_a_mistake() {
+    let text = |matching: &str| {
+        with(&format!("[[class]]\nname = \"c\"\nmatch = {{ {matching} }}\n")).report(false)
+    };
+    for impossible in [
+        "all = [{ arch = 7 }, { arch = [11, \"bios\"] }]",
+        "all = [{ firmware = \"pxe\" }, { firmware = \"ipxe\" }]",
+        "arch = 7, firmware = \"not-booting\"",
+        "all = [{ relay = \"192.168.78.1\" }, { relay = \"192.168.78.2\" }]",
+        "all = [{ option = { 12 = \"a\" } }, { option = { 12 = \"b\" } }]",
+        "all = [{ option = { 12 = true } }, { option = { 12 = false } }]",
+        "mac = \"52:54:00:00:00:01\", all = [{ mac = \"02:*\" }]",
+        "arch = 7, all = [{ all = [{ arch = 11 }] }]",
+        "arch = 7, not = { arch = 7 }",
+        "any = [{ arch = 7, not = { arch = 7 } }]",
+        "any = []",
+    ] {
+        let text = text(impossible);
+        let place = "pxed.toml:6:9";
+        assert!(text.contains("no client can belong to class c"), "{impossible}: {text}");
+        assert!(text.contains(place), "{impossible}: no {place} in\n{text}");
+    }
+    for possible in [
+        "all = [{ arch = 7 }, { arch = [11, 7] }]",
+        "all = [{ option = { 12 = \"a*\" } }, { option = { 12 = \"*b\" } }]",
+        "mac = \"52:54:00:00:00:01\", all = [{ mac = \"52:*\" }]",
+        "any = [{ arch = 7, not = { arch = 7 } }, { arch = 7 }]",
+    ] {
+        let text = text(possible);
+        assert!(!text.contains("no client can belong"), "{possible}: {text}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_found_in_one_run() {
     let read = read("boot = 1\nlease-time = \"x\"\n[[subnet]]\ninterface = \"eth9\"\nfoo = 1\n");
     assert_eq!(read.counts(), (4, 0), "{}", read.report(false));
