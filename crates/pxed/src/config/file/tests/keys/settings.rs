@@ -1,7 +1,7 @@
 //! What clients are given: each key in each of the sections that can say it.
 
 use super::super::schema::{CLASS, GROUP, RESERVATION, SUBNET, Section, TOP};
-use super::{Case, Site, case, labelled, member, stranger};
+use super::{Case, Client, Site, case, labelled, member, stranger};
 
 /// The sections, and where their settings are written.
 const LAYERS: [(&Section, &str); 5] = [
@@ -139,7 +139,15 @@ const SETTINGS: &[Setting] = &[
 
 pub fn cases() -> Vec<Case> {
     let of = |(section, place)| SETTINGS.iter().map(move |setting| setting.case(section, place));
-    LAYERS.into_iter().flat_map(of).collect()
+    LAYERS.into_iter().flat_map(of).chain([for_firmware()]).collect()
+}
+
+/// What an operating system is not told.
+fn for_firmware() -> Case {
+    let options = "options = { 225 = { value = \"hex:03\", always = true }, \
+                   226 = { value = \"hex:04\", always = true, booting-only = true } }";
+    let system = |site: &mut Site| site.discover(&Client::new("52:54:00:00:00:01"));
+    case((&TOP, "options"), "#top", ["", options], system, &["+ option (225): 03"])
 }
 
 impl Setting {
