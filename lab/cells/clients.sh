@@ -115,3 +115,39 @@ for kind in dhclient udhcpc dhcpcd; do
     cell "restart-$kind" check 90 cell_restart "$kind" TERM
     cell "crash-$kind" check 90 cell_restart "$kind" KILL
 done
+
+# systemd-networkd, which sets its address itself and says what it was given in a file.
+cell_networkd() {
+    need /lib/systemd/systemd-networkd systemd
+    network 1
+    serve --router "$SERVER" --dns "$SERVER" --domain lab.example
+    networkd_of c1
+    wait_for 20 networkd_bound || fail "no lease after 20 s: $(tail -1 "$CELL/c1/client.log")"
+    local given
+    given=$(sed -n 's/^ADDRESS=//p' /run/systemd/netif/leases/*)
+    in_range "$given" || fail "$given is not in the range"
+    on c1 ip route show default | grep -q "via $SERVER .*proto dhcp" || fail "no default route"
+    must_say ACK "$(mac_of c1)"
+    fact "$given"
+}
+
+# networkd_of NODE: without udev, which a /sys that can not be written says is not there
+networkd_of() {
+    mkdir -p "$CELL/$1" /run/systemd/network /run/systemd/netif/{leases,links,lldp}
+    chown -R systemd-network: /run/systemd/netif
+    cat >/run/systemd/network/lab.network <<NETWORK
+[Match]
+Name=$1
+[Network]
+DHCP=ipv4
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+[DHCPv4]
+Hostname=$1
+NETWORK
+    job "$1" sh -c 'mount -o remount,ro /sys; exec /lib/systemd/systemd-networkd' \
+        >"$CELL/$1/client.log" 2>&1 &
+}
+networkd_bound() { grep -qs '^ADDRESS=' /run/systemd/netif/leases/*; }
+
+cell networkd check 60 cell_networkd

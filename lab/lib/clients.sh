@@ -37,7 +37,9 @@ start_udhcpc() {
 start_dhcpcd() {
     need dhcpcd dhcpcd-base
     rm -f "/var/lib/dhcpcd/$1.lease"
-    echo 'option domain_name_servers, domain_name, tftp_server_name, bootfile_name' >"$2/conf"
+    # its own vendor class would name this machine's kernel
+    printf '%s\n' 'option domain_name_servers, domain_name, tftp_server_name, bootfile_name' \
+        'vendorclassid dhcpcd' >"$2/conf"
     # -A: no ARP probing, which takes 5 s; -B: do not go to the background
     job "$1" dhcpcd -4 -B -A -d -f "$2/conf" -c "$2/hook" ${3:+-r "$3"} "$1" &
     CLIENT_PIDS[$1]=$!

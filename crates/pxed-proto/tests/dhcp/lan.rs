@@ -9,8 +9,8 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId, OptionSetting, Output,
-    Policy, Pool, Server, Subnet,
+    Arrival, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId, OptionSetting,
+    Output, Policy, Pool, Server, Subnet,
 };
 use pxed_proto::event::Event;
 use pxed_proto::machine::Architecture;
@@ -158,6 +158,17 @@ impl Lan {
         let arrival = client(0).discover().arrival;
         let plan = self.server.plan(self.now, LinkId(0), &arrival, datagram);
         Answer::of(self.server.apply(plan, self.now), vec![]).silence()
+    }
+
+    /// Octets come in as they were captured, and the store says yes at once.
+    pub fn hears_octets(&mut self, arrival: &Arrival, datagram: &[u8]) -> Answer {
+        let plan = self.server.plan(self.now, LinkId(0), arrival, datagram);
+        let mut output = self.server.apply(plan, self.now);
+        let commits = std::mem::take(&mut output.commits);
+        for commit in &commits {
+            output = self.server.committed(commit.id, Ok(()), self.now);
+        }
+        Answer::of(output, commits)
     }
 
     /// A datagram comes in, and the store is not asked yet.

@@ -19,6 +19,7 @@ mod lan;
 mod oracle;
 
 mod addresses;
+mod captures;
 mod classes;
 mod commits;
 mod declines;

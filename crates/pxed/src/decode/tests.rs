@@ -1,5 +1,6 @@
 //! Whole captures and what is told of them.
 
+mod captures;
 mod stories;
 mod wire;
 
