@@ -8,7 +8,7 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, ClientKey, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId,
-    Output, RelayAgent, Server, Transmit,
+    Output, Probe, RelayAgent, Server, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::limits::DHCP_REPLY_MIN;
@@ -77,7 +77,10 @@ impl World {
         for text in [plan.event.heard().to_string(), plan.event.done().to_string()] {
             assert!(is_legible(&text), "{text:?}");
         }
-        let output = self.server.apply(plan, self.now);
+        let mut output = self.server.apply(plan, self.now);
+        while let Some(probe) = output.probe {
+            output = self.answers(&probe);
+        }
         let sent = output.transmit.clone();
         if output.commits.is_empty() {
             self.is_one_event(&output, datagram);
@@ -86,6 +89,15 @@ impl World {
         }
         self.submit(output.commits);
         sent
+    }
+
+    /// A probe is answered at once, for every seventh address by a stranger.
+    fn answers(&mut self, probe: &Probe) -> Output {
+        let taken = probe.address.octets()[3] % 7 == 0;
+        let mut output = self.server.probed(probe, taken.then_some(mac(STRANGER)), self.now);
+        assert!(self.server.probed(probe, None, self.now) == Output::default(), "it is over");
+        self.submit(std::mem::take(&mut output.commits));
+        output
     }
 
     /// Time passes; what is over is over once.

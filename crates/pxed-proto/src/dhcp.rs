@@ -13,6 +13,7 @@ mod inform;
 mod inspect;
 mod lease;
 mod policy;
+mod probe;
 mod reason;
 mod relay;
 mod release;
@@ -28,6 +29,7 @@ pub use config::{Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, Subnet, 
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
+pub use probe::{Probe, ProbeId, Question};
 pub use reason::{Ignored, NakReason, RequestState};
 pub use relay::{RelayAgent, RelaySubOption};
 pub use server::{Change, Commit, CommitError, CommitId, Explanation, Found, Output, Plan, Server};

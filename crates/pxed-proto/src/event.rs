@@ -29,6 +29,8 @@ pub enum Event {
         /// Whose it was.
         machine: Machine,
     },
+    /// An ARP probe found an address in use that was to be offered, or was offered just now.
+    Conflict(Conflict),
     /// An operator freed a lease.
     Freed {
         /// What is free again.
@@ -40,6 +42,27 @@ pub enum Event {
     Tftp(TftpEvent),
     /// An HTTP request was served, or not.
     Http(HttpEvent),
+}
+
+/// An address that somebody has who was not given it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// The interface where the probe was answered.
+    pub link: Arc<str>,
+    /// What nobody gets now.
+    pub address: Ipv4Addr,
+    /// Who has it.
+    pub holder: Mac,
+    /// For how long it is out of use.
+    pub probation: Duration,
+}
+
+impl fmt::Display for Conflict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { link, address, holder, probation } = self;
+        let probation = Human(*probation);
+        write!(f, "{address} on {link} is in use by {holder}: out of use for {probation}")
+    }
 }
 
 /// What became of one datagram on a DHCP port.
@@ -79,6 +102,8 @@ pub enum Outcome {
         address: Ipv4Addr,
         /// What it is to boot.
         boot: Boot,
+        /// A probe was due, and left out: too many others waited.
+        unprobed: bool,
     },
     /// DHCPACK to a REQUEST; the lease was durable before it left.
     Acked {
@@ -169,8 +194,9 @@ impl DhcpEvent {
                 None => f.write_str("unknown"),
             });
             match &self.outcome {
-                Outcome::Offered { address, boot } => {
-                    write!(f, "OFFER {address} to {client}{}", and_boot(boot))
+                Outcome::Offered { address, boot, unprobed } => {
+                    let unprobed = if *unprobed { ", not probed" } else { "" };
+                    write!(f, "OFFER {address} to {client}{}{unprobed}", and_boot(boot))
                 }
                 Outcome::Acked { address, lease_time, state, boot } => {
                     let lease_time = Human(*lease_time);

@@ -38,6 +38,33 @@ pub const COMMITS_MAX: usize = 65_536;
 /// How long an address stays out of use after a DHCPDECLINE.
 pub const DECLINE_PROBATION: Duration = Duration::from_secs(600);
 
+/// How long an ARP probe waits for an answer before its address is offered. What is awake on a
+/// wired network answers within a millisecond or two, and firmware that listens for OFFERs for a
+/// second (iPXE) or four (EDK2) does not notice so short a wait. Who answers later is heard all the
+/// same ([`PROBE_VALID`]), and the REQUEST is refused then.
+pub const CONFLICT_PROBE: Duration = Duration::from_millis(30);
+
+/// The longest that a probe may be told to wait: iPXE sends its second DISCOVER after a second.
+pub const CONFLICT_PROBE_MAX: Duration = Duration::from_millis(900);
+
+/// How long an address that nobody answered for counts as free, and how long a late answer is
+/// listened for: as long as a PXE ROM asks (4, 8, 16 and 32 s).
+pub const PROBE_VALID: Duration = Duration::from_secs(60);
+
+/// How many probes may wait at once. Each holds a DISCOVER of at most [`DHCP_MESSAGE_MAX`] octets:
+/// 2.3 MB. Where more machines come at once, OFFERs leave without a probe.
+pub const PROBES_MAX: usize = 256;
+
+/// How many addresses are known to be free by a probe; the oldest is forgotten.
+pub const PROBES_REMEMBERED_MAX: usize = 4096;
+
+/// How many addresses are tried for one DISCOVER if each is found in use; the next one goes on.
+pub const PROBES_PER_DISCOVER_MAX: usize = 8;
+
+/// How many addresses of one subnet a host may hold against the server by answering for them: one
+/// that answers for everything (proxy ARP) would empty the pool, and is not believed any more.
+pub const CONFLICTS_PER_HOST_MAX: usize = 16;
+
 /// How long after its ACK a client may decline the address: a client probes at once or never.
 pub const DECLINE_WINDOW: Duration = Duration::from_secs(60);
 

@@ -33,6 +33,8 @@ const BOOT_SERVER_PORT: u16 = 4011;
 #[derive(Clone, Debug, Default)]
 pub struct Checker {
     wrong: Vec<String>,
+    /// Who has an address without having asked for it.
+    squatters: BTreeMap<Ipv4Addr, Mac>,
     /// What each machine believes to have.
     believed: BTreeMap<Mac, Held>,
     /// What each machine was promised, whether it remembers or not.
@@ -75,6 +77,11 @@ impl Checker {
         }
     }
 
+    /// Somebody has this address.
+    pub fn squats(&mut self, address: Ipv4Addr, mac: Mac) {
+        self.squatters.insert(address, mac);
+    }
+
     /// A machine has an address, or has it for longer.
     pub fn bound(&mut self, now: Timestamp, mac: Mac, held: Held, store: &Store) {
         let Held { address, expires } = held;
@@ -82,6 +89,9 @@ impl Checker {
         let other = self.believed.iter().find(|(other, held)| **other != mac && has(held));
         if let Some(other) = other.map(|(other, _)| *other) {
             self.wrong(now, format!("{address} is held by {other} and by {mac}"));
+        }
+        if let Some(squatter) = self.squatters.get(&address) {
+            self.wrong(now, format!("{address} is held by {squatter} and by {mac}"));
         }
         let before = self.promised.get(&mac).filter(|before| before.expires > now);
         if let Some(before) = before.filter(|before| before.address != address) {

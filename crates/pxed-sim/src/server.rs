@@ -10,9 +10,11 @@ use std::sync::Arc;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    Arrival, Change, Config, Destination, Lease, LinkId, Output, SERVER_PORT, Server, Transmit,
+    Arrival, Change, Config, Destination, Lease, LinkId, Output, Probe, SERVER_PORT, Server,
+    Transmit,
 };
 use pxed_proto::event::Event;
+use pxed_proto::net::Mac;
 
 use self::http::{Http, Method, Response};
 use self::store::Store;
@@ -27,6 +29,8 @@ use crate::site::{SERVER, SERVER_MAC, Site, services};
 pub enum Deed {
     /// Sends.
     Send(Datagram),
+    /// Asks who has an address.
+    Probe(Probe),
     /// Tells.
     Event(Event),
     /// Its store is to make a row durable.
@@ -127,9 +131,9 @@ impl Pxed {
 
     /// The power goes. Returns how many datagrams nobody will hear of again.
     pub fn crash(&mut self) -> usize {
-        self.dhcp = None;
+        let waiting = self.dhcp.take().map_or(0, |dhcp| dhcp.probes_waiting());
         self.tftp.crash();
-        self.store.crash()
+        waiting + self.store.crash()
     }
 
     /// It starts again, with what the store has.
@@ -160,15 +164,13 @@ impl Pxed {
             (Change::Put { .. }, Some(reply)) if self.hasty => Some(reply.clone()),
             _ => None,
         };
-        let mut output = dhcp.apply(plan, now);
-        if output.event.is_some() != output.commits.is_empty() {
-            self.deeds.push(Deed::Wrong("a datagram is either told or stored first".to_owned()));
+        let output = dhcp.apply(plan, now);
+        let waits = !output.commits.is_empty() || output.probe.is_some();
+        if output.event.is_some() == waits {
+            let text = "a datagram is either told, or stored or probed first";
+            self.deeds.push(Deed::Wrong(text.to_owned()));
         }
-        for commit in std::mem::take(&mut output.commits) {
-            self.deeds.push(Deed::Submitted(commit.lease.clone()));
-            self.deeds.extend(self.store.submit(commit, now).err().map(Deed::Wrong));
-        }
-        self.take(output);
+        self.take(output, now);
         self.deeds.extend(too_early.map(|reply| Deed::Send(in_a_frame(reply))));
     }
 
@@ -186,11 +188,24 @@ impl Pxed {
                 Deed::Failed(answer.lease, row.cloned())
             });
             output.transmit.take_if(|_| self.hasty);
-            self.take(output);
+            self.take(output, now);
         }
     }
 
-    fn take(&mut self, output: Output) {
+    /// Somebody has answered a probe, or nobody in time.
+    pub fn probed(&mut self, now: Timestamp, probe: &Probe, found: Option<Mac>) {
+        if let Some(dhcp) = &mut self.dhcp {
+            let output = dhcp.probed(probe, found, now);
+            self.take(output, now);
+        }
+    }
+
+    fn take(&mut self, output: Output, now: Timestamp) {
+        for commit in output.commits {
+            self.deeds.push(Deed::Submitted(commit.lease.clone()));
+            self.deeds.extend(self.store.submit(commit, now).err().map(Deed::Wrong));
+        }
+        self.deeds.extend(output.probe.map(Deed::Probe));
         self.deeds.extend(output.transmit.map(|transmit| Deed::Send(in_a_frame(transmit))));
         self.deeds.extend(output.event.map(Deed::Event));
     }

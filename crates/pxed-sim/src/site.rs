@@ -34,12 +34,15 @@ pub struct Site {
     pub files: Files,
     /// The TFTP server knows no options.
     pub plain_tftp: bool,
+    /// How long an address probe waits, if there is one.
+    pub conflict_probe: Option<Duration>,
 }
 
 impl Default for Site {
     fn default() -> Self {
         let lease_time = Duration::from_secs(3600);
-        Self { lease_time, addresses: 100, files: Files::usual(), plain_tftp: false }
+        let files = Files::usual();
+        Self { lease_time, addresses: 100, files, plain_tftp: false, conflict_probe: None }
     }
 }
 
@@ -60,6 +63,7 @@ impl Site {
         Subnet {
             pools: vec![pool.expect("a pool has at least one address").into()],
             settings: settings(),
+            conflict_probe: self.conflict_probe,
             ..Subnet::new(net, Some(LinkId(0)), services(), lease_time)
         }
     }

@@ -3,10 +3,12 @@
 mod acts;
 mod tcp;
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::LeaseState;
+use pxed_proto::dhcp::{LeaseState, Probe};
 use pxed_proto::event::{DhcpEvent, Event, Outcome};
 use pxed_proto::net::Mac;
 
@@ -37,6 +39,8 @@ pub struct World {
     pub pxed: Pxed,
     files: Files,
     machines: Vec<Machine>,
+    /// Who has which address without having asked for it.
+    squatters: BTreeMap<Ipv4Addr, Mac>,
     queue: Queue<Happening>,
     /// The invariants.
     pub checker: Checker,
@@ -52,12 +56,20 @@ pub struct World {
 enum Happening {
     Arrives(Datagram),
     Asked(Asked),
-    Answered { machine: usize, fetch: u64, crashes: u32, what: String, answer: Answer },
+    Answered {
+        machine: usize,
+        fetch: u64,
+        crashes: u32,
+        what: String,
+        answer: Answer,
+    },
     PowerOn(usize),
     Reset(usize),
     Crash(Duration),
     Start,
     Health(Health),
+    /// The wire's answer to a probe of the server that has crashed so often.
+    Probed(Probe, u32, Option<Mac>),
 }
 
 impl World {
@@ -70,6 +82,7 @@ impl World {
             pxed: Pxed::new(site, random.fork()),
             files: site.files.clone(),
             machines: Vec::new(),
+            squatters: BTreeMap::new(),
             queue: Queue::default(),
             checker: Checker::default(),
             transcript: Transcript::default(),
@@ -110,6 +123,12 @@ impl World {
     /// The store does so from then on.
     pub fn health(&mut self, after: Duration, health: Health) {
         self.queue.push(BEGINNING + after, Happening::Health(health));
+    }
+
+    /// Somebody has this address without having asked for it.
+    pub fn squat(&mut self, address: Ipv4Addr, mac: Mac) {
+        self.squatters.insert(address, mac);
+        self.checker.squats(address, mac);
     }
 
     /// The machines.
@@ -201,6 +220,11 @@ impl World {
                 self.take_deeds();
             }
             Happening::Health(health) => self.pxed.store.health = health,
+            Happening::Probed(probe, crashes, found) if crashes == self.crashes => {
+                self.pxed.probed(self.now, &probe, found);
+                self.take_deeds();
+            }
+            Happening::Probed(..) => {}
         }
     }
 
@@ -234,6 +258,7 @@ impl World {
         for deed in self.pxed.take_deeds() {
             match deed {
                 Deed::Send(datagram) => self.send(datagram),
+                Deed::Probe(probe) => self.ask_who_has(probe),
                 Deed::Wrong(what) => self.checker.wrong(self.now, what),
                 Deed::Submitted(lease) => self.checker.submitted(self.now, &lease),
                 Deed::Failed(lost, row) => self.checker.failed(self.now, &lost, row.as_ref()),
@@ -242,6 +267,7 @@ impl World {
                         LeaseState::Leased => "lease",
                         LeaseState::Released => "release",
                         LeaseState::Declined => "decline",
+                        LeaseState::Conflict => "conflict",
                     };
                     let text = format!("the {what} of {} is durable", lease.address);
                     self.transcript.line(self.now, "pxed", text);
@@ -249,6 +275,17 @@ impl World {
                 Deed::Event(event) => self.tell(&event),
             }
         }
+    }
+
+    /// ARP is quick, if anybody has the address.
+    fn ask_who_has(&mut self, probe: Probe) {
+        let has = |machine: &&Machine| machine.is_on() && machine.nic.owns(probe.address);
+        let machine = self.machines.iter().filter(has).map(Machine::mac);
+        let found = self.squatters.get(&probe.address).copied().or_else(|| machine.min());
+        let text = format!("asks who has {}", probe.address);
+        self.transcript.line(self.now, "pxed", text);
+        let after = if found.is_some() { self.lan.latency() } else { probe.wait };
+        self.queue.push(self.now + after, Happening::Probed(probe, self.crashes, found));
     }
 
     /// Events that packets do not show are written down.
@@ -267,6 +304,7 @@ impl World {
                 let text = format!("the lease of {address} by {} is over", machine.hardware);
                 self.transcript.line(self.now, "pxed", text);
             }
+            Event::Conflict(conflict) => self.transcript.line(self.now, "pxed", conflict),
             // The simulated site has no operator.
             Event::Freed { .. } => {}
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),

@@ -98,6 +98,14 @@ fn one_address_on_offer_to_two_machines() {
     assert_found(&mut world, "192.168.77.100 is on offer to 52:54:00:00:00:01");
 }
 
+#[test]
+fn a_stranger_s_address_that_nobody_probes() {
+    let mut world = world();
+    world.squat(Ipv4Addr::new(192, 168, 77, 100), Mac([2, 0xbd, 0, 0, 0, 1]));
+    world.add(Kind::Edk2Pxe, NOW, 1);
+    assert_found(&mut world, "192.168.77.100 is held by 02:bd:00:00:00:01 and by");
+}
+
 /// A lease of 192.168.77.100 that the server wants to be durable.
 fn lease_of(mac: Mac) -> Lease {
     let hardware = mac.into();

@@ -284,6 +284,44 @@ fn an_address_that_somebody_else_uses_is_given_to_nobody() {
     assert_eq!(count(&story, "DECLINE"), 1, "{story}");
 }
 
+/// Neither a ROM nor an installer looks whether its address is free: only the server can.
+#[test]
+fn item_32_machines_get_no_address_that_a_stranger_has() {
+    let probing = || Site { conflict_probe: Some(Duration::from_millis(30)), ..small(4) };
+    let mut world = world(&probing());
+    let [first, second] = [100, 101].map(|last| Ipv4Addr::new(192, 168, 77, last));
+    world.squat(first, Mac([2, 0xbd, 0, 0, 0, 1]));
+    world.squat(second, Mac([2, 0xbd, 0, 0, 0, 2]));
+    let rom = world.add(Kind::Edk2Pxe, NOW, 1);
+    let other = world.add(stay(30, true), seconds(20), 1);
+    let story = told(&mut world);
+    assert_booted(&world, rom, &story);
+    assert_bound(&world, other, 103, &story);
+    for address in [first, second] {
+        let text = format!("{address} on eth0 is in use by 02:bd:00:00:00:0");
+        assert_eq!(count(&story, &text), 1, "{story}");
+        assert_eq!(count(&story, &format!("the conflict of {address} is durable")), 1, "{story}");
+    }
+    assert_eq!(
+        count(&story, "asks who has"),
+        4,
+        "each address once, iPXE's own not again\n{story}"
+    );
+}
+
+#[test]
+fn a_conflict_is_remembered_by_the_next_run() {
+    let site = Site { conflict_probe: Some(Duration::from_millis(30)), ..small(3) };
+    let mut world = world(&site);
+    world.squat(Ipv4Addr::new(192, 168, 77, 100), Mac([2, 0xbd, 0, 0, 0, 1]));
+    world.add(stay(10, true), NOW, 1);
+    world.crash(seconds(20), seconds(1));
+    let second = world.add(stay(10, true), seconds(30), 1);
+    let story = told(&mut world);
+    assert!(matches!(world.ending(second), Some(Ending::Bound(_))), "{story}");
+    assert_eq!(count(&story, "asks who has 192.168.77.100"), 1, "{story}");
+}
+
 #[test]
 fn a_commit_that_came_through_although_it_failed_is_taken_over() {
     let mut world = world(&small(1));

@@ -6,6 +6,7 @@
 //! durable, the server lets the held replies go.
 
 mod mailbox;
+mod probes;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
@@ -18,7 +19,7 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, Commit, CommitId, Lease, LinkId, Output, Server, Transmit};
+use pxed_proto::dhcp::{Arrival, Commit, CommitId, Lease, LinkId, Output, Probe, Server, Transmit};
 use pxed_proto::limits;
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
@@ -33,6 +34,7 @@ use crate::net::DhcpSockets;
 use crate::store::{Answers, Store, StoreError, Writer};
 pub use mailbox::{Mailbox, ReleaseError, Status, Wanted};
 use mailbox::{Reply, Word};
+use probes::Probes;
 
 /// How long the thread sleeps at most when nothing comes in.
 const IDLE_MAX: Duration = Duration::from_secs(60);
@@ -81,6 +83,7 @@ impl Driver {
             commits: Vec::new(),
             releases: BTreeMap::new(),
             delayed: VecDeque::new(),
+            probes: Probes::default(),
             stopping: false,
             _life: life,
         };
@@ -147,6 +150,8 @@ struct Worker {
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
     /// Offers that wait, and until when.
     delayed: VecDeque<(Timestamp, Transmit)>,
+    /// Addresses that were asked for.
+    probes: Probes,
     /// It was told to end, or has nothing left to do it with.
     stopping: bool,
     /// Dropped with the rest, also by a panic.
@@ -167,8 +172,10 @@ impl Worker {
             }
             self.send_delayed(now);
             for index in 0..self.sockets.len() {
+                self.receive_arp(index, now);
                 self.receive(index, now);
             }
+            self.end_probes(now);
             self.hand_over_commits();
         }
         self.finish();
@@ -178,7 +185,8 @@ impl Worker {
     /// Sleeps until a datagram, a word or the server's next timeout.
     fn wait(&self) {
         let delayed = self.delayed.iter().map(|(due, _)| *due).min();
-        let until = self.server.poll_timeout().into_iter().chain(delayed).min();
+        let until = self.server.poll_timeout().into_iter().chain(delayed);
+        let until = until.chain(self.probes.next_due()).min();
         let until = until.map(|at| at.since(self.clock.now()));
         let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
         let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
@@ -266,7 +274,42 @@ impl Worker {
         if let Some(event) = output.event {
             self.journal.record(event);
         }
+        if let Some(probe) = output.probe {
+            self.probe(probe);
+        }
         self.commits.extend(output.commits);
+    }
+
+    /// Asks who has an address. If that can not be sent, nobody answers.
+    fn probe(&mut self, probe: Probe) {
+        self.probes.sent(probe, self.clock.now());
+        if let Some(Some(sockets)) = self.sockets.get(probe.link.0)
+            && let Err(error) = sockets.probe(probe.address)
+            && let Some(link) = self.server.config().links.get(probe.link.0)
+        {
+            self.journal.send_failed(&link.name, &error);
+        }
+    }
+
+    fn receive_arp(&mut self, index: usize, now: Timestamp) {
+        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
+        let mut found = Vec::new();
+        let probes = &mut self.probes;
+        sockets.receive_arp(|holder, address| {
+            found.extend(probes.answered(LinkId(index), address).map(|probe| (probe, holder)));
+        });
+        for (probe, holder) in found {
+            let output = self.server.probed(&probe, Some(holder), now);
+            self.carry_out(output);
+        }
+    }
+
+    /// Nobody has answered for long enough.
+    fn end_probes(&mut self, now: Timestamp) {
+        while let Some(probe) = self.probes.next_silent(now) {
+            let output = self.server.probed(&probe, None, now);
+            self.carry_out(output);
+        }
     }
 
     /// Sends at once, or keeps for later what is to come after another server's.

@@ -124,8 +124,10 @@ impl Journal {
     }
 
     fn log(&self, record: &Record) {
-        if let Event::Dhcp(event) = &record.event {
-            self.warn_of(event);
+        match &record.event {
+            Event::Dhcp(event) => self.warn_of(event),
+            Event::Conflict(conflict) => self.warn_at_times("conflict", conflict),
+            _ => {}
         }
         match (self.format, record.is_milestone(), &record.event) {
             (LogFormat::Json, true, _) if enabled!(Level::INFO) => log_object(record),
@@ -201,7 +203,7 @@ impl State {
                 }
                 _ => {}
             },
-            Event::Tftp(_) | Event::Http(_) => {}
+            Event::Conflict(_) | Event::Tftp(_) | Event::Http(_) => {}
         }
     }
 

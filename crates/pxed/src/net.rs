@@ -4,6 +4,7 @@
 //! A DHCP server needs two sockets per interface: a packet socket hears broadcasts and answers
 //! machines that have no address, a UDP socket has the rest. [`DhcpSockets`] is both.
 
+mod arp_socket;
 mod batch;
 mod bind_error;
 mod dhcp_sockets;

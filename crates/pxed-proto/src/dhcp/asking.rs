@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::policy::Entitled;
+use super::probe::Probes;
 use super::reason::Ignored;
 use super::relay::RelayAgent;
 use super::reply::Reply;
@@ -25,6 +26,8 @@ pub struct Heard<'a> {
     pub link: LinkId,
     pub arrival: &'a Arrival,
     pub message: &'a Message<'a>,
+    /// The octets of `message`.
+    pub datagram: &'a [u8],
     pub machine: Machine,
     pub firmware: Firmware,
 }
@@ -36,6 +39,7 @@ pub struct Asking<'a> {
     pub link: &'a Link,
     pub arrival: &'a Arrival,
     pub message: &'a Message<'a>,
+    pub datagram: &'a [u8],
     pub machine: Machine,
     pub firmware: Firmware,
     pub client: ClientKey,
@@ -44,6 +48,7 @@ pub struct Asking<'a> {
     pub subnet_id: SubnetId,
     pub subnet: &'a Subnet,
     pub table: &'a LeaseTable,
+    pub probes: &'a Probes,
     /// The client's lease on another subnet of the same wire, if it runs.
     pub elsewhere: Option<&'a Lease>,
     pub entitled: Entitled<'a>,

@@ -28,6 +28,14 @@ pub struct Config {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct LinkId(pub usize);
 
+impl LinkId {
+    /// The link of the same name in another configuration.
+    pub(super) fn moved(self, before: &[Link], after: &[Link]) -> Option<Self> {
+        let name = &before.get(self.0)?.name;
+        after.iter().position(|link| link.name == *name).map(Self)
+    }
+}
+
 /// Names a subnet: an index into [`Config::subnets`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SubnetId(pub usize);
@@ -78,8 +86,11 @@ pub struct Subnet {
     pub adopt: bool,
     /// How long an offer keeps its address.
     pub offer_hold: Duration,
-    /// How long a declined address stays out of use.
+    /// How long an address stays out of use that was declined, or found in use by a probe.
     pub decline_probation: Duration,
+    /// How long an ARP probe of an address waits before the address is offered to a client of the
+    /// link; `None` if nobody is asked.
+    pub conflict_probe: Option<Duration>,
     /// Answers only clients that have asked for this many seconds (`secs`): for a server that
     /// stands by for another.
     pub min_secs: u16,
@@ -144,6 +155,7 @@ impl Subnet {
             adopt: false,
             offer_hold: limits::OFFER_HOLD,
             decline_probation: limits::DECLINE_PROBATION,
+            conflict_probe: Some(limits::CONFLICT_PROBE),
             min_secs: 0,
             offer_delay: Duration::ZERO,
             settings: Settings::default(),

@@ -1,16 +1,19 @@
-//! DHCPDISCOVER (RFC 2131 section 4.3.1): an offer, held for a short while in memory.
+//! DHCPDISCOVER (RFC 2131 section 4.3.1): an offer, held for a short while in memory. On the
+//! server's own link it is made once nobody answers for the address.
 
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
+use super::probe::Question;
 use super::reason::Ignored;
 use super::reply;
 use super::server::Change;
-use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::Outcome;
 use crate::wire::dhcp::MessageType;
 use crate::wire::options::code;
+use crate::{Timestamp, limits};
 
 pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
@@ -22,13 +25,45 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     };
     let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
     let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
+    let wait = probe_due(asking, address);
+    let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
     // The client's own lease keeps the address for it, unless it ends before the offer does.
     let until = asking.now + asking.subnet.offer_hold;
     let kept = asking.table.get(address).is_some_and(|lease| lease.is_active(until));
-    let change = if kept { Change::None } else { hold(asking, address, until) };
-    Verdict { outcome: Outcome::Offered { address, boot }, change, reply: Some(reply) }
+    let change = match wait.filter(|_| !unprobed) {
+        Some(wait) => probe(asking, address, until, wait),
+        None if kept => Change::None,
+        None => hold(asking, address, until),
+    };
+    Verdict { outcome: Outcome::Offered { address, boot, unprobed }, change, reply: Some(reply) }
 }
 
 fn hold(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp) -> Change {
     Change::Hold { subnet: asking.subnet_id, address, client: asking.client.clone(), until }
+}
+
+/// How long somebody is to be asked first whether the address is free. Only on the client's own
+/// link; never the operator's choice, what the client has or had just now, or what was found free.
+fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
+    let wait = asking.subnet.conflict_probe?;
+    let attached = asking.subnet.link == Some(asking.link_id) && !asking.is_relayed();
+    let reserved = asking.reserved() == Some(address);
+    let its_own = asking.table.get(address).is_some_and(|lease| {
+        let lately = asking.now.since(lease.expires) < limits::PROBE_VALID;
+        lease.client == asking.client && lately
+    });
+    let known = asking.probes.knows_free(address, asking.now);
+    (attached && !reserved && !its_own && !known).then_some(wait)
+}
+
+fn probe(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp, wait: Duration) -> Change {
+    let (subnet, client) = (asking.subnet_id, asking.client.clone());
+    let question = Question {
+        link: asking.link_id,
+        arrival: *asking.arrival,
+        datagram: asking.datagram.to_vec(),
+        mac: asking.machine.mac(),
+        tried: 0,
+    };
+    Change::Probe { subnet, address, client, until, wait, question: Box::new(question) }
 }

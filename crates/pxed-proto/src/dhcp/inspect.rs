@@ -23,6 +23,8 @@ pub enum AddressState {
     Offered,
     /// It is out of use, since a client found it in use.
     Declined,
+    /// It is out of use, since a probe found it in use; the client is who has it.
+    Conflict,
     /// Free; its last client gave it back, or an operator did.
     Released,
     /// Free; the time of its last client is over.
@@ -31,8 +33,14 @@ pub enum AddressState {
 
 impl AddressState {
     /// All of them.
-    pub const ALL: [Self; 5] =
-        [Self::Leased, Self::Offered, Self::Declined, Self::Released, Self::Expired];
+    pub const ALL: [Self; 6] = [
+        Self::Leased,
+        Self::Offered,
+        Self::Declined,
+        Self::Conflict,
+        Self::Released,
+        Self::Expired,
+    ];
 
     /// The word.
     pub const fn as_str(self) -> &'static str {
@@ -40,6 +48,7 @@ impl AddressState {
             Self::Leased => "leased",
             Self::Offered => "offered",
             Self::Declined => "declined",
+            Self::Conflict => "conflict",
             Self::Released => "released",
             Self::Expired => "expired",
         }
@@ -232,6 +241,7 @@ fn state_of(lease: &Lease, now: Timestamp) -> AddressState {
         _ if !lease.is_running(now) => AddressState::Expired,
         LeaseState::Leased => AddressState::Leased,
         LeaseState::Declined => AddressState::Declined,
+        LeaseState::Conflict => AddressState::Conflict,
     }
 }
 
@@ -248,7 +258,7 @@ fn use_of(subnet: &Subnet, table: &LeaseTable, now: Timestamp) -> SubnetUse {
             (AddressState::Leased, Some(pool)) => pool.leased += 1,
             (AddressState::Leased, None) => found.outside += 1,
             (AddressState::Offered, Some(pool)) => pool.offered += 1,
-            (AddressState::Declined, Some(pool)) => pool.declined += 1,
+            (AddressState::Declined | AddressState::Conflict, Some(pool)) => pool.declined += 1,
             _ => {}
         }
     }

@@ -29,6 +29,9 @@ pub enum LeaseState {
     Released,
     /// A client found the address in use: nobody gets it until it "expires".
     Declined,
+    /// An ARP probe found it in use: nobody gets it until it "expires", but for the machine that
+    /// has it, which stands in the place of the client.
+    Conflict,
 }
 
 /// One address and its client: a row of the store.
@@ -59,6 +62,11 @@ impl Lease {
     /// Is the address in use, or kept out of use, at `now`?
     pub fn is_running(&self, now: Timestamp) -> bool {
         self.state != LeaseState::Released && self.expires > now
+    }
+
+    /// Is it a lease no more, but the mark of an address that is out of use?
+    pub fn is_mark(&self) -> bool {
+        matches!(self.state, LeaseState::Declined | LeaseState::Conflict)
     }
 
     /// Does the client have the address at `now`?
@@ -131,6 +139,7 @@ mod tests {
         for (state, running, active) in [
             (LeaseState::Leased, true, true),
             (LeaseState::Declined, true, false),
+            (LeaseState::Conflict, true, false),
             (LeaseState::Released, false, false),
         ] {
             let lease = Lease { state, ..lease(1, 1, 10) };

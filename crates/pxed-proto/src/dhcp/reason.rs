@@ -121,6 +121,10 @@ pub enum Ignored {
     Busy,
     /// Every address of the pool is in use.
     PoolExhausted,
+    /// One address after the other was found in use by a probe; the next DISCOVER goes on.
+    Conflicts,
+    /// A later DISCOVER was answered in its place: the address was being probed still.
+    Superseded,
     /// The client takes another server's offer.
     OtherServer,
     /// The client remembers an address that there is no record of here; another server may know.
@@ -162,6 +166,8 @@ impl Ignored {
             Self::UnknownLink => "unknown-link",
             Self::Busy => "busy",
             Self::PoolExhausted => "pool-exhausted",
+            Self::Conflicts => "conflicts",
+            Self::Superseded => "superseded",
             Self::OtherServer => "other-server",
             Self::UnknownClient => "unknown-client",
             Self::NotHolder => "not-holder",
@@ -197,6 +203,8 @@ impl fmt::Display for Ignored {
             Self::UnknownLink => "the subnet that the relay agent selects is not configured",
             Self::Busy => "busy: too many changes wait for the store",
             Self::PoolExhausted => "every address of the pool is in use",
+            Self::Conflicts => "one address after the other is in use by a stranger",
+            Self::Superseded => "a later DISCOVER is answered in its place",
             Self::OtherServer => "the client takes another server's offer",
             Self::UnknownClient => "no record of this client, another server may have one",
             Self::NotHolder => "the address is not this client's",

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
+use super::probe::{Probe, Probes, Question};
 use super::reason::Ignored;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
@@ -23,6 +25,7 @@ use crate::wire::udp;
 mod commits;
 mod explain;
 mod locate;
+mod probing;
 mod wire_end;
 
 pub(super) use commits::Told;
@@ -39,6 +42,7 @@ pub struct Server {
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     under_way: UnderWay,
+    probes: Probes,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
 }
@@ -70,6 +74,21 @@ pub enum Change {
         /// Until when.
         until: Timestamp,
     },
+    /// The same, once an ARP probe has found nobody there: the offer is not made before.
+    Probe {
+        /// Where.
+        subnet: SubnetId,
+        /// What.
+        address: Ipv4Addr,
+        /// For whom.
+        client: ClientKey,
+        /// Until when it is held.
+        until: Timestamp,
+        /// How long to wait for an answer.
+        wait: Duration,
+        /// What to answer then.
+        question: Box<Question>,
+    },
     /// The client took another server's offer.
     DropHold {
         /// Where.
@@ -96,6 +115,9 @@ pub struct Output {
     /// Make these durable, and say so by [`Server::committed`]; the event and the message that
     /// belong to them come out then.
     pub commits: Vec<Commit>,
+    /// Ask who has this address, and say what came of it by [`Server::probed`]; the event and the
+    /// message come out then.
+    pub probe: Option<Probe>,
 }
 
 impl Server {
@@ -106,6 +128,7 @@ impl Server {
             tables: tables(&config),
             config,
             under_way: UnderWay::default(),
+            probes: Probes::default(),
             elsewhere: BTreeMap::new(),
         }
     }
@@ -137,6 +160,7 @@ impl Server {
         let old = std::mem::replace(&mut self.tables, tables(&config));
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);
+        self.probes.move_links(&before.links, &self.config.links);
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();
         for lease in leases.into_iter().flatten().chain(elsewhere.into_values()) {
@@ -156,7 +180,7 @@ impl Server {
         let verdict = match (&message, &request) {
             (Ok(message), Ok(request)) => {
                 let Request { machine, firmware, .. } = *request;
-                self.verdict(&Heard { now, link, arrival, message, machine, firmware })
+                self.verdict(&Heard { now, link, arrival, message, datagram, machine, firmware })
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
@@ -191,6 +215,12 @@ impl Server {
                     table.hold(address, client, until);
                 }
             }
+            Change::Probe { subnet, address, client, until, wait, question } => {
+                if let Some(table) = self.tables.get_mut(subnet.0) {
+                    table.hold(address, client, until);
+                }
+                return self.probes.start(address, wait, event, *question);
+            }
             Change::DropHold { subnet, client } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
                     table.drop_hold(&client);
@@ -198,7 +228,7 @@ impl Server {
             }
             Change::None => {}
         }
-        Output { event: Some(Event::Dhcp(event)), transmit: reply, commits: Vec::new() }
+        Output { event: Some(Event::Dhcp(event)), transmit: reply, ..Output::default() }
     }
 
     /// Ends the offers and leases whose time is over, one event for each lease.

@@ -3,7 +3,7 @@
 //!
 //! Every address of the pools is in exactly one place:
 //!
-//! - *running*: leased or declined, until its expiry (`expiries`);
+//! - *running*: leased, declined or in conflict, until its expiry (`expiries`);
 //! - *held*: offered, until the hold ends (`holds`). A client may be offered the lease that it has
 //!   just before it ends: that address is running too, each in its own time, and is idle only when
 //!   both are over;
@@ -34,6 +34,7 @@ pub struct LeaseTable {
     reserved: BTreeSet<Ipv4Addr>,
     leases: BTreeMap<Ipv4Addr, Lease>,
     by_client: BTreeMap<ClientKey, Ipv4Addr>,
+    /// Addresses that are out of use, by who declined them or answers for them.
     declined: BTreeSet<(ClientKey, Ipv4Addr)>,
     expiries: BTreeSet<(Timestamp, Ipv4Addr)>,
     holds: BTreeMap<Ipv4Addr, Hold>,
@@ -78,7 +79,7 @@ pub enum Standing {
     Available,
     /// Another client has it, or it is held for another.
     InUse,
-    /// Out of use after a DECLINE.
+    /// Out of use after a DECLINE, or since a probe found a stranger there.
     Declined,
     /// In no pool that the client may have addresses of.
     NotInPool,
@@ -114,7 +115,8 @@ impl LeaseTable {
         self.by_client.get(client).and_then(|address| self.leases.get(address))
     }
 
-    /// How many addresses are out of use at `now` because this client declined them.
+    /// How many addresses are out of use at `now` because this client declined them, or answers for
+    /// them.
     pub fn declined_by(&self, client: &ClientKey, now: Timestamp) -> usize {
         let running = |address| self.get(address).is_some_and(|lease| lease.is_running(now));
         let from = (client.clone(), Ipv4Addr::UNSPECIFIED);
@@ -142,6 +144,7 @@ impl LeaseTable {
         if let Some(lease) = self.leases.get(&address).filter(|lease| lease.is_running(now)) {
             match lease.state {
                 LeaseState::Declined => return Standing::Declined,
+                LeaseState::Conflict if lease.client != *who.client => return Standing::Declined,
                 _ if who.is_others(lease) => return Standing::InUse,
                 _ => {}
             }
@@ -374,7 +377,7 @@ impl LeaseTable {
 
     /// A client's newest lease is the one that it is found by. What it declined is not its own.
     fn link(&mut self, lease: &Lease) {
-        if lease.state == LeaseState::Declined {
+        if lease.is_mark() {
             self.declined.insert((lease.client.clone(), lease.address));
             return;
         }
@@ -389,7 +392,7 @@ impl LeaseTable {
         if self.by_client.get(&lease.client) == Some(&lease.address) {
             self.by_client.remove(&lease.client);
         }
-        if lease.state == LeaseState::Declined {
+        if lease.is_mark() {
             self.declined.remove(&(lease.client.clone(), lease.address));
         }
     }
@@ -418,7 +421,7 @@ impl LeaseTable {
 
 /// Is it the client's to have? What it declined is not.
 fn is_of(lease: &Lease, client: &ClientKey) -> bool {
-    lease.client == *client && lease.state != LeaseState::Declined
+    lease.client == *client && !lease.is_mark()
 }
 
 fn behind(after: Option<Ipv4Addr>) -> (Bound<Ipv4Addr>, Bound<Ipv4Addr>) {

@@ -9,12 +9,12 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    Arrival, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId, OptionSetting,
-    Output, Policy, Pool, Server, Subnet,
+    Arrival, Commit, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId,
+    OptionSetting, Output, Policy, Pool, Probe, Server, Subnet,
 };
 use pxed_proto::event::Event;
 use pxed_proto::machine::Architecture;
-use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
 
 pub use crate::answer::*;
 use crate::client::{Sent, client};
@@ -67,6 +67,7 @@ pub fn config() -> Config {
     let net = |address| Ipv4Net::new(address, 24).unwrap();
     let mut here = Subnet::new(net(local(0)), Some(LinkId(0)), services, time);
     here.pools = pool(local(100), local(249));
+    here.conflict_probe = None;
     here.settings.options = vec![
         addresses(3, &[local(254)]),
         addresses(6, &[local(53), local(54)]),
@@ -177,6 +178,7 @@ impl Lan {
         let plan = self.server.plan(self.now, LinkId(0), &sent.arrival, &datagram);
         let output = self.server.apply(plan, self.now);
         match &output.commits[..] {
+            [] if output.probe.is_some() => assert_eq!(output.transmit, None, "too early"),
             [] => self.judge(sent, &output),
             [first, ..] => {
                 assert_eq!((&output.event, &output.transmit), (&None, &None), "too early");
@@ -184,6 +186,15 @@ impl Lan {
             }
         }
         output
+    }
+
+    /// What the driver heard of a probe; the store says yes to what comes of it.
+    pub fn probed(&mut self, probe: &Probe, found: Option<Mac>) -> Probed {
+        let mut output = self.server.probed(probe, found, self.now);
+        let commits = std::mem::take(&mut output.commits);
+        let told = |lan: &mut Self, commit: &Commit| lan.store_says(commit.id, Ok(())).event;
+        let found = commits.iter().filter_map(|commit| told(self, commit)).collect();
+        Probed { found, output }
     }
 
     /// The store's answer.
@@ -229,6 +240,15 @@ impl Lan {
     pub fn active(&self, address: Ipv4Addr) -> Option<&Lease> {
         self.server.active_leases(self.now).find(|lease| lease.address == address)
     }
+}
+
+/// What comes of an answer to a probe, or of none.
+#[derive(Debug)]
+pub struct Probed {
+    /// Who was found where nobody should be.
+    pub found: Vec<Event>,
+    /// What becomes of the DISCOVER that waited.
+    pub output: Output,
 }
 
 /// A time, in seconds since the test's beginning.

@@ -31,6 +31,7 @@ mod links;
 mod mutated;
 mod overrides;
 mod parser;
+mod probes;
 mod pxe;
 mod relays;
 mod releases;

@@ -34,7 +34,7 @@ use crate::privileges;
 use document::{At, Table};
 use report::Problem;
 use rules::Ruled;
-use settings::Said;
+use settings::{Guard, Said};
 use subnets::{Site, Wanted};
 
 /// What came of a file.
@@ -102,7 +102,8 @@ fn build(
     let service = service(top);
     let said = settings::settings(top);
     let lease_time = settings::lease_times(top, LeaseTime::of(DEFAULT_LEASE_TIME));
-    let site = Site { find, http_port: service.http_port, lease_time };
+    let guard = settings::guard(top, Guard::default());
+    let site = Site { find, http_port: service.http_port, lease_time, guard };
     let (wanted, interfaces) = subnets::subnets(top, &site);
     let groups = rules::groups(top);
     let names: Vec<String> = groups.iter().map(|group| group.rule.name.clone()).collect();

@@ -29,6 +29,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// `on`, `off`, or how long an address probe waits: `30ms`.
+pub fn conflict_probe(text: &str) -> Result<Option<Duration>, String> {
+    let millis = text.strip_suffix("ms").and_then(|number| number.parse().ok());
+    match (text, millis.map(Duration::from_millis)) {
+        ("on", _) => Ok(Some(limits::CONFLICT_PROBE)),
+        ("off", _) => Ok(None),
+        (_, Some(wait)) if !wait.is_zero() && wait <= limits::CONFLICT_PROBE_MAX => Ok(Some(wait)),
+        _ => {
+            let most = limits::CONFLICT_PROBE_MAX.as_millis();
+            Err(format!("write on, off, or how long to wait, from 1ms to {most}ms"))
+        }
+    }
+}
+
 /// A duration, or `infinite`.
 pub fn lease_time(text: &str) -> Result<Duration, String> {
     if text == "infinite" { Ok(LeaseTime::INFINITE) } else { duration(text) }

@@ -49,7 +49,7 @@ mod tests {
             assert!(subnet(text).unwrap_err().contains("write 192.168.77.0/24"), "{text}");
         }
         assert_eq!(state("declined"), Ok(AddressState::Declined));
-        assert!(state("lost").unwrap_err().contains("leased, offered, declined, released, exp"));
+        assert!(state("lost").unwrap_err().contains("leased, offered, declined, conflict, rel"));
         assert_eq!(octets("01 02fF"), Ok(vec![1, 2, 255]));
         for text in ["0", "012", "0x01", "gg", "0\u{e4}"] {
             assert!(octets(text).unwrap_err().contains("write 010106"), "{text}");

@@ -55,6 +55,7 @@ impl Counters {
             Event::Dhcp(event) => self.dhcp(event),
             Event::Expired { .. } => self.count("expired"),
             Event::Freed { .. } => self.count("freed"),
+            Event::Conflict(_) => self.count("conflicts"),
             Event::Tftp(event) => self.count(match event.outcome {
                 TftpOutcome::Completed => "TFTP files",
                 TftpOutcome::Ignored(_) => "TFTP ignored",
@@ -78,6 +79,9 @@ impl Counters {
         match &event.outcome {
             Outcome::Ignored(reason) => *self.ignored.entry(reason.label()).or_default() += 1,
             outcome => self.count(sent(outcome)),
+        }
+        if let Outcome::Offered { unprobed: true, .. } = event.outcome {
+            self.count("probes skipped");
         }
         let is_ack = matches!(event.outcome, Outcome::Acked { .. } | Outcome::Informed { .. });
         self.tick(self.begun.elapsed().as_secs(), is_ack);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
-use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
+use pxed_proto::event::{Conflict, DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
 use pxed_proto::machine::Machine;
 use pxed_proto::net::Mac;
 use pxed_proto::text::Printable;
@@ -34,7 +34,7 @@ impl Record {
             Event::Dhcp(event) => !matches!(event.outcome, Outcome::Ignored(_)),
             Event::Tftp(event) => !matches!(event.outcome, TftpOutcome::Ignored(_)),
             Event::Expired { .. } => false,
-            Event::Freed { .. } | Event::Http(_) => true,
+            Event::Conflict(_) | Event::Freed { .. } | Event::Http(_) => true,
         }
     }
 
@@ -43,6 +43,7 @@ impl Record {
         match &self.event {
             Event::Dhcp(event) => event.request.and_then(|request| request.machine.mac()),
             Event::Expired { machine, .. } | Event::Freed { machine, .. } => machine.mac(),
+            Event::Conflict(conflict) => Some(conflict.holder),
             Event::Tftp(event) => event.machine,
             Event::Http(event) => event.machine,
         }
@@ -58,6 +59,7 @@ impl Record {
             Event::Freed { address, machine } => {
                 format!("lease of {address} by {} freed by the operator", machine.hardware)
             }
+            Event::Conflict(conflict) => conflict.to_string(),
             Event::Tftp(event) => event.to_string(),
             Event::Http(event) => event.to_string(),
         }
@@ -70,6 +72,7 @@ impl Serialize for Record {
             Event::Dhcp(event) => Facts::Dhcp(dhcp(event)),
             Event::Expired { address, machine } => Facts::Expired(lease(*address, machine)),
             Event::Freed { address, machine } => Facts::Freed(lease(*address, machine)),
+            Event::Conflict(found) => Facts::Conflict(conflict(found)),
             Event::Tftp(event) => Facts::Tftp(tftp(event)),
             Event::Http(event) => Facts::Http(http(event)),
         };
@@ -95,6 +98,7 @@ enum Facts<'a> {
     Dhcp(Dhcp<'a>),
     Expired(Lease),
     Freed(Lease),
+    Conflict(InUse<'a>),
     Tftp(Tftp),
     Http(Http),
 }
@@ -107,6 +111,20 @@ struct Lease {
 
 fn lease(ip: Ipv4Addr, machine: &Machine) -> Lease {
     Lease { ip, mac: machine.hardware.to_string() }
+}
+
+#[derive(Serialize)]
+struct InUse<'a> {
+    interface: &'a str,
+    ip: Ipv4Addr,
+    mac: String,
+    seconds: u64,
+}
+
+fn conflict(found: &Conflict) -> InUse<'_> {
+    let Conflict { link, address, holder, probation } = found;
+    let (mac, seconds) = (holder.to_string(), probation.as_secs());
+    InUse { interface: link, ip: *address, mac, seconds }
 }
 
 #[derive(Default, Serialize)]
@@ -135,6 +153,8 @@ struct Dhcp<'a> {
     seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unprobed: bool,
     #[serde(skip_serializing_if = "<[u8]>::is_empty")]
     left_out: &'a [u8],
 }
@@ -157,9 +177,10 @@ fn dhcp(event: &DhcpEvent) -> Dhcp<'_> {
 fn of_outcome(outcome: &Outcome) -> Dhcp<'static> {
     let nothing = Dhcp::default();
     match outcome {
-        Outcome::Offered { address, boot } | Outcome::Informed { address, boot } => {
-            Dhcp { ip: Some(*address), ..of_boot(boot) }
+        Outcome::Offered { address, boot, unprobed } => {
+            Dhcp { ip: Some(*address), unprobed: *unprobed, ..of_boot(boot) }
         }
+        Outcome::Informed { address, boot } => Dhcp { ip: Some(*address), ..of_boot(boot) },
         Outcome::Acked { address, lease_time, state, boot } => Dhcp {
             ip: Some(*address),
             seconds: Some(lease_time.as_secs()),
@@ -267,4 +288,34 @@ fn http(event: &HttpEvent) -> Http {
 
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conflict_names_who_has_the_address() {
+        let conflict = Conflict {
+            link: "eth1".into(),
+            address: Ipv4Addr::new(192, 168, 77, 100),
+            holder: Mac([2, 0xbd, 0, 0, 0, 1]),
+            probation: Duration::from_secs(600),
+        };
+        let record = Record::new(Event::Conflict(conflict));
+        let line = serde_json::to_value(&record).unwrap();
+        let text = "192.168.77.100 on eth1 is in use by 02:bd:00:00:00:01: out of use for 10m";
+        for (field, value) in [
+            ("kind", "conflict"),
+            ("interface", "eth1"),
+            ("ip", "192.168.77.100"),
+            ("mac", "02:bd:00:00:00:01"),
+            ("level", "INFO"),
+            ("message", text),
+        ] {
+            assert_eq!(line[field], value, "{field}");
+        }
+        assert_eq!(line["seconds"], 600);
+        assert_eq!(record.mac(), Some(Mac([2, 0xbd, 0, 0, 0, 1])));
+    }
 }

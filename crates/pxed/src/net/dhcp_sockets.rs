@@ -1,4 +1,4 @@
-//! Both sockets of one interface that pxed serves.
+//! The sockets of one interface that pxed serves.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -8,25 +8,30 @@ use std::sync::Arc;
 use pxed_proto::dhcp::{CLIENT_PORT, Destination, Transmit};
 use pxed_proto::net::Mac;
 
+use super::arp_socket::ArpSocket;
 use super::interface::Interface;
 use super::packet_socket::PacketSocket;
 use super::udp_socket::DhcpUdpSocket;
 use super::{BindError, Received};
 
-/// Hears everything on the DHCP port of one interface, each datagram once, and answers.
+/// Hears everything on the DHCP port of one interface, each datagram once, and answers. Asks there
+/// by ARP who has an address.
 pub struct DhcpSockets {
     interface: Arc<str>,
     packet: PacketSocket,
     udp: DhcpUdpSocket,
+    arp: ArpSocket,
 }
 
 impl DhcpSockets {
-    /// Opens both sockets on `port`, which is 67 but for tests.
+    /// Opens the sockets on `port`, which is 67 but for tests.
     pub fn bind(interface: &Interface, port: u16) -> Result<Self, BindError> {
         let udp = DhcpUdpSocket::bind(interface, port)?;
         let packet = PacketSocket::bind(interface, port)
             .map_err(|source| BindError::new("open a packet socket", interface, port, source))?;
-        Ok(Self { interface: interface.name.clone(), packet, udp })
+        let arp = ArpSocket::bind(interface)
+            .map_err(|source| BindError::new("open an ARP socket", interface, port, source))?;
+        Ok(Self { interface: interface.name.clone(), packet, udp, arp })
     }
 
     /// Gives what has come in, at most a batch of each socket, to `each`; does not wait.
@@ -34,11 +39,26 @@ impl DhcpSockets {
     /// There is no error: an interface that goes down says so once, and may come up again.
     pub fn receive(&mut self, mut each: impl FnMut(Received<'_>)) {
         for result in [self.packet.receive(&mut each), self.udp.receive(&mut each)] {
-            if let Err(error) = result
-                && error.kind() != io::ErrorKind::WouldBlock
-            {
-                tracing::debug!(interface = &*self.interface, %error, "receive");
-            }
+            self.note(result);
+        }
+    }
+
+    /// Asks the link who has `address`.
+    pub fn probe(&self, address: Ipv4Addr) -> io::Result<()> {
+        self.arp.probe(address)
+    }
+
+    /// Gives who has said to have which address, at most a batch, to `each`; does not wait.
+    pub fn receive_arp(&mut self, each: impl FnMut(Mac, Ipv4Addr)) {
+        let result = self.arp.receive(each);
+        self.note(result);
+    }
+
+    fn note(&self, result: io::Result<()>) {
+        if let Err(error) = result
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            tracing::debug!(interface = &*self.interface, %error, "receive");
         }
     }
 
@@ -63,8 +83,8 @@ impl DhcpSockets {
     }
 
     /// What poll(2) waits for.
-    pub fn as_fds(&self) -> [BorrowedFd<'_>; 2] {
-        [self.packet.as_fd(), self.udp.as_fd()]
+    pub fn as_fds(&self) -> [BorrowedFd<'_>; 3] {
+        [self.packet.as_fd(), self.udp.as_fd(), self.arp.as_fd()]
     }
 }
 

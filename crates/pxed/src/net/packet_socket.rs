@@ -44,7 +44,7 @@ impl PacketSocket {
         socket.set_nonblocking(true)?;
         setsockopt(&socket, AuxiliaryData, &true)?;
         enlarge_receive_buffer(&socket)?;
-        socket.bind(&link_address(interface.index, Mac([0; 6]))?)?;
+        socket.bind(&link_address(interface.index, libc::ETH_P_IP, Mac([0; 6]))?)?;
         let interface_index = interface.index;
         Ok(Self { socket, interface_index, port, batch: Batch::new(), overflowed: 0 })
     }
@@ -67,7 +67,8 @@ impl PacketSocket {
         let headers = udp::emit(SocketAddrV4::new(source, self.port), destination, payload)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
         let packet = [IoSlice::new(&headers), IoSlice::new(payload)];
-        self.socket.send_to_vectored(&packet, &link_address(self.interface_index, mac)?)?;
+        let to = link_address(self.interface_index, libc::ETH_P_IP, mac)?;
+        self.socket.send_to_vectored(&packet, &to)?;
         Ok(())
     }
 
@@ -175,16 +176,20 @@ fn broadcasts_to(port: u16) -> [SockFilter; 11] {
     ]
 }
 
-/// A `struct sockaddr_ll` for IPv4 on an interface.
+/// A `struct sockaddr_ll` for a protocol (`ETH_P_...`) on an interface.
 #[expect(clippy::cast_possible_truncation, reason = "AF_PACKET is 17, the length 20")]
-pub(super) fn link_address(interface_index: u32, mac: Mac) -> io::Result<SockAddr> {
+pub(super) fn link_address(
+    interface_index: u32,
+    protocol: libc::c_int,
+    mac: Mac,
+) -> io::Result<SockAddr> {
     let [m0, m1, m2, m3, m4, m5] = mac.0;
     let mut storage = SockAddrStorage::zeroed();
     // SAFETY: sockaddr_ll is a sockaddr, so the storage is large enough and aligned for it, and
     // any bytes are one.
     let address: &mut libc::sockaddr_ll = unsafe { storage.view_as() };
     address.sll_family = libc::AF_PACKET as _;
-    address.sll_protocol = 0x0800u16.to_be(); // ETH_P_IP
+    address.sll_protocol = u16::try_from(protocol).map_err(io::Error::other)?.to_be();
     address.sll_ifindex = i32::try_from(interface_index).map_err(io::Error::other)?;
     address.sll_halen = 6;
     address.sll_addr = [m0, m1, m2, m3, m4, m5, 0, 0];

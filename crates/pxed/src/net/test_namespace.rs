@@ -80,7 +80,8 @@ impl Ethernet {
         let interface = Interface::find(interface).unwrap();
         let ipv4 = Protocol::from(i32::from(0x0800u16.to_be()));
         let socket = Socket::new(Domain::PACKET, Type::RAW, Some(ipv4)).unwrap();
-        socket.bind(&link_address(interface.index, interface.mac).unwrap()).unwrap();
+        let address = link_address(interface.index, libc::ETH_P_IP, interface.mac).unwrap();
+        socket.bind(&address).unwrap();
         Self { socket, mac: interface.mac }
     }
 

@@ -153,10 +153,12 @@ fn state_name(state: LeaseState) -> &'static str {
         LeaseState::Leased => "leased",
         LeaseState::Released => "released",
         LeaseState::Declined => "declined",
+        LeaseState::Conflict => "conflict",
     }
 }
 
 fn parse_state(name: &str) -> Option<LeaseState> {
-    let states = [LeaseState::Leased, LeaseState::Released, LeaseState::Declined];
+    use LeaseState::{Conflict, Declined, Leased, Released};
+    let states = [Leased, Released, Declined, Conflict];
     states.into_iter().find(|state| state_name(*state) == name)
 }

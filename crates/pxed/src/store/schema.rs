@@ -12,7 +12,7 @@ const APPLICATION_ID: i32 = 0x7078_6564;
 
 /// The format of the database. A change of the table is a new number, and a step that takes the
 /// old one there.
-pub(super) const VERSION: i32 = 1;
+pub(super) const VERSION: i32 = 2;
 
 /// How long a write waits for another program that holds the database (a backup, somebody's
 /// transaction). A client asks again after 4 s and believes no older answer.
@@ -26,7 +26,7 @@ CREATE TABLE leases (
     client_id BLOB,                             -- option 61 of a client without hardware address;
                                                 -- NULL: the client is known by its hardware
     host_name TEXT,
-    state     TEXT NOT NULL CHECK (state IN ('leased', 'released', 'declined')),
+    state     TEXT NOT NULL CHECK (state IN ('leased', 'released', 'declined', 'conflict')),
     granted   INTEGER NOT NULL CHECK (granted >= 0),    -- milliseconds since 1970, UTC
     expires   INTEGER CHECK (expires >= 0),             -- the same; NULL: never
     version   INTEGER NOT NULL CHECK (version >= 1),    -- how often the row was written
@@ -41,31 +41,47 @@ FROM leases
 WHERE state = 'leased' AND (expires IS NULL OR expires > strftime('%s', 'now') * 1000);
 ";
 
+/// From format 1, which knew no conflicts, to this one: the same columns.
+const FROM_1: [&str; 3] = [
+    "DROP VIEW active; ALTER TABLE leases RENAME TO leases_1",
+    TABLE,
+    "INSERT INTO leases SELECT * FROM leases_1; DROP TABLE leases_1",
+];
+
+/// What an own database needs before it can be used.
+enum Format {
+    Empty,
+    First,
+    Current,
+}
+
 /// Makes sure that the database is ours and sound, creates the table in an empty one, and sets
 /// what a connection has to have. Nothing is written before the database is known to be ours.
 pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
     let failed = |cause| StoreError::sqlite("open", path, cause);
     connection.busy_timeout(BUSY).map_err(failed)?;
-    let empty = is_empty(connection, path)?;
+    let format = format(connection, path)?;
     check(connection, path)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-    if empty {
-        create(connection).map_err(failed)?;
+    match format {
+        Format::Empty => bring(connection, &[TABLE]).map_err(failed),
+        Format::First => bring(connection, &FROM_1).map_err(failed),
+        Format::Current => Ok(()),
     }
-    Ok(())
 }
 
-/// Is it a new database? An error if it is neither that nor one that this pxed can read.
-fn is_empty(connection: &Connection, path: &Path) -> Result<bool, StoreError> {
+/// The database's format. An error if it is none that this pxed can read.
+fn format(connection: &Connection, path: &Path) -> Result<Format, StoreError> {
     let number = |query| {
         let value = connection.query_row(query, [], |row| row.get::<_, i32>(0));
         value.map_err(|cause| StoreError::sqlite("open", path, cause))
     };
     let tables = number("SELECT count(*) FROM sqlite_schema")?;
     match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
-        (0, 0) if tables == 0 => Ok(true),
-        (APPLICATION_ID, VERSION) => Ok(false),
+        (0, 0) if tables == 0 => Ok(Format::Empty),
+        (APPLICATION_ID, 1) => Ok(Format::First),
+        (APPLICATION_ID, VERSION) => Ok(Format::Current),
         (APPLICATION_ID, version) if version > VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), version })
         }
@@ -83,10 +99,12 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// All or nothing: a crash leaves an empty database, which is created again.
-fn create(connection: &mut Connection) -> rusqlite::Result<()> {
+/// Brings the database to this format, all or nothing: a crash leaves it as it was.
+fn bring(connection: &mut Connection, steps: &[&str]) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    transaction.execute_batch(TABLE)?;
+    for step in steps {
+        transaction.execute_batch(step)?;
+    }
     transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
     transaction.pragma_update(None, "user_version", VERSION)?;
     transaction.commit()

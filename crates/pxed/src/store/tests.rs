@@ -112,9 +112,8 @@ fn every_field_comes_back() {
     for (identifier, host) in [vec![], vec![0], vec![0xff; 255]].into_iter().zip(10..) {
         leases.push(Lease { client: ClientKey::Identifier(identifier), ..lease(host, 1) });
     }
-    for (state, host) in
-        [LeaseState::Leased, LeaseState::Released, LeaseState::Declined].into_iter().zip(20..)
-    {
+    use LeaseState::{Conflict, Declined, Leased, Released};
+    for (state, host) in [Leased, Released, Declined, Conflict].into_iter().zip(20..) {
         leases.push(Lease { state, host_name: Some(format!("host-{host}.lab")), ..lease(host, 1) });
     }
     leases.push(Lease { expires: Timestamp::FOREVER, ..lease(30, 1) });
@@ -356,6 +355,32 @@ fn the_directory_is_for_pxed_alone_unless_it_was_there() {
     assert_eq!(mode(shared.state_dir()), 0o755);
 }
 
+/// The table as format 1 had it: no conflicts.
+#[test]
+fn a_database_of_format_1_is_brought_to_this_one() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    assert!(written(&write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))])));
+    store.close().unwrap();
+    disk.sql(
+        "ALTER TABLE leases RENAME TO new; DROP VIEW active;
+         CREATE TABLE leases (
+             address TEXT NOT NULL PRIMARY KEY, hardware TEXT NOT NULL, client_id BLOB,
+             host_name TEXT,
+             state TEXT NOT NULL CHECK (state IN ('leased', 'released', 'declined')),
+             granted INTEGER NOT NULL, expires INTEGER, version INTEGER NOT NULL,
+             relay TEXT, relay_information BLOB) STRICT, WITHOUT ROWID;
+         INSERT INTO leases SELECT * FROM new; DROP TABLE new;
+         CREATE VIEW active AS SELECT address FROM leases; PRAGMA user_version = 1",
+    );
+    let mut store = disk.open();
+    assert_eq!(leases_of(&store), [lease(1, 1), lease(2, 1)]);
+    let conflict = Lease { state: LeaseState::Conflict, ..lease(3, 1) };
+    assert!(written(&write(&mut store, vec![commit(3, &conflict)])));
+    store.close().unwrap();
+    assert_eq!(disk.leases().len(), 3, "and it stays so");
+}
+
 #[test]
 fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     let spoilt = |sql: &str| {
@@ -368,7 +393,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     fs::create_dir(text.state_dir()).unwrap();
     fs::write(text.file("leases.db"), "no database\n".repeat(99)).unwrap();
     for (disk, expected) in [
-        (spoilt("PRAGMA user_version = 2"), "leases.db has format 2 of a newer pxed, this one"),
+        (spoilt("PRAGMA user_version = 3"), "leases.db has format 3 of a newer pxed, this one"),
         (spoilt("PRAGMA user_version = 0"), "leases.db is a database of another program; move"),
         (spoilt("PRAGMA application_id = 7"), "leases.db is a database of another program; move"),
         (text, "leases.db is damaged (file is not a database) and was left as it is; stop pxed"),

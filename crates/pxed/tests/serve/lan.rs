@@ -53,22 +53,21 @@ pub fn story(module: &str, test: &str, body: impl FnOnce(&Lan)) {
 
 /// The network of one test, and a directory for its files.
 pub struct Lan {
-    /// Keeps pxed's namespace, as long as its standard input is open.
-    keeper: Child,
+    /// Where pxed is.
+    there: Namespace,
     dir: tempfile::TempDir,
+}
+
+/// A network namespace, as long as the standard input of its keeper is open.
+pub struct Namespace {
+    keeper: Child,
 }
 
 impl Lan {
     fn new() -> Self {
-        let mut keeper = Command::new("unshare");
-        keeper.args(["--net", "sh", "-c", "echo; exec cat"]);
-        let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut ready = String::new();
-        BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
         let dir = tempfile::tempdir().unwrap();
-        let lan = Self { keeper, dir };
+        let lan = Self { there: Namespace::new(), dir };
         run("ip link set lo up");
-        lan.over_there("ip link set lo up");
         lan.network();
         lan
     }
@@ -85,7 +84,7 @@ impl Lan {
     }
 
     fn cable(&self, there: &str, here: &str, address: &str) {
-        let keeper = self.keeper.id();
+        let keeper = self.there.keeper.id();
         run(&format!("ip link add {here} type veth peer name {there} netns {keeper}"));
         run(&format!("ip link set {here} up"));
         self.over_there(&format!("ip address add {address} dev {there}"));
@@ -94,14 +93,32 @@ impl Lan {
         wait_until("the cable is dead", up);
     }
 
+    /// A machine in a namespace of its own that has an address of its own, on the same network.
+    pub fn stranger(&self, address: &str) -> Namespace {
+        let there = Namespace::new();
+        let keeper = there.keeper.id();
+        run("ip link add bridge type bridge");
+        run(&format!("ip link add port type veth peer name eth0 netns {keeper}"));
+        for port in ["cli", "port"] {
+            run(&format!("ip link set {port} master bridge"));
+            run(&format!("ip link set {port} up"));
+        }
+        // What is for machines that the bridge does not know is theirs all the same.
+        run("ip link set bridge up promisc on");
+        there.run(&format!("ip address add {address} dev eth0"));
+        there.run("ip link set eth0 up");
+        wait_until("the port is dead", || output("ip -br link show port").contains(" UP "));
+        there
+    }
+
     /// The words that come before a command that is to run at pxed's end.
     pub fn way_there(&self) -> [String; 2] {
-        ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.keeper.id())]
+        self.there.way_in()
     }
 
     /// Runs a command at pxed's end.
     pub fn over_there(&self, command: &str) {
-        run(&format!("{} {command}", self.way_there().join(" ")));
+        self.there.run(command);
     }
 
     /// A file of the test's own.
@@ -134,13 +151,39 @@ impl Lan {
         Machine::new("cli", number)
     }
 
+    /// A machine on a network that has a stranger.
+    pub fn machine_beside_stranger(&self, number: u8) -> Machine {
+        Machine::new("bridge", number)
+    }
+
     /// A machine on the second network.
     pub fn machine_on_second_network(&self, number: u8) -> Machine {
         Machine::new(SECOND_NETWORK[1], number)
     }
 }
 
-impl Drop for Lan {
+impl Namespace {
+    fn new() -> Self {
+        let mut keeper = Command::new("unshare");
+        keeper.args(["--net", "sh", "-c", "echo; exec cat"]);
+        let mut keeper = keeper.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(keeper.stdout.as_mut().unwrap()).read_line(&mut ready).unwrap();
+        let namespace = Self { keeper };
+        namespace.run("ip link set lo up");
+        namespace
+    }
+
+    fn way_in(&self) -> [String; 2] {
+        ["nsenter".to_owned(), format!("--net=/proc/{}/ns/net", self.keeper.id())]
+    }
+
+    fn run(&self, command: &str) {
+        run(&format!("{} {command}", self.way_in().join(" ")));
+    }
+}
+
+impl Drop for Namespace {
     fn drop(&mut self) {
         let _ = self.keeper.kill();
         let _ = self.keeper.wait();

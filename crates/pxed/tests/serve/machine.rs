@@ -155,6 +155,16 @@ impl Machine {
         writer.finish()
     }
 
+    /// A DISCOVER, and no waiting for the answer.
+    pub fn begin(&self) {
+        self.shout(&self.message(MessageType::Discover, Ipv4Addr::UNSPECIFIED, &[]));
+    }
+
+    /// The answer to what it asked last.
+    pub fn answer(&self) -> Reply {
+        self.hear(Instant::now() + PATIENCE).unwrap()
+    }
+
     fn ask(&self, kind: MessageType, options: &[(u8, &[u8])]) -> Reply {
         self.say(&self.message(kind, Ipv4Addr::UNSPECIFIED, options))
     }

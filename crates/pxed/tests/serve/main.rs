@@ -12,6 +12,7 @@
 
 mod boots;
 mod config;
+mod conflicts;
 mod control;
 mod explain;
 mod explained;

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 
 use super::{Change, Output, Server};
 use crate::dhcp::asking::Verdict;
-use crate::dhcp::config::{Link, LinkId};
+use crate::dhcp::config::Link;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::transmit::Transmit;
@@ -84,14 +84,10 @@ impl UnderWay {
 
     /// Replies name their link by its place in the configuration: it has moved.
     pub fn move_replies(&mut self, before: &[Link], after: &[Link]) {
-        let moved = |link: LinkId| {
-            let name = &before.get(link.0)?.name;
-            after.iter().position(|link| link.name == *name).map(LinkId)
-        };
         for told in self.waiting.values_mut().filter_map(|waiting| waiting.told.as_mut()) {
             let reply = told.reply.take();
-            told.reply =
-                reply.and_then(|reply| Some(Transmit { link: moved(reply.link)?, ..reply }));
+            let moved = |reply: &Transmit| reply.link.moved(before, after);
+            told.reply = reply.and_then(|reply| Some(Transmit { link: moved(&reply)?, ..reply }));
         }
     }
 }
@@ -110,7 +106,7 @@ impl Server {
             Ok(()) => {
                 self.confirm(&done, now);
                 let (event, transmit) = told.map(|told| (told.event, told.reply)).unzip();
-                Output { event, transmit: transmit.flatten(), commits: Vec::new() }
+                Output { event, transmit: transmit.flatten(), ..Output::default() }
             }
             Err(error) => {
                 let event = told.and_then(|told| not_durable(told.event, done.lease.address));
@@ -129,10 +125,17 @@ impl Server {
     pub(super) fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
         let wanted = match &verdict.change {
             Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
-            Change::None | Change::Hold { .. } | Change::DropHold { .. } => 0,
+            Change::None | Change::Hold { .. } | Change::Probe { .. } | Change::DropHold { .. } => {
+                0
+            }
         };
         let busy = wanted > 0 && self.under_way.waiting.len() + wanted > limits::COMMITS_MAX;
         if busy { Err(Ignored::Busy) } else { Ok(verdict) }
+    }
+
+    /// Has the store no room for one change more?
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.waiting.len() >= limits::COMMITS_MAX
     }
 
     pub(in crate::dhcp) fn put(
@@ -207,9 +210,13 @@ impl Server {
 }
 
 /// What is told where a change could not be stored. What an operator asked for is answered to the
-/// operator.
+/// operator; who was found at an address is there all the same.
 fn not_durable(event: Event, address: Ipv4Addr) -> Option<Event> {
-    let Event::Dhcp(event) = event else { return None };
+    let event = match event {
+        Event::Dhcp(event) => event,
+        Event::Conflict(_) => return Some(event),
+        _ => return None,
+    };
     let outcome = Outcome::NotDurable { address };
     Some(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..event }))
 }

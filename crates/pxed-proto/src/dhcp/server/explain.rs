@@ -54,7 +54,7 @@ impl Server {
     ) -> Option<Found<'_>> {
         let message = &Message::parse(datagram).ok()?;
         let Request { machine, firmware, .. } = request_of(message).ok()?;
-        let heard = Heard { now, link, arrival, message, machine, firmware };
+        let heard = Heard { now, link, arrival, message, datagram, machine, firmware };
         let asking = self.locate(&heard).ok()?;
         // Said of the configuration alone, and not of the message, which ends here.
         let subnet = self.config.subnets.get(asking.subnet_id.0)?;

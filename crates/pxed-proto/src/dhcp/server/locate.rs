@@ -60,7 +60,7 @@ impl Server {
         agent: Option<&Arc<RelayAgent>>,
         id: SubnetId,
     ) -> Result<Asking<'a>, Ignored> {
-        let Heard { now, link: link_id, arrival, message, machine, firmware } = *heard;
+        let Heard { now, link: link_id, arrival, message, datagram, machine, firmware } = *heard;
         let link = self.config.links.get(link_id.0).ok_or(Ignored::NoSubnet)?;
         let subnet = self.config.subnets.get(id.0).ok_or(Ignored::NoSubnet)?;
         let table = self.tables.get(id.0).ok_or(Ignored::NoSubnet)?;
@@ -76,6 +76,7 @@ impl Server {
             link,
             arrival,
             message,
+            datagram,
             machine,
             firmware,
             client,
@@ -83,6 +84,7 @@ impl Server {
             subnet_id,
             subnet,
             table,
+            probes: &self.probes,
             elsewhere,
             entitled,
         })

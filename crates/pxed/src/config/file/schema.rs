@@ -86,6 +86,15 @@ const TIMES: &[Key] = &[
     ),
 ];
 
+/// What protects the network from strangers and the server from its clients.
+const GUARD: &[Key] = &[key(
+    "conflict-probe",
+    "\"30ms\"",
+    "on, which is 30ms",
+    "Asks by ARP who has an address before it is offered on the interface's own link, and waits so \
+     long for an answer: on, off, or a time up to 900ms. Not behind relay agents.",
+)];
+
 /// What clients are given. Of the top, the subnet, its classes, its groups and its reservation, the
 /// last that says something wins.
 const SETTINGS: &[Key] = &[
@@ -129,6 +138,7 @@ pub const TOP: Section = Section {
         SERVICE,
         FILES,
         TIMES,
+        GUARD,
         SETTINGS,
         &[
             key("subnet", "", "", "The networks: [[subnet]]."),
@@ -220,7 +230,7 @@ pub const SUBNET: Section = Section {
                 "decline-probation",
                 "\"10m\"",
                 "10m",
-                "How long a declined address is out of use.",
+                "How long an address is out of use that was declined, or found in use by a probe.",
             ),
             key("offer-delay", "\"1s\"", "none", "How long an offer waits, for a standby server."),
             key(
@@ -231,6 +241,7 @@ pub const SUBNET: Section = Section {
             ),
         ],
         TIMES,
+        GUARD,
         SETTINGS,
     ],
 };

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
+use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
 use pxed_proto::wire::options::{self, Value, code};
@@ -13,7 +14,7 @@ use toml::de::DeValue;
 
 use super::document::{At, Table, convert};
 use super::report::Problem;
-use crate::config::values::{boot_file, domain, duration, host, lease_time};
+use crate::config::values::{boot_file, conflict_probe, domain, duration, host, lease_time};
 
 /// What one table says clients are given, and where it names profiles that must exist.
 #[derive(Debug, Default)]
@@ -159,6 +160,25 @@ pub fn architectures(name: &str) -> Result<Vec<Architecture>, String> {
         }
     };
     Ok(numbers.iter().map(|number| Architecture(*number)).collect())
+}
+
+/// What guards a network: what a table leaves open holds as it is `above`.
+#[derive(Clone, Copy, Debug)]
+pub struct Guard {
+    /// How long an address probe waits, if there is one.
+    pub conflict_probe: Option<Duration>,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Self { conflict_probe: Some(limits::CONFLICT_PROBE) }
+    }
+}
+
+/// What guards a network.
+pub fn guard(table: &Table<'_>, above: Guard) -> Guard {
+    let probe = table.parsed("conflict-probe", conflict_probe);
+    Guard { conflict_probe: probe.map_or(above.conflict_probe, |at| at.value) }
 }
 
 /// How long leases last, with what a table leaves open taken from `above`.

@@ -12,7 +12,7 @@ use super::apart;
 use super::document::{At, Table};
 use super::report::Problem;
 use super::schema::{POOL, SUBNET};
-use super::settings::{Said, lease_times, settings};
+use super::settings::{Guard, Said, guard, lease_times, settings};
 use crate::config::network::hosts;
 use crate::config::values::{duration, host, network, range_or_host};
 use crate::net::{Interface, InterfaceError};
@@ -50,6 +50,8 @@ pub struct Site<'a> {
     pub http_port: u16,
     /// How long leases last where a subnet does not say so.
     pub lease_time: LeaseTime,
+    /// What guards a subnet that does not say so itself.
+    pub guard: Guard,
 }
 
 /// All `[[subnet]]`, and the interfaces that they name.
@@ -115,6 +117,8 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     let services = Services { tftp: server, http: SocketAddrV4::new(server, site.http_port) };
     let link = on.map(LinkId);
     let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
+    let Guard { conflict_probe } = guard(table, site.guard);
+    subnet.conflict_probe = conflict_probe;
     let classes = pools(table, &mut ranges, &mut subnet);
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);

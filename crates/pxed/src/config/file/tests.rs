@@ -324,6 +324,23 @@ fn two_subnets_on_one_interface_are_a_shared_network_or_a_mistake() {
     assert_eq!((config.interfaces.len(), config.dhcp.subnets.len()), (1, 2));
 }
 
+#[test]
+fn a_conflict_probe_is_on_off_or_a_time_and_a_subnet_s_own_word_counts() {
+    let probe = |text: &str| read(text).config.unwrap().dhcp.subnets[0].conflict_probe;
+    let ms = |wait| Some(std::time::Duration::from_millis(wait));
+    let top = |value: &str, more: &str| format!("conflict-probe = \"{value}\"\n{SUBNET}{more}");
+    assert_eq!(probe(SUBNET), ms(30));
+    assert_eq!(probe(&top("off", "")), None);
+    assert_eq!(probe(&top("off", "conflict-probe = \"on\"")), ms(30));
+    assert_eq!(probe(&top("on", "conflict-probe = \"500ms\"")), ms(500));
+    for wrong in ["0ms", "901ms", "1s", "yes"] {
+        let read = read(&top(wrong, ""));
+        assert!(read.config.is_none());
+        let text = read.report(false);
+        assert!(text.contains("pxed.toml:1:18") && text.contains("from 1ms to 900ms"), "{text}");
+    }
+}
+
 /// config.example.toml and docs/configuration.md say what the parser knows.
 #[test]
 fn the_documents_are_generated_from_the_schema() {

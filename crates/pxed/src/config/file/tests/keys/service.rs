@@ -16,6 +16,7 @@ pub fn is_of_a_running_program(key: &str) -> bool {
 
 pub fn cases() -> Vec<Case> {
     let mut cases = times();
+    cases.extend(guard());
     cases.extend(tables());
     cases.extend([
         case(
@@ -52,6 +53,29 @@ pub fn cases() -> Vec<Case> {
         ),
     ]);
     cases
+}
+
+/// What guards a network: of the top, and of one subnet.
+fn guard() -> Vec<Case> {
+    let offer = |site: &mut Site| {
+        site.taken = Some([192, 168, 77, 100].into());
+        site.offer(&Client::new("52:54:00:00:00:01"))
+    };
+    [(&TOP, "#top"), (&SUBNET, "#subnet")]
+        .into_iter()
+        .flat_map(|(section, place)| {
+            [case(
+                (section, "conflict-probe"),
+                place,
+                ["", "conflict-probe = \"off\""],
+                offer,
+                &[
+                    "- OFFER 192.168.77.101 to 52:54:00:00:00:01",
+                    "+ OFFER 192.168.77.100 to 52:54:00:00:00:01",
+                ],
+            )]
+        })
+        .collect()
 }
 
 /// Lease times: of the top, and of one subnet.

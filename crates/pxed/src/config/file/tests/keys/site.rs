@@ -42,6 +42,8 @@ pub struct Site {
     config: Config,
     server: Server,
     now: Timestamp,
+    /// An address that somebody has.
+    pub taken: Option<Ipv4Addr>,
 }
 
 /// Both interfaces have two addresses.
@@ -78,7 +80,7 @@ pub fn told(text: &str, story: &dyn Fn(&mut Site) -> Vec<String>) -> Vec<String>
     if let Some(config) = read.config {
         let server = Server::new(config.dhcp.clone());
         let now = Timestamp::from_millis(1_750_000_000_000);
-        lines.extend(story(&mut Site { config, server, now }));
+        lines.extend(story(&mut Site { config, server, now, taken: None }));
     }
     lines.into_iter().map(|line| line.replace(&place, "DIR")).collect()
 }
@@ -164,7 +166,7 @@ impl Site {
         lines.map(|line| line.replace(&address.to_string(), "HERE")).collect()
     }
 
-    /// The event, and the reply once the store has said yes.
+    /// The event, and the reply once every probe is answered and the store has said yes.
     fn hears(
         &mut self,
         client: &Client,
@@ -174,6 +176,11 @@ impl Site {
         let arrival = client.arrival();
         let plan = self.server.plan(self.now, client.link, &arrival, &client.message(kind, more));
         let mut output = self.server.apply(plan, self.now);
+        while let Some(probe) = output.probe {
+            let holder = self.taken.filter(|taken| *taken == probe.address);
+            let holder = holder.map(|_| Mac([2, 0xbd, 0, 0, 0, 1]));
+            output = self.server.probed(&probe, holder, self.now);
+        }
         for commit in std::mem::take(&mut output.commits) {
             let done = self.server.committed(commit.id, Ok(()), self.now);
             output = if done.event.is_some() { done } else { output };

@@ -1,0 +1,159 @@
+//! ARP probes that are under way, and what they found: nobody is offered an address that a stranger
+//! has.
+//!
+//! A probe is a value like a commit. The driver asks on the wire and says what it heard; meanwhile
+//! nobody else waits. The DISCOVER is kept, and answered as if it came then: that is one way for an
+//! address that is free and for one that is not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use super::config::{Link, LinkId};
+use super::reason::Ignored;
+use super::server::Output;
+use super::transmit::Arrival;
+use crate::event::{DhcpEvent, Event, Outcome};
+use crate::net::Mac;
+use crate::{Timestamp, limits};
+
+/// Names a probe; later ones are greater.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProbeId(pub u64);
+
+/// Ask on a link who has an address (RFC 5227 section 2.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// Which one.
+    pub id: ProbeId,
+    /// Where.
+    pub link: LinkId,
+    /// Who has this?
+    pub address: Ipv4Addr,
+    /// How long to wait for an answer. One that comes later, for up to
+    /// [`limits::PROBE_VALID`], is worth telling too.
+    pub wait: Duration,
+}
+
+/// A DISCOVER that is answered when it is known whether an address is free.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Where it came in.
+    pub link: LinkId,
+    /// How.
+    pub arrival: Arrival,
+    /// What it is.
+    pub datagram: Vec<u8>,
+    /// The client's own hardware: an answer from there is no conflict.
+    pub mac: Option<Mac>,
+    /// How many addresses were found in use for it.
+    pub tried: usize,
+}
+
+/// A probe that is not answered yet.
+#[derive(Clone, Debug)]
+struct Running {
+    id: ProbeId,
+    event: DhcpEvent,
+    question: Question,
+}
+
+/// An address that nobody answered for in time.
+#[derive(Clone, Copy, Debug)]
+struct Silent {
+    id: ProbeId,
+    /// Whose answer is no conflict.
+    mac: Option<Mac>,
+    until: Timestamp,
+}
+
+/// The probes that are under way, and the addresses that are known to be free by one.
+#[derive(Clone, Debug, Default)]
+pub struct Probes {
+    running: BTreeMap<Ipv4Addr, Running>,
+    silent: BTreeMap<Ipv4Addr, Silent>,
+    silent_ends: BTreeSet<(Timestamp, Ipv4Addr)>,
+    last: ProbeId,
+}
+
+impl Probes {
+    /// May the address be probed now? Not under load, unless it is already.
+    pub fn has_room_for(&self, address: Ipv4Addr) -> bool {
+        self.running.len() < limits::PROBES_MAX || self.running.contains_key(&address)
+    }
+
+    /// Was the address found free lately?
+    pub fn knows_free(&self, address: Ipv4Addr, now: Timestamp) -> bool {
+        self.silent.get(&address).is_some_and(|silent| silent.until > now)
+    }
+
+    /// How many wait.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// Begins a probe. A client that asks again while its address is probed is answered once, when
+    /// that is known, and by its latest transaction.
+    pub fn start(
+        &mut self,
+        address: Ipv4Addr,
+        wait: Duration,
+        event: DhcpEvent,
+        question: Question,
+    ) -> Output {
+        if let Some(running) = self.running.get_mut(&address) {
+            let tried = running.question.tried.max(question.tried);
+            running.question = Question { tried, ..question };
+            let before = std::mem::replace(&mut running.event, event);
+            let outcome = Outcome::Ignored(Ignored::Superseded);
+            let before = DhcpEvent { outcome, left_out: Vec::new(), ..before };
+            return Output { event: Some(Event::Dhcp(before)), ..Output::default() };
+        }
+        self.last = ProbeId(self.last.0 + 1);
+        let (id, link) = (self.last, question.link);
+        self.running.insert(address, Running { id, event, question });
+        Output { probe: Some(Probe { id, link, address, wait }), ..Output::default() }
+    }
+
+    /// Ends a probe: what was asked.
+    pub fn end(&mut self, probe: &Probe) -> Option<Question> {
+        let running = self.running.get(&probe.address).filter(|running| running.id == probe.id)?;
+        let question = running.question.clone();
+        self.running.remove(&probe.address);
+        Some(question)
+    }
+
+    /// Nobody has answered; the oldest that is known gives way to the newest.
+    pub fn remember_silent(&mut self, probe: &Probe, mac: Option<Mac>, now: Timestamp) {
+        let (address, until) = (probe.address, now + limits::PROBE_VALID);
+        self.forget_silent(address);
+        if self.silent.len() >= limits::PROBES_REMEMBERED_MAX
+            && let Some((_, oldest)) = self.silent_ends.first().copied()
+        {
+            self.forget_silent(oldest);
+        }
+        self.silent.insert(address, Silent { id: probe.id, mac, until });
+        self.silent_ends.insert((until, address));
+    }
+
+    /// Somebody answers for an address that was found free by this probe: `true` if it matters.
+    pub fn is_late_answer(&self, probe: &Probe, from: Mac, now: Timestamp) -> bool {
+        let silent = self.silent.get(&probe.address).filter(|silent| silent.id == probe.id);
+        silent.is_some_and(|silent| silent.until > now && silent.mac != Some(from))
+    }
+
+    /// It is not known any more that nobody has the address.
+    pub fn forget_silent(&mut self, address: Ipv4Addr) {
+        if let Some(silent) = self.silent.remove(&address) {
+            self.silent_ends.remove(&(silent.until, address));
+        }
+    }
+
+    /// Questions name their link by its place in the configuration: it has moved, or is gone.
+    pub fn move_links(&mut self, before: &[Link], after: &[Link]) {
+        for running in self.running.values_mut() {
+            let link = running.question.link.moved(before, after);
+            running.question.link = link.unwrap_or(LinkId(usize::MAX));
+        }
+    }
+}

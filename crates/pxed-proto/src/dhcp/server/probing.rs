@@ -1,0 +1,84 @@
+//! The driver's answer to an address probe.
+
+use std::net::Ipv4Addr;
+
+use super::{Change, Commit, Output, Plan, Server, Told};
+use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::dhcp::probe::{Probe, Question};
+use crate::dhcp::reason::Ignored;
+use crate::event::{Conflict, Event, Outcome};
+use crate::machine::HardwareAddress;
+use crate::net::Mac;
+use crate::{Timestamp, limits};
+
+impl Server {
+    /// Who has the address that was asked for: `None` if nobody has answered in time. The client
+    /// that waits is offered the address, or the next one. An answer that comes late, for an address
+    /// that is offered already, takes it out of use: the REQUEST is refused.
+    pub fn probed(&mut self, probe: &Probe, found: Option<Mac>, now: Timestamp) -> Output {
+        let address = probe.address;
+        let Some(question) = self.probes.end(probe) else {
+            let late = |holder: &Mac| self.probes.is_late_answer(probe, *holder, now);
+            let mark = found.filter(late).and_then(|holder| self.mark(probe, holder, now));
+            return Output { commits: mark.into_iter().collect(), ..Output::default() };
+        };
+        let stranger = found.filter(|holder| Some(*holder) != question.mac);
+        let Some(mark) = stranger.and_then(|holder| self.mark(probe, holder, now)) else {
+            self.probes.remember_silent(probe, question.mac, now);
+            return self.answer(question, now);
+        };
+        self.probes.forget_silent(address);
+        let mut output = self.answer(Question { tried: question.tried + 1, ..question }, now);
+        output.commits.insert(0, mark);
+        output
+    }
+
+    /// How many DISCOVERs wait for a probe.
+    pub fn probes_waiting(&self) -> usize {
+        self.probes.running()
+    }
+
+    /// Answers what had to wait, as if it came now.
+    fn answer(&mut self, question: Question, now: Timestamp) -> Output {
+        let Question { link, arrival, datagram, tried, .. } = question;
+        let mut plan = self.plan(now, link, &arrival, &datagram);
+        if let Change::Probe { question, .. } = &mut plan.change {
+            question.tried = tried;
+            if tried >= limits::PROBES_PER_DISCOVER_MAX {
+                plan.event.outcome = Outcome::Ignored(Ignored::Conflicts);
+                plan = Plan { change: Change::None, reply: None, ..plan };
+            }
+        }
+        self.apply(plan, now)
+    }
+
+    /// Takes an address out of use that `holder` has; durably, since it will have it after a restart
+    /// too. Not if it is leased by now, and not by the word of a host that answers for everything.
+    fn mark(&mut self, probe: &Probe, holder: Mac, now: Timestamp) -> Option<Commit> {
+        let address: Ipv4Addr = probe.address;
+        let id = self.subnet_of(address)?;
+        let (subnet, table) = (self.config.subnets.get(id.0)?, self.tables.get(id.0)?);
+        let hardware = HardwareAddress::from(holder);
+        let client = ClientKey::Hardware(hardware);
+        let leased = table.get(address).is_some_and(|lease| lease.is_running(now));
+        let answers_for = table.declined_by(&client, now);
+        if leased || answers_for >= limits::CONFLICTS_PER_HOST_MAX || self.is_busy() {
+            return None;
+        }
+        let probation = subnet.decline_probation;
+        let lease = Lease {
+            address,
+            client,
+            hardware,
+            host_name: None,
+            relay: None,
+            state: LeaseState::Conflict,
+            granted: now,
+            expires: now + probation,
+            version: table.get(address).map_or(0, |lease| lease.version) + 1,
+        };
+        let link = self.link_name(probe.link);
+        let event = Event::Conflict(Conflict { link, address, holder, probation });
+        Some(self.put(lease, now, Some(Told { event, reply: None })))
+    }
+}
