@@ -25,6 +25,7 @@ use crate::privileges;
 
 pub use file::{Read, parse, read, reference};
 pub use loaders::Loaders;
+pub use network::link;
 
 /// Everything that `pxed serve` needs to know.
 #[derive(Debug)]

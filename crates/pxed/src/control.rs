@@ -13,6 +13,7 @@ mod socket;
 mod table;
 mod values;
 
+pub use answers::InterfaceStatus;
 pub use client::{ControlError, Question, ask};
 pub use protocol::{Events, Explain, Leases, Release, Request};
 pub use server::{Desk, serve};

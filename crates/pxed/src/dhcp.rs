@@ -220,6 +220,10 @@ impl Worker {
                     self.replace_sockets(link, sockets.map(|sockets| *sockets));
                     let _ = done.send(());
                 }
+                Word::Mtu(link, mtu, done) => {
+                    self.server.set_mtu(link, mtu);
+                    let _ = done.send(());
+                }
                 Word::Stop => self.stopping = true,
                 #[cfg(test)]
                 Word::Panic => panic!("a bug"),

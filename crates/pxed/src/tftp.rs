@@ -12,7 +12,6 @@ mod source;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +19,7 @@ use std::time::Duration;
 use pxed_proto::event::TftpEvent;
 use pxed_proto::limits;
 use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -50,6 +49,8 @@ pub enum Change {
     Gone(Arc<str>),
     /// It is there again, with a listener in place of the one that it may have had.
     Back(Listener),
+    /// Its MTU is another, for transfers that begin from now on.
+    Mtu(Arc<str>, u32),
 }
 
 /// The TFTP server.
@@ -95,8 +96,9 @@ impl Server {
         while may_come || !listening.tasks.is_empty() {
             tokio::select! {
                 change = changes.recv(), if may_come => match change {
-                    Some(Change::Gone(interface)) => drop(listening.ends.remove(&interface)),
+                    Some(Change::Gone(interface)) => drop(listening.mtus.remove(&interface)),
                     Some(Change::Back(listener)) => listening.start(self, listener, &stop)?,
+                    Some(Change::Mtu(interface, mtu)) => listening.set_mtu(&interface, mtu),
                     None => may_come = false,
                 },
                 // Whoever was told to end has ended; a panic leaves an interface unserved.
@@ -113,8 +115,8 @@ impl Server {
 #[derive(Default)]
 struct Listening {
     tasks: JoinSet<()>,
-    /// An interface's listener ends when its sender is dropped.
-    ends: BTreeMap<Arc<str>, oneshot::Sender<Infallible>>,
+    /// An interface's MTU; its listener ends when the sender is dropped.
+    mtus: BTreeMap<Arc<str>, watch::Sender<u32>>,
 }
 
 impl Listening {
@@ -125,12 +127,18 @@ impl Listening {
         stop: &watch::Receiver<bool>,
     ) -> io::Result<()> {
         let socket = UdpSocket::from_std(socket)?;
-        let (end, ended) = oneshot::channel();
+        let (sender, mtu) = watch::channel(mtu);
         let link =
             Link { server: server.clone(), interface: interface.clone(), mtu, stop: stop.clone() };
-        self.tasks.spawn(link.listen(socket, ended));
-        self.ends.insert(interface, end);
+        self.tasks.spawn(link.listen(socket));
+        self.mtus.insert(interface, sender);
         Ok(())
+    }
+
+    fn set_mtu(&self, interface: &str, mtu: u32) {
+        if let Some(sender) = self.mtus.get(interface) {
+            sender.send_replace(mtu);
+        }
     }
 }
 
@@ -139,12 +147,13 @@ impl Listening {
 struct Link {
     server: Server,
     interface: Arc<str>,
-    mtu: u32,
+    mtu: watch::Receiver<u32>,
     stop: watch::Receiver<bool>,
 }
 
 impl Link {
-    async fn listen(self, socket: UdpSocket, mut ended: oneshot::Receiver<Infallible>) {
+    async fn listen(self, socket: UdpSocket) {
+        let mut mtu = self.mtu.clone();
         let mut exchanges = JoinSet::new();
         let stopped = stopped(self.stop.clone());
         tokio::pin!(stopped);
@@ -159,7 +168,7 @@ impl Link {
                 },
                 Some(_) = exchanges.join_next() => {}
                 () = &mut stopped => break,
-                _ = &mut ended => break,
+                changed = mtu.changed() => if changed.is_err() { break },
             }
         }
         // The port is free for whoever comes next.

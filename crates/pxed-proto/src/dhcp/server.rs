@@ -173,6 +173,13 @@ impl Server {
         }
     }
 
+    /// The link carries datagrams of another length from now on.
+    pub fn set_mtu(&mut self, link: LinkId, mtu: usize) {
+        if let Some(link) = Arc::make_mut(&mut self.config).links.get_mut(link.0) {
+            link.mtu = mtu;
+        }
+    }
+
     /// What this datagram deserves; changes nothing.
     pub fn plan(&self, now: Timestamp, link: LinkId, arrival: &Arrival, datagram: &[u8]) -> Plan {
         let message = Message::parse(datagram).map_err(Ignored::Malformed);

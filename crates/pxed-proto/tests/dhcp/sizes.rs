@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use pxed_proto::dhcp::{Ignored, OptionSetting};
+use pxed_proto::dhcp::{Ignored, LinkId, OptionSetting};
 
 use crate::client::{Sent, client};
 use crate::lan::*;
@@ -60,6 +60,23 @@ fn item_96_a_client_identifier_in_two_parts_is_one() {
     let sent = client(1).discover().option(61, &[1; 100]).option(12, b"x").option(61, &[2; 100]);
     let offer = Lan::new().hears(&sent).offer();
     assert_eq!(offer.option(61), Some([[1; 100], [2; 100]].concat()));
+}
+
+/// The link's MTU is an upper bound, also once it is another (item 8).
+#[test]
+fn item_8_a_reply_fits_the_link_as_it_is_now() {
+    let mut lan = lan_with([addresses(6, &name_servers(50)), addresses(42, &name_servers(50))]);
+    let sent = client(1).discover().option(57, &1472_u16.to_be_bytes());
+    let sent = sent.option(55, &[6, 42]);
+    let whole = lan.hears(&sent).offer();
+    assert!(whole.option(6).is_some() && whole.option(42).is_some());
+    lan.server.set_mtu(LinkId(0), 600);
+    let answer = lan.hears(&sent);
+    assert_eq!(answer.offer().option(42), None);
+    lan.server.set_mtu(LinkId(0), 1500);
+    assert_eq!(lan.hears(&sent).offer().option(42), whole.option(42));
+    // There is no such link, and nothing happens.
+    lan.server.set_mtu(LinkId(7), 600);
 }
 
 #[test]

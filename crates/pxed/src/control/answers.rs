@@ -26,6 +26,8 @@ pub struct Status {
     pub uptime_seconds: u64,
     /// Where its configuration is from.
     pub configuration: String,
+    /// How the interfaces stand that are served.
+    pub interfaces: Vec<InterfaceStatus>,
     /// What is served where.
     pub subnets: Vec<SubnetStatus>,
     /// Leases that clients have, and offers that are held, everywhere.
@@ -42,6 +44,21 @@ pub struct Status {
     /// What runs now.
     pub tftp_transfers: u64,
     pub http_requests: u64,
+}
+
+/// How an interface stands that is served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct InterfaceStatus {
+    pub interface: String,
+    /// `served`, or what it lacks.
+    pub state: String,
+    /// What is to be known of that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The longest IP packet that it sends, if it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
 }
 
 /// What is served on a subnet.

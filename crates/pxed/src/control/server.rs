@@ -14,12 +14,14 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 use tracing::info;
 
-use super::answers::{Count, Lease, Rates, Released, Reloaded, Status, Stopping, subnets};
+use super::answers::{
+    Count, InterfaceStatus, Lease, Rates, Released, Reloaded, Status, Stopping, subnets,
+};
 use super::protocol::{Answer, Events, Explain, Leases, REQUEST_MAX, Release, Request};
 use super::values;
 use crate::clock::{Clock, Rfc3339};
@@ -54,6 +56,7 @@ pub struct Desk {
     pub tftp: tftp::Server,
     pub http: Arc<Http>,
     pub clock: Clock,
+    pub interfaces: watch::Receiver<Vec<InterfaceStatus>>,
     pub reload: Arc<Reload>,
     /// Told when somebody asks pxed to stop.
     pub stop: Arc<Notify>,
@@ -152,6 +155,7 @@ impl Connection {
             started: Rfc3339(clock.started_at()).to_string(),
             uptime_seconds: clock.uptime().as_secs(),
             configuration: desk.reload.source(),
+            interfaces: desk.interfaces.borrow().clone(),
             subnets: subnets(&dhcp),
             active_leases: dhcp.active_leases as u64,
             offers: dhcp.offers as u64,

@@ -7,7 +7,7 @@ use pxed_proto::time::Human;
 use serde::Deserialize;
 
 use super::answers::{
-    Count, Lease, PoolStatus, Released, Reloaded, Status, Stopping, SubnetStatus,
+    Count, InterfaceStatus, Lease, PoolStatus, Released, Reloaded, Status, Stopping, SubnetStatus,
 };
 
 /// What stands above the leases.
@@ -82,11 +82,24 @@ pub fn status(status: &Status) -> String {
     ];
     let facts: String = facts.map(|(name, fact)| format!("{name:<15}  {fact}\n")).concat();
     let (subnets, pools) = (columns(subnets(&status.subnets)), columns(pools(&status.subnets)));
+    let interfaces = columns(interfaces(&status.interfaces));
     let since = &status.started;
     format!(
         "pxed {version}, process {pid}, up {up} (since {since}), configured by {configuration}\n\n\
-         {subnets}\n{pools}\n{facts}"
+         {subnets}\n{interfaces}\n{pools}\n{facts}"
     )
+}
+
+fn interfaces(interfaces: &[InterfaceStatus]) -> Vec<Vec<String>> {
+    let heading = ["INTERFACE", "STATE", "MTU"];
+    let row = |one: &InterfaceStatus| {
+        let InterfaceStatus { interface, state, reason, mtu } = one;
+        let mtu = mtu.map_or_else(|| "-".to_owned(), |mtu| mtu.to_string());
+        let known = [interface.clone(), state.clone(), mtu];
+        known.into_iter().chain(reason.clone()).collect()
+    };
+    let rows = interfaces.iter().map(row);
+    std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows).collect()
 }
 
 fn subnets(subnets: &[SubnetStatus]) -> Vec<Vec<String>> {

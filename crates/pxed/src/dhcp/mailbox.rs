@@ -39,6 +39,7 @@ pub(super) enum Word {
     Reconfigure(Arc<Config>, Reply<()>),
     /// A link's sockets from now on; none while its interface is gone.
     Sockets(LinkId, Option<Box<DhcpSockets>>, Reply<()>),
+    Mtu(LinkId, usize, Reply<()>),
     Stop,
     /// What a bug would do.
     #[cfg(test)]
@@ -135,6 +136,11 @@ impl Mailbox {
     /// returns; `None` if the thread does not answer.
     pub async fn replace_sockets(&self, link: LinkId, sockets: Option<DhcpSockets>) -> Option<()> {
         self.ask(|reply| Word::Sockets(link, sockets.map(Box::new), reply)).await
+    }
+
+    /// Replies on the link are at most so long from now on.
+    pub async fn set_mtu(&self, link: LinkId, mtu: usize) -> Option<()> {
+        self.ask(|reply| Word::Mtu(link, mtu, reply)).await
     }
 
     async fn ask<T>(&self, word: impl FnOnce(Reply<T>) -> Word) -> Option<T> {

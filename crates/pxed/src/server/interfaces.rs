@@ -11,11 +11,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{self, LinkId};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use super::of_interface;
+use crate::config::link;
+use crate::control::InterfaceStatus;
 use crate::dhcp::Mailbox;
 use crate::net::{BindError, Interface, InterfaceError, InterfaceWatch};
 use crate::tftp;
@@ -32,6 +34,8 @@ pub(super) struct Supervisor {
     watched: Vec<Watched>,
     dhcp: Mailbox,
     tftp: mpsc::Sender<tftp::Change>,
+    /// For those who ask.
+    standings: watch::Sender<Vec<InterfaceStatus>>,
 }
 
 /// One interface.
@@ -40,7 +44,11 @@ struct Watched {
     link: LinkId,
     /// The kernel's number of the interface that the sockets are bound to.
     bound: Option<u32>,
+    /// Its MTU, as TFTP knows it; 0 if it is not there.
+    mtu: u32,
     standing: Standing,
+    /// Not since pxed started.
+    never_served: bool,
 }
 
 /// How an interface stands.
@@ -67,11 +75,19 @@ impl Supervisor {
             name: interface.name.clone(),
             link: LinkId(link),
             bound: (!interface.is_awaited()).then_some(interface.index),
+            mtu: if interface.is_awaited() { 0 } else { interface.mtu },
+            never_served: interface.is_awaited(),
             standing: if interface.is_awaited() { Standing::Awaited } else { Standing::Served },
         });
         let watched: Vec<_> = watched.collect();
         let (tftp, changes) = mpsc::channel(watched.len().max(1));
-        (Self { watched, dhcp, tftp }, changes)
+        let standings = watch::Sender::new(watched.iter().map(Watched::status).collect());
+        (Self { watched, dhcp, tftp, standings }, changes)
+    }
+
+    /// How the interfaces stand, now and later.
+    pub(super) fn standings(&self) -> watch::Receiver<Vec<InterfaceStatus>> {
+        self.standings.subscribe()
     }
 
     /// Looks after them until the end.
@@ -103,6 +119,7 @@ impl Supervisor {
         for index in 0..self.watched.len() {
             self.look_at(index, &status.config).await;
         }
+        self.standings.send_replace(self.watched.iter().map(Watched::status).collect());
     }
 
     async fn look_at(&mut self, index: usize, config: &dhcp::Config) {
@@ -110,7 +127,10 @@ impl Supervisor {
         let Some(one) = self.watched.get_mut(index) else { return };
         let now = match Interface::look(&one.name) {
             Ok(interface) => match one.follow(&interface, dhcp, tftp).await {
-                Ok(()) => standing(&interface, &expected(config, one.link)),
+                Ok(()) => {
+                    one.follow_mtu(&interface, config, dhcp, tftp).await;
+                    standing(&interface, &expected(config, one.link))
+                }
                 Err(error) => Standing::Refused(error.to_string()),
             },
             Err(InterfaceError::NotFound { .. }) => {
@@ -121,13 +141,24 @@ impl Supervisor {
         };
         let awaited = one.standing == Standing::Awaited;
         if now != one.standing && !(awaited && now == Standing::Gone) {
-            now.tell(&one.name, awaited);
+            now.tell(&one.name, one.never_served);
+            one.never_served &= now != Standing::Served;
             one.standing = now;
         }
     }
 }
 
 impl Watched {
+    fn status(&self) -> InterfaceStatus {
+        let (state, reason) = self.standing.words();
+        InterfaceStatus {
+            interface: self.name.to_string(),
+            state: state.to_owned(),
+            reason,
+            mtu: (self.mtu > 0).then_some(self.mtu),
+        }
+    }
+
     /// Has sockets on `interface`, and on no other.
     async fn follow(
         &mut self,
@@ -140,7 +171,7 @@ impl Watched {
         }
         self.let_go(dhcp, tftp).await;
         let (sockets, listener) = of_interface(interface)?;
-        self.bound = Some(interface.index);
+        (self.bound, self.mtu) = (Some(interface.index), interface.mtu);
         // It was gone, even if nobody saw it; and it is told that it is back.
         if self.standing == Standing::Served {
             self.standing = Standing::Gone;
@@ -151,8 +182,29 @@ impl Watched {
         Ok(())
     }
 
+    /// Replies and blocks are as long as the interface carries now, whatever it carried when it was
+    /// bound or when the configuration was read.
+    async fn follow_mtu(
+        &mut self,
+        interface: &Interface,
+        config: &dhcp::Config,
+        dhcp: &Mailbox,
+        tftp: &mpsc::Sender<tftp::Change>,
+    ) {
+        let mtu = link(interface).mtu;
+        if config.links.get(self.link.0).is_some_and(|link| link.mtu != mtu) {
+            let _ = dhcp.set_mtu(self.link, mtu).await;
+        }
+        if self.mtu != interface.mtu {
+            self.mtu = interface.mtu;
+            info!("{} has an MTU of {} now", self.name, self.mtu);
+            let _ = tftp.send(tftp::Change::Mtu(self.name.clone(), self.mtu)).await;
+        }
+    }
+
     /// Closes sockets that hear nothing any more.
     async fn let_go(&mut self, dhcp: &Mailbox, tftp: &mpsc::Sender<tftp::Change>) {
+        self.mtu = 0;
         if self.bound.take().is_some() {
             let _ = dhcp.replace_sockets(self.link, None).await;
             let _ = tftp.send(tftp::Change::Gone(self.name.clone())).await;
@@ -161,16 +213,27 @@ impl Watched {
 }
 
 impl Standing {
-    /// Once for each change: a cable that is pulled is none, only what was done on this machine.
-    fn tell(&self, name: &str, awaited: bool) {
+    /// In a word, and what is to be known of it.
+    fn words(&self) -> (&'static str, Option<String>) {
         match self {
-            Self::Served if awaited => info!("{name} is there: served now"),
+            Self::Served => ("served", None),
+            Self::Awaited => ("awaited", None),
+            Self::Gone => ("gone", None),
+            Self::Down => ("down", None),
+            Self::Without(addresses) => ("without-address", Some(list(addresses))),
+            Self::Refused(why) => ("refused", Some(why.clone())),
+        }
+    }
+
+    /// Once for each change: a cable that is pulled is none, only what was done on this machine.
+    fn tell(&self, name: &str, never_served: bool) {
+        match self {
+            Self::Served if never_served => info!("{name} is there: served now"),
             Self::Served => info!("{name} is back: served again"),
             Self::Awaited | Self::Gone => warn!("{name} is gone; waiting for it"),
             Self::Down => warn!("{name} is down; waiting for `ip link set {name} up`"),
             Self::Without(addresses) => {
-                let list: Vec<String> = addresses.iter().map(ToString::to_string).collect();
-                let list = list.join(", ");
+                let list = list(addresses);
                 warn!(
                     "{name} has no longer {list}, where machines are told to find pxed: give the \
                      address back, or configure another and start pxed again"
@@ -179,6 +242,10 @@ impl Standing {
             Self::Refused(why) => warn!("{name} is not served, pxed tries again: {why}"),
         }
     }
+}
+
+fn list(addresses: &[Ipv4Addr]) -> String {
+    addresses.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The server's addresses that machines on `link` are told.

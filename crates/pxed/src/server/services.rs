@@ -18,7 +18,7 @@ use super::RunError;
 use super::interfaces::Supervisor;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control;
+use crate::control::{self, InterfaceStatus};
 use crate::dhcp::{Driver, Status};
 use crate::http::{self, Http};
 use crate::journal::Journal;
@@ -79,7 +79,7 @@ impl Services {
         let (stop, stopped) = watch::channel(false);
         let Listeners { tftp, changes, http, control } = listeners;
         let mut serving = self.start((tftp, changes), http, &stopped)?;
-        let stop_asked = self.open_desk(driver, reload, control)?;
+        let stop_asked = self.open_desk(driver, reload, control, supervisor.standings())?;
         info!("ready");
         let mut hangup = signal(SignalKind::hangup())?;
         let reloads = async {
@@ -139,6 +139,7 @@ impl Services {
         driver: &Driver,
         reload: &Arc<Reload>,
         control: UnixListener,
+        interfaces: watch::Receiver<Vec<InterfaceStatus>>,
     ) -> io::Result<Arc<Notify>> {
         let stop = Arc::new(Notify::new());
         let desk = control::Desk {
@@ -147,6 +148,7 @@ impl Services {
             tftp: self.tftp.clone(),
             http: self.http.clone(),
             clock: self.clock,
+            interfaces,
             reload: reload.clone(),
             stop: stop.clone(),
         };

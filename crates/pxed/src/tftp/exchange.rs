@@ -66,7 +66,8 @@ impl Exchange {
         let socket = self.socket(link)?;
         let source = source(&request, link.server.files.clone()).await;
         let source = source.map_err(|denial| self.deny(&socket, denial))?;
-        let max_blksize = u16::try_from(link.mtu.saturating_sub(HEADERS)).unwrap_or(u16::MAX);
+        let max_blksize =
+            u16::try_from(link.mtu.borrow().saturating_sub(HEADERS)).unwrap_or(u16::MAX);
         let settings = negotiate(&request, source.len(), max_blksize);
         let sending = Sending::new(socket, self.client(), source, settings);
         let mut sending = sending.map_err(|error| TftpOutcome::Failed(error.to_string()))?;

@@ -171,6 +171,28 @@ async fn a_file_arrives_as_it_is() {
     assert_eq!(lab.server.running(), 0);
 }
 
+/// What is granted already stays.
+#[tokio::test]
+async fn the_mtu_changes_while_pxed_runs() {
+    let lab = Lab::with(Duration::ZERO, 576).await;
+    lab.file("ipxe.efi", 5000);
+    let request = read_request(b"ipxe.efi", "octet", &[("blksize", 1468)]);
+    let mut before = Client::new(&lab).await;
+    before.asks(&request).await;
+    assert_eq!(before.hears().await, b"\0\x06blksize\x00544\0");
+    lab.changes.send(Change::Mtu("none".into(), 9000)).await.unwrap();
+    lab.changes.send(Change::Mtu("lo".into(), 1400)).await.unwrap();
+    let granted = async || {
+        let mut later = Client::new(&lab).await;
+        later.asks(&request).await;
+        later.hears().await
+    };
+    let followed = async { while granted().await != b"\0\x06blksize\x001368\0" {} };
+    timeout(PATIENCE, followed).await.unwrap();
+    before.says(&ack(0)).await;
+    assert_eq!(before.hears().await.len(), 4 + 544);
+}
+
 #[tokio::test]
 async fn a_size_is_asked_for_and_no_file() {
     let mut lab = Lab::with(Duration::ZERO, 576).await;

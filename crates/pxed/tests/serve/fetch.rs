@@ -37,6 +37,18 @@ pub fn tftp(client: Ipv4Addr, name: &str) -> Result<Vec<u8>, String> {
     }
 }
 
+/// What is granted to a client that wants blocks of this many octets.
+pub fn blksize(client: Ipv4Addr, name: &str, wanted: u64) -> String {
+    let socket = UdpSocket::bind((client, 0)).unwrap();
+    socket.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = read_request(name.as_bytes(), "octet", &[("blksize", wanted)]);
+    socket.send_to(&request, (SERVER, 69)).unwrap();
+    let mut buffer = [0; 600];
+    let (length, server) = socket.recv_from(&mut buffer).unwrap();
+    socket.send_to(b"\0\x05\0\x08enough\0", server).unwrap();
+    String::from_utf8_lossy(&buffer[2..length]).replace('\0', " ")
+}
+
 /// An HTTP response.
 pub struct Response {
     pub status: u16,

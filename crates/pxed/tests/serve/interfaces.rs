@@ -1,8 +1,15 @@
 //! Interfaces that go and come back while pxed runs, and are served again without a restart.
 
-use crate::fetch::{get, tftp};
+use std::net::Ipv4Addr;
+
+use pxed_proto::wire::dhcp::MessageType;
+use pxed_proto::wire::options::code;
+use serde_json::{Value, json};
+
+use crate::control::objects;
+use crate::fetch::{blksize, get, tftp};
 use crate::lan::{self, Lan, wait_until};
-use crate::process::Pxed;
+use crate::process::{Pxed, ask};
 
 fn story(test: &str, body: impl FnOnce(&Lan)) {
     lan::story(module_path!(), test, body);
@@ -21,6 +28,15 @@ fn boots(lan: &Lan, number: u8) {
     machine.configure(&ack);
     assert_eq!(tftp(ack.address(), "loader").unwrap(), b"a loader");
     assert_eq!(get("http://192.168.77.1:8067/files/loader").text(), "a loader");
+}
+
+/// How `pxed status` says the interfaces stand.
+fn standings(lan: &Lan) -> Value {
+    objects(&ask(lan, "status --json")).remove(0)["interfaces"].take()
+}
+
+fn wait_for(lan: &Lan, wanted: &Value) {
+    wait_until(&format!("{wanted} was awaited"), || standings(lan) == *wanted);
 }
 
 /// Ends pxed, which has said each of `lines` once, and no other warning.
@@ -127,6 +143,87 @@ fn conformance_130_an_interface_comes_up_after_pxed() {
         lan.network();
         pxed.says(&["INFO", "srv is there: served now"]);
         boots(lan, 1);
+        pxed.stop();
+    });
+}
+
+#[test]
+fn the_status_says_what_an_interface_lacks() {
+    story("the_status_says_what_an_interface_lacks", |lan| {
+        let file = "[[subnet]]\ninterface = \"srv2\"\nnetwork = \"192.168.88.0/24\"\n\
+                    server-ip = \"192.168.88.1\"\nrange = \"192.168.88.100-192.168.88.109\"\n\
+                    [[subnet]]\ninterface = \"srv\"\nrange = \"192.168.77.100-192.168.77.109\"\n";
+        let file = lan.file("pxed.toml", file);
+        let pxed = lan.start(&format!("--config {}", file.display()));
+        pxed.says(&["INFO", "ready"]);
+        let srv = json!({"interface": "srv", "state": "served", "mtu": 1500});
+        let awaited = json!({"interface": "srv2", "state": "awaited"});
+        wait_for(lan, &json!([awaited, srv]));
+        let table = ask(lan, "status").out;
+        let text = "\nINTERFACE  STATE    MTU\nsrv2       awaited  -\nsrv        served   1500\n";
+        assert!(table.contains(text), "{table}");
+
+        lan.second_network();
+        wait_for(lan, &json!([{"interface": "srv2", "state": "served", "mtu": 1500}, srv]));
+        lan.over_there("ip link set srv2 down");
+        wait_for(lan, &json!([{"interface": "srv2", "state": "down", "mtu": 1500}, srv]));
+        lan.over_there("ip link set srv2 up");
+        lan.over_there("ip address del 192.168.88.1/24 dev srv2");
+        let without = json!({
+            "interface": "srv2", "state": "without-address", "reason": "192.168.88.1", "mtu": 1500,
+        });
+        wait_for(lan, &json!([without, srv]));
+        assert!(
+            ask(lan, "status").out.contains("\nsrv2       without-address  1500  192.168.88.1\n")
+        );
+        lan.over_there("ip link del srv2");
+        wait_for(lan, &json!([{"interface": "srv2", "state": "gone"}, srv]));
+        the_other_is_served(lan);
+        pxed.stop();
+    });
+}
+
+/// The other network is served meanwhile.
+fn the_other_is_served(lan: &Lan) {
+    assert_eq!(lan.machine(1).get_address().address(), Ipv4Addr::new(192, 168, 77, 100));
+}
+
+#[test]
+fn a_change_of_the_mtu_is_followed() {
+    story("a_change_of_the_mtu_is_followed", |lan| {
+        let long = vec!["01"; 250].join(" ");
+        let option = |code| format!("{code} = {{ value = \"hex:{long}\", always = true }}");
+        let config = format!(
+            "boot-dir = \"{}/boot\"\noptions = {{ {}, {} }}\n[[subnet]]\ninterface = \"srv\"\n\
+             range = \"192.168.77.100-192.168.77.109\"\n",
+            lan.path().display(),
+            option(224),
+            option(225)
+        );
+        lan.file("boot/loader", "a loader");
+        let config = lan.file("pxed.toml", config);
+        let pxed = lan.start(&format!("--config {}", config.display()));
+        pxed.says(&["INFO", "ready"]);
+        let machine = lan.machine(1).with(code::MAX_MESSAGE_SIZE, &1472_u16.to_be_bytes());
+        let ack = machine.get_address();
+        machine.configure(&ack);
+        let granted = || blksize(ack.address(), "loader", 1468);
+        let options = || {
+            let offer = machine.discover();
+            assert_eq!(offer.kind(), MessageType::Offer);
+            (offer.option(224).is_some(), offer.option(225).is_some())
+        };
+        assert_eq!((granted().as_str(), options()), ("blksize 1468 ", (true, true)));
+        lan.over_there("ip link set srv mtu 600");
+        wait_for(lan, &json!([{"interface": "srv", "state": "served", "mtu": 600}]));
+        pxed.says(&["INFO", "srv has an MTU of 600 now"]);
+        assert_eq!((granted().as_str(), options()), ("blksize 568 ", (true, false)));
+        // A reload reads it anew, and so keeps it.
+        assert_eq!(ask(lan, "reload").code, Some(0));
+        assert_eq!(options(), (true, false));
+        lan.over_there("ip link set srv mtu 1500");
+        wait_for(lan, &json!([{"interface": "srv", "state": "served", "mtu": 1500}]));
+        assert_eq!((granted().as_str(), options()), ("blksize 1468 ", (true, true)));
         pxed.stop();
     });
 }
