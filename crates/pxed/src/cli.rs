@@ -80,8 +80,8 @@ pub struct ServeArgs {
     pub interfaces: Vec<String>,
 
     /// Read this configuration file. It is the place for more than a command line can say: see
-    /// config.example.toml. Flags win: -i and --range replace the file's subnets, the others the
-    /// keys of their name at the top of the file.
+    /// config.example.toml. Flags win, whatever the file says of a subnet, a class, a group or a
+    /// machine: -i and --range replace the file's subnets, the others what it says of the same.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 
@@ -104,7 +104,7 @@ pub struct ServeArgs {
           help_heading = "Addresses")]
     pub subnet_mask: Option<Ipv4Addr>,
 
-    /// Routers that clients are told of (option 3), with commas between them.
+    /// Routers that clients are told of (option 3), with commas between them; each in its subnet.
     #[arg(long = "router", value_name = "IP", value_parser = host, value_delimiter = ',',
           help_heading = "Addresses")]
     pub routers: Vec<Ipv4Addr>,

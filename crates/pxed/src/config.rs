@@ -6,6 +6,7 @@
 mod boot;
 mod difference;
 mod file;
+mod flags;
 mod loaders;
 mod network;
 mod sentences;
@@ -159,13 +160,7 @@ impl Config {
         }
         let port = self.service.http_port;
         let dhcp::Config { mut links, mut subnets, mut policy, catalog } = (*self.dhcp).clone();
-        let everywhere = &mut policy.everywhere;
-        if args.interfaces.is_empty() {
-            for option in network::options(args, None) {
-                everywhere.options.retain(|other| other.code != option.code);
-                everywhere.options.push(option);
-            }
-        } else {
+        if !args.interfaces.is_empty() {
             self.interfaces = network::interfaces(args)?;
             (links, subnets) = network::networks(args, &self.interfaces, port)?;
         }
@@ -173,13 +168,12 @@ impl Config {
             subnet.services.http.set_port(port);
             subnet.lease_time = args.lease_time.map_or(subnet.lease_time, dhcp::LeaseTime::of);
         }
-        everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
-        everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
+        flags::win(args, &mut subnets, &mut policy)?;
         let mut catalog = Catalog { loaders: self.loaders.loaders(), ..(*catalog).clone() };
         if let Some((profile, files)) = boot::profile(args, &subnets)? {
             catalog.profiles.insert(boot::DEFAULT_PROFILE.to_owned(), profile);
             catalog.default_profile = Some(boot::DEFAULT_PROFILE.to_owned());
-            everywhere.profile = catalog.default_profile.clone();
+            policy.everywhere.profile = catalog.default_profile.clone();
             self.named_files.extend(files);
         }
         self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog: Arc::new(catalog) });

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{LeaseTime, Link, LinkId, OptionSetting, Pool, Settings, Subnet};
+use pxed_proto::dhcp::{LeaseTime, Link, LinkId, OptionSetting, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::wire::options::code;
@@ -43,7 +43,6 @@ pub fn networks(
     }
     check_apart(interfaces, &subnets)?;
     check_ranges(args, interfaces, &subnets)?;
-    check_routers(args, &subnets)?;
     Ok((interfaces.iter().map(link).collect(), subnets))
 }
 
@@ -70,8 +69,7 @@ fn subnet(
     }
     let services = Services { tftp: server, http: SocketAddrV4::new(server, http_port) };
     let lease_time = LeaseTime::of(args.lease_time.unwrap_or(DEFAULT_LEASE_TIME));
-    let settings = Settings { options: options(args, Some(net)), ..Settings::default() };
-    Ok(Subnet { pools, settings, ..Subnet::new(net, Some(link), services, lease_time) })
+    Ok(Subnet { pools, ..Subnet::new(net, Some(link), services, lease_time) })
 }
 
 /// Routers (those of `net`, if it is given), name servers and domain as options.
@@ -249,7 +247,8 @@ fn overlap(a: AddressRange, b: AddressRange) -> bool {
     a.first() <= b.last() && b.first() <= a.last()
 }
 
-fn check_routers(args: &ServeArgs, subnets: &[Subnet]) -> Result<(), UsageError> {
+/// Every router that a flag names is in a subnet, or no client could reach it.
+pub fn check_routers(args: &ServeArgs, subnets: &[Subnet]) -> Result<(), UsageError> {
     let served = |router: &Ipv4Addr| subnets.iter().any(|subnet| subnet.net.contains_host(*router));
     match args.routers.iter().find(|router| !served(router)) {
         None => Ok(()),

@@ -8,7 +8,7 @@ use pxed_proto::wire::options::code;
 use crate::fetch::get;
 use crate::lan::{self, Lan, PATIENCE, run};
 use crate::machine::{Machine, Reply, SERVER};
-use crate::process::Pxed;
+use crate::process::{Pxed, ask};
 
 /// Architectures as option 93 has them.
 const BIOS: u16 = 0;
@@ -195,6 +195,68 @@ fn flags_win_over_the_file() {
         assert!(url.starts_with("http://192.168.77.1:8123/"), "{url}");
         pxed.says(&["loader iPXE for BIOS", "other/undionly.kpxe"]);
         pxed.stop();
+    });
+}
+
+/// A machine for which subnet, class, group and reservation each say something else.
+#[test]
+fn flags_win_over_what_the_file_says_of_some() {
+    story("flags_win_over_what_the_file_says_of_some", |lan| {
+        let says = |n: u8| {
+            format!(
+                "router = \"192.168.77.{n}\"\ndns = \"192.168.77.{n}\"\ndomain = \"n{n}.example\"\n\
+                 bootfile = \"file{n}\"\ntftp-server = \"192.168.77.{n}\"\nboot = \"own\"\n"
+            )
+        };
+        let relayed = "[[subnet]]\nnetwork = \"192.168.78.0/24\"\nrouter = \"192.168.78.1\"\n\
+                       range = \"192.168.78.100-192.168.78.109\"\ndns = \"192.168.78.2\"\n";
+        let subnet = "[[subnet]]\ninterface = \"srv\"\nrange = \"192.168.77.100-192.168.77.109\"\n";
+        let file = [
+            says(10),
+            format!("{subnet}{}{relayed}", says(11)),
+            format!("[[class]]\nname = \"c\"\nmatch = {{ arch = \"bios\" }}\n{}", says(12)),
+            format!("[[group]]\nname = \"g\"\nmachines = [\"52:54:*\"]\n{}", says(13)),
+            format!("[[reservation]]\nmac = \"52:54:00:77:00:01\"\n{}", says(14)),
+            "[profile.own]\nscript = \"DIR/menu.ipxe\"\n".to_owned(),
+        ];
+        let script_file = lan.file("flag.ipxe", "#!ipxe\necho of the flag\n");
+        let flags = "--router 192.168.77.20 --dns 9.9.9.9 --domain flag.example --bootfile flag.0";
+        let flags =
+            format!("{flags} --tftp-server 192.168.77.21 --script {}", script_file.display());
+        run("ip address add 192.168.77.99/24 dev cli");
+        for (flags, n) in [("", 14), (&flags[..], 0)] {
+            let pxed = configured(lan, &file.concat(), flags);
+            let machine = wants(lan.machine(1));
+            let offer = machine.pxe(BIOS).discover();
+            let (router, dns, tftp) = match n {
+                0 => ([192, 168, 77, 20], [9, 9, 9, 9], 21),
+                n => ([192, 168, 77, n], [192, 168, 77, n], n),
+            };
+            assert_eq!(offer.option(code::ROUTER).unwrap(), router);
+            assert_eq!(offer.option(code::DOMAIN_NAME_SERVER).unwrap(), dns);
+            let domain = if n == 0 { "flag.example".to_owned() } else { format!("n{n}.example") };
+            assert_eq!(text(&offer, code::DOMAIN_NAME), domain);
+            assert_eq!(offer.next_server(), Ipv4Addr::new(192, 168, 77, tftp));
+            let boot_file = if n == 0 { "flag.0".to_owned() } else { format!("file{n}") };
+            assert_eq!(offer.boot_file(), Some(boot_file));
+            let url = lan.machine(1).ipxe().discover().boot_file().unwrap();
+            assert_eq!(get(&url).text().contains("of the flag"), n == 0, "{url}");
+            // A subnet that can not reach the router keeps its own; the name server is everybody's.
+            let told =
+                ask(lan, "explain --firmware os --mac 02:00:00:00:00:01 --relay 192.168.78.1");
+            let server = if n == 0 { "9.9.9.9" } else { "192.168.78.2" };
+            for part in
+                ["router (3): 192.168.78.1 by the subnet", &format!("(6): {server} by the s")]
+            {
+                assert!(told.out.contains(part), "no {part} in {}", told.out);
+            }
+            pxed.stop();
+        }
+        let file = lan.path().join("pxed.toml");
+        let (code, log) =
+            lan.start(&format!("--config {} --router 10.9.9.9", file.display())).end();
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains("--router 10.9.9.9: it is in no served subnet"), "{log}");
     });
 }
 

@@ -56,7 +56,8 @@ pub fn page() -> String {
          from the same table as the parser's own messages.\n\n\
          What a client is given is said in layers, and the last one that says something wins: the top\n\
          of the file, its subnet, its classes (a later one over an earlier one), its groups, its\n\
-         reservation.\n",
+         reservation. A flag of `pxed serve` wins over all of them (`--router` in the subnets that the\n\
+         router is in).\n",
     );
     for section in SECTIONS {
         let title = match section.path {

@@ -1,0 +1,57 @@
+//! Flags win over the file: also where the file says something else of a subnet, a class, a group or
+//! a machine.
+
+use pxed_proto::dhcp::{Policy, Reservations, Settings, Subnet};
+use pxed_proto::wire::options::code;
+
+use super::UsageError;
+use super::network::{check_routers, options};
+use crate::cli::ServeArgs;
+
+/// Has the subnets say what flags say, and nobody else. Of routers a subnet takes those that its
+/// clients can reach; if they can reach none of them, it keeps what it had.
+///
+/// # Errors
+///
+/// A router that no client could reach.
+pub fn win(
+    args: &ServeArgs,
+    subnets: &mut [Subnet],
+    policy: &mut Policy,
+) -> Result<(), UsageError> {
+    check_routers(args, subnets)?;
+    for Subnet { net, settings, .. } in subnets {
+        let here = options(args, Some(*net));
+        let has_router = here.iter().any(|option| option.code == code::ROUTER);
+        take_away(args, settings, has_router);
+        settings.options.extend(here);
+    }
+    let has_router = !args.routers.is_empty();
+    let classes = policy.classes.iter_mut().map(|class| &mut class.settings);
+    let groups = policy.groups.iter_mut().map(|group| &mut group.settings);
+    classes.chain(groups).for_each(|settings| take_away(args, settings, has_router));
+    let reservations = policy.reservations.iter().cloned().map(|mut reservation| {
+        take_away(args, &mut reservation.settings, has_router);
+        reservation
+    });
+    policy.reservations = Reservations::new(reservations.collect());
+    let everywhere = &mut policy.everywhere;
+    take_away(args, everywhere, false);
+    everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
+    everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
+    Ok(())
+}
+
+/// What flags say is said nowhere else.
+fn take_away(args: &ServeArgs, settings: &mut Settings, has_router: bool) {
+    let said = options(args, None);
+    let of_flag = |code| said.iter().any(|option| option.code == code);
+    settings.options.retain(|option| match option.code {
+        code::ROUTER => !has_router,
+        code => !of_flag(code),
+    });
+    settings.tftp_server = settings.tftp_server.filter(|_| args.tftp_server.is_none());
+    settings.boot_file = settings.boot_file.take().filter(|_| args.bootfile.is_none());
+    let boots = args.kernel.is_some() || args.script.is_some();
+    settings.profile = settings.profile.take().filter(|_| !boots);
+}
