@@ -15,7 +15,7 @@ from bed import Bed, Faults
 from verdict import ITEMS, Unsure, Wrong
 
 CHAPTERS = ["replies", "discover", "selecting", "returning", "release", "relay", "encoding",
-            "parser", "more"]
+            "parser", "more", "pxe"]
 # So many servers of the plain kind share its items: most items wait for silence.
 PLAIN_BEDS = 12
 ORACLE = range(1, 9)

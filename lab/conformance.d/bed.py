@@ -20,6 +20,9 @@ OWN_FILE_MAC, OWN_FILE = "02:00:00:aa:ff:02", "192.0.2.51"
 # Asks only whether the server still answers: what it gets is nobody's.
 WITNESS_MAC, WITNESS = "02:00:00:aa:ff:0f", "192.0.2.59"
 NEXT_SERVER, FILE = "192.0.2.9", "pxelinux.0"
+# What the firmwares load where each has its own file.
+BIOS_FILE, UEFI_FILE = "pxelinux.0", "shim.efi"
+HTTP_FILE, SCRIPT = "http://192.0.2.9/shim.efi", "http://192.0.2.9/boot.ipxe"
 DOMAIN, SEARCH = "lab.example", ["lab.example", "sub.lab.example"]
 PORTAL = "https://portal.lab.example/api"
 ROUTES = [("0.0.0.0/0", "192.0.2.1"), ("10.0.0.0/8", "192.0.2.4"),
@@ -51,6 +54,7 @@ class Kind:
     hold: int = None             # seconds: of an offer, of a declined address
     min_secs: int = 0
     rapid: bool = False          # rapid commit
+    boots: bool = False          # each firmware has its own file, and nobody else one
     bootp: bool = False          # BOOTP, where a server has to be told
     probe: bool = False          # whether the server looks if an address is in use
     choose_subnet: bool = False  # option 118 is obeyed
@@ -74,6 +78,7 @@ KINDS = {
     "nowhere": Kind(elsewhere=True),
     "rapid": Kind(rapid=True),
     "bootp": Kind(bootp=True),
+    "booting": Kind(boots=True),
     "probing": Kind(probe=True, last=104),
     "restarted": Kind(),
     "reserving": Kind(),

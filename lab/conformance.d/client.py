@@ -13,6 +13,9 @@ BIOS = [(60, b"PXEClient:Arch:00000:UNDI:002001"), (93, b"\0\0"), (94, b"\1\2\1"
         (97, b"\0" + bytes(range(1, 17)))]
 UEFI = [(60, b"PXEClient:Arch:00007:UNDI:003001"), (93, b"\0\7"), (94, b"\1\3\1"),
         (97, b"\0" + bytes(range(1, 17)))]
+# iPXE is a PXE ROM that has a user class of its own and encapsulated options.
+IPXE = [(60, b"PXEClient:Arch:00007:UNDI:003010"), (93, b"\0\7"), (94, b"\1\3\x0a"),
+        (97, b"\0" + bytes(range(1, 17))), (77, b"iPXE"), (175, b"\xb1\5\1\x1a\xf4\0\1\x18\1\1")]
 HTTP = [(60, b"HTTPClient:Arch:00016:UNDI:003001"), (93, b"\0\x10"), (94, b"\1\3\1"),
         (97, b"\0" + bytes(range(1, 17)))]
 

@@ -47,7 +47,8 @@ def no_end(bed):
     expect(wire.OFFER, bed.ask(Client(bed).discover(tail=b"", name="no end option")))
     pads = Client(bed).discover(name="30 pads")
     expect(wire.OFFER, bed.ask(replace(pads, cookie=pads.cookie + b"\0" * 30)))
-    expect(wire.OFFER, bed.ask(Client(bed).discover(tail=b"\x0c\xc8short", name="length past the end")))
+    past_the_end = Client(bed).discover(tail=b"\x0c\xc8short", name="length past the end")
+    expect(wire.OFFER, bed.ask(past_the_end))
 
 
 @item(109)

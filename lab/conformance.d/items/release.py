@@ -43,15 +43,16 @@ def decline_by_another(bed):
 
 @item(63, "declined")
 def decline_the_pool(bed):
-    """200 DECLINEs of addresses that were never offered take none of them away."""
-    liar = Client(bed)
+    """DECLINEs of addresses that were never offered, one or 200, take none of them away."""
+    liar, first, free = Client(bed), Client(bed), bed.unused()
+    bed.silent(liar.decline(free))
+    same("the OFFER of a free address that was declined", free, first.offer_of(free).yiaddr)
     for n in range(200):
         bed.link.send(liar.decline(f"192.0.2.{100 + n % 20}"))
     bed.silent(Client(bed).decline("192.0.2.100"))
     leased = set()
-    for _ in range(20):
-        client = Client(bed)
-        offer = bed.hears(client.discover(), 1.5)
+    for client in (first, *(Client(bed) for _ in range(19))):
+        offer = bed.hears(client.discover(), link.SILENCE)
         check(offer is not None, f"{len(leased)} of 20 addresses are left")
         client.ack(client.selecting(offer.yiaddr))
         leased.add(offer.yiaddr)

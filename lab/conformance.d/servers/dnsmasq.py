@@ -1,4 +1,4 @@
-"""dnsmasq, set up to do as much of the list as it can."""
+"""dnsmasq, set up for the list as its manual says."""
 import subprocess
 
 import bed
@@ -42,7 +42,7 @@ class Server(Process):
     def options(self):
         yield f"dhcp-option=option:dns-server,{link.SERVER},9.9.9.9"
         yield f"domain={bed.DOMAIN}"
-        yield f"dhcp-boot={self.kind.file},,{bed.NEXT_SERVER}"
+        yield from self.boot()
         yield f"dhcp-option=108,{bed.V6_ONLY}i"
         yield f"dhcp-option=114,{bed.PORTAL}"
         yield f"dhcp-option=option:domain-search,{','.join(bed.SEARCH)}"
@@ -50,6 +50,20 @@ class Server(Process):
         yield f"dhcp-option=option:classless-static-route,{routes}"
         for code, octets in bed.odd_options(self.kind):
             yield f"dhcp-option={code},{octets.hex(':')}"
+
+    def boot(self):
+        if not self.kind.boots:
+            yield f"dhcp-boot={self.kind.file},,{bed.NEXT_SERVER}"
+            return
+        yield "dhcp-userclass=set:ipxe,iPXE"
+        yield "dhcp-match=set:bios,option:client-arch,0"
+        yield "dhcp-match=set:uefi,option:client-arch,7"
+        yield "dhcp-match=set:http,option:client-arch,16"
+        yield "dhcp-option-force=tag:http,60,HTTPClient"
+        for tags, file in (("tag:bios,tag:!ipxe", bed.BIOS_FILE),
+                           ("tag:uefi,tag:!ipxe", bed.UEFI_FILE),
+                           ("tag:http", bed.HTTP_FILE), ("tag:ipxe", bed.SCRIPT)):
+            yield f"dhcp-boot={tags},{file},,{bed.NEXT_SERVER}"
 
     def machines(self):
         for n, (mac, address) in enumerate(self.reservations(), 1):

@@ -1,4 +1,4 @@
-"""ISC dhcpd, set up to do as much of the list as it can."""
+"""ISC dhcpd, set up for the list as its manual says."""
 import os
 import subprocess
 
@@ -54,13 +54,32 @@ class Server(Process):
         yield from octets("routes", 121, bed.encoded_routes())
         for code, value in bed.odd_options(self.kind):
             yield from octets(f"odd-{code}", code, value)
-        yield self.boot(bed.NEXT_SERVER, self.kind.file)
+        if not self.kind.boots:
+            yield self.boot(bed.NEXT_SERVER, self.kind.file)
 
     @staticmethod
     def boot(server, file):
         return f'next-server {server}; filename "{file}"; option bootfile-name "{file}";'
 
+    def firmwares(self):
+        def firmware(name, test, file, more=""):
+            return f"""class "{name}" {{
+                match if {test};
+                {self.boot(bed.NEXT_SERVER, file)} {more}
+            }}"""
+        yield "option client-arch code 93 = unsigned integer 16;"
+        yield firmware("ipxe", 'option user-class = "iPXE"', bed.SCRIPT)
+        for name, number, file in (("bios", "00:00", bed.BIOS_FILE), ("uefi", "00:07", bed.UEFI_FILE)):
+            test = f'option client-arch = {number} and not (option user-class = "iPXE")'
+            yield firmware(name, test, file)
+        yield firmware("http", "option client-arch = 00:10", bed.HTTP_FILE, """
+                option vendor-class-identifier "HTTPClient";
+                option dhcp-parameter-request-list =
+                    concat(option dhcp-parameter-request-list, 3c);""")
+
     def classes(self):
+        if self.kind.boots:
+            yield from self.firmwares()
         yield f"""class "circuit" {{
             match if option agent.circuit-id = "{bed.CIRCUIT.decode()}";
             option domain-name "{bed.CIRCUIT_DOMAIN}";

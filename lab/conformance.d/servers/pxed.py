@@ -31,7 +31,7 @@ max-lease-time = "1h"
 dns = ["{link.SERVER}", "9.9.9.9"]
 domain = "{bed.DOMAIN}"
 tftp-server = "{bed.NEXT_SERVER}"
-bootfile = "{self.kind.file}"
+{self.boot()}
 
 [options]
 ipv6-only-preferred = {bed.V6_ONLY}
@@ -48,8 +48,22 @@ range = ["192.0.2.{self.kind.first}-192.0.2.{self.kind.last}"]
 router = ["{link.SERVER}"]
 {self.rules()}
 {self.far()}
+{self.firmwares()}
 {self.machines()}
 """
+
+    def boot(self):
+        return "" if self.kind.boots else f'bootfile = "{self.kind.file}"'
+
+    def firmwares(self):
+        if not self.kind.boots:
+            return ""
+        # iPXE is given pxed's own script.
+        files = [("bios", 'arch = "bios"', bed.BIOS_FILE),
+                 ("uefi", 'arch = "uefi-x64"', bed.UEFI_FILE),
+                 ("http", 'firmware = "http-boot"', bed.HTTP_FILE)]
+        return "\n".join(f'[[class]]\nname = "{name}"\nmatch = {{ {match} }}\nbootfile = "{file}"\n'
+                         for name, match, file in files)
 
     def rules(self):
         kind, rules = self.kind, []
