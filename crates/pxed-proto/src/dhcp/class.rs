@@ -113,20 +113,30 @@ impl FirmwareKind {
     }
 }
 
-/// Text in which `*` stands for any octets, also none.
+/// Octets with gaps, in which any octets may stand, also none.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pattern(String);
+pub struct Pattern(Vec<Vec<u8>>);
 
 impl Pattern {
-    /// `PXEClient*`, `*rack-7*`.
-    pub fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    /// A text in which `*` is a gap: `PXEClient*`, `*rack-7*`.
+    pub fn new(text: impl AsRef<str>) -> Self {
+        Self::of_parts(text.as_ref().split('*').map(|part| part.as_bytes().to_vec()).collect())
+    }
+
+    /// What stands between the gaps.
+    pub const fn of_parts(parts: Vec<Vec<u8>>) -> Self {
+        Self(parts)
+    }
+
+    /// What it begins with.
+    pub fn prefix(&self) -> &[u8] {
+        self.0.first().map_or(&[], Vec::as_slice)
     }
 
     /// Has `value` this form?
     pub fn matches(&self, value: &[u8]) -> bool {
-        let mut parts = self.0.as_bytes().split(|byte| *byte == b'*');
-        let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(first)) else {
+        let mut parts = self.0.iter();
+        let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(&**first)) else {
             return false;
         };
         let mut parts = parts.peekable();
@@ -165,6 +175,11 @@ impl MacPattern {
     /// Does `mac` begin like this?
     pub fn matches(&self, mac: Mac) -> bool {
         mac.0.starts_with(&self.prefix)
+    }
+
+    /// Is there a MAC that begins like both?
+    pub fn meets(&self, other: &Self) -> bool {
+        self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix)
     }
 
     /// The one MAC that it stands for, if it is whole.
@@ -271,6 +286,9 @@ mod tests {
                 "{pattern} {value}"
             );
         }
+        let octets = Pattern::of_parts(vec![vec![0, b'*'], vec![]]);
+        assert!(octets.matches(&[0, b'*', 7]) && !octets.matches(&[0, 7]));
+        assert_eq!(octets.prefix(), [0, b'*']);
     }
 
     #[test]
@@ -285,5 +303,10 @@ mod tests {
         for text in ["", "*", "5:4", "52:54:00:12:34:56:78", "xx"] {
             assert_eq!(text.parse::<MacPattern>(), Err(InvalidMacPattern), "{text}");
         }
+        let meets = |a: &str, b: &str| {
+            a.parse::<MacPattern>().unwrap().meets(&b.parse::<MacPattern>().unwrap())
+        };
+        assert!(meets("52:54:00", "52:54:00:12:34:56") && meets("52:54:00", "52:54"));
+        assert!(!meets("52:54:00", "52:54:01:12:34:56"));
     }
 }

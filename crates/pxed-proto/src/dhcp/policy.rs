@@ -10,6 +10,7 @@ use super::settings::{Layers, Origin, Settings};
 use crate::boot::Wishes;
 use crate::machine::{Firmware, Machine, Uuid};
 use crate::net::{Ipv4Net, Mac};
+use crate::text::host_name;
 use crate::wire::options::code;
 
 /// The rules that are not a subnet's own.
@@ -45,12 +46,19 @@ pub struct Reservation {
     pub keys: Vec<HostKey>,
     /// The address that it gets, and nobody else.
     pub address: Option<Ipv4Addr>,
-    /// What it is told its name is (option 12).
-    pub host_name: Option<String>,
     /// The group that it is a member of.
     pub group: Option<String>,
     /// What it is given.
     pub settings: Settings,
+}
+
+impl Reservation {
+    /// What the machine is told its name is (option 12).
+    pub fn host_name(&self) -> Option<String> {
+        let mut options = self.settings.options.iter();
+        let name = options.find(|option| option.code == code::HOST_NAME)?;
+        host_name(&name.value)
+    }
 }
 
 /// What a machine is recognised by.

@@ -317,14 +317,12 @@ impl<'a> Options<'a> {
         if self.push_configured(code) {
             return;
         }
-        let name = self.asking.entitled.reservation.and_then(|own| own.host_name.as_deref());
-        match (code, lease_time, name) {
-            (code::BROADCAST_ADDRESS, ..) => {
+        match (code, lease_time) {
+            (code::BROADCAST_ADDRESS, _) => {
                 self.push(code, &self.asking.subnet.net.broadcast().octets());
             }
-            (code::HOST_NAME, _, Some(name)) => self.push(code, name.as_bytes()),
-            (code::RENEWAL_TIME, Some(time), _) => self.push(code, &eighths(4, time)),
-            (code::REBINDING_TIME, Some(time), _) => self.push(code, &eighths(7, time)),
+            (code::RENEWAL_TIME, Some(time)) => self.push(code, &eighths(4, time)),
+            (code::REBINDING_TIME, Some(time)) => self.push(code, &eighths(7, time)),
             _ => {}
         }
     }

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState, expiry};
+use super::policy::Reservation;
 use super::reason::{Ignored, NakReason, RequestState};
 use super::reply;
 use super::server::Change;
@@ -138,7 +139,7 @@ fn time_left(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
 
 fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Duration) -> Lease {
     let said = asking.message.option(code::HOST_NAME);
-    let given = asking.entitled.reservation.and_then(|own| own.host_name.clone());
+    let given = asking.entitled.reservation.and_then(Reservation::host_name);
     Lease {
         address,
         client: asking.client.clone(),

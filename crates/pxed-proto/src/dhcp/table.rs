@@ -158,8 +158,8 @@ impl LeaseTable {
     }
 
     /// The address to offer (RFC 2131 section 4.3.1): the one reserved for the client, its own, the
-    /// one it was offered, the one it had, the one it asks for, one that nobody had, the one free
-    /// for longest.
+    /// one it was offered, the one it had, the one it asks for; else one of a pool for a class that
+    /// it belongs to, or of everybody's: one that nobody had, the one free for longest.
     pub fn choose(
         &self,
         who: &Applicant<'_>,
@@ -172,18 +172,25 @@ impl LeaseTable {
         let remembered = [who.reserved, active, held, had, wish];
         let available =
             |address: &Ipv4Addr| self.standing(*address, who, now) == Standing::Available;
-        let admitted = || self.pools.iter().filter(|state| (who.admitted)(&state.pool));
         let lapsed = [&self.hold_ends, &self.expiries]
             .into_iter()
             .flat_map(|ends| ends.iter().take_while(|(end, _)| *end <= now));
-        let longest_free = || admitted().filter_map(|state| state.idle.first()).min();
         remembered
             .into_iter()
             .flatten()
             .find(available)
-            .or_else(|| admitted().find_map(PoolState::fresh))
-            .or_else(|| longest_free().map(|(_, address)| *address))
+            .or_else(|| self.free(who, true))
+            .or_else(|| self.free(who, false))
             .or_else(|| lapsed.into_iter().map(|(_, address)| *address).find(available))
+    }
+
+    /// A free address of the pools for classes, or of those for everybody.
+    fn free(&self, who: &Applicant<'_>, of_class: bool) -> Option<Ipv4Addr> {
+        let is = |pool: &Pool| pool.class.is_some() == of_class && (who.admitted)(pool);
+        let pools = || self.pools.iter().filter(|state| is(&state.pool));
+        let longest_free = || pools().filter_map(|state| state.idle.first()).min();
+        let fresh = pools().find_map(PoolState::fresh);
+        fresh.or_else(|| longest_free().map(|(_, address)| *address))
     }
 
     /// Holds an address that no other client has, for an offer. The oldest hold gives way to the

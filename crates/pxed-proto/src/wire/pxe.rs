@@ -54,6 +54,22 @@ pub const SUB_OPTIONS: &[Definition] = &[
     option(code::BOOT_ITEM, "boot-item", BOOT_ITEM),
 ];
 
+/// The numbers of the sub-options that option 43 is made of; `None` if it is not.
+pub fn sub_options(mut value: &[u8]) -> Option<Vec<u8>> {
+    let mut numbers = Vec::new();
+    loop {
+        value = match value {
+            [] | [code::END, ..] => return Some(numbers),
+            [0, rest @ ..] => rest,
+            [number, len, rest @ ..] => {
+                numbers.push(*number);
+                rest.get(usize::from(*len)..)?
+            }
+            [_] => return None,
+        };
+    }
+}
+
 const DISCOVERY_CONTROL_BITS: &[(u8, &str)] = &[
     (0x01, "no broadcast"),
     (0x02, "no multicast"),
@@ -73,3 +89,22 @@ const BOOT_MENU: Form =
 const MENU_PROMPT: Form = record(&[Field::of("timeout", U8), Field::of("text", Text)]);
 
 const BOOT_ITEM: Form = record(&[Field::of("type", U16), Field::of("layer", U16)]);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sub_options_are_numbers_lengths_and_values() {
+        for (value, numbers) in [
+            (&[][..], Some(&[][..])),
+            (&USE_BOOT_FILE, Some(&[6])),
+            (&[0, 0, 1, 0, 200, 2, 1, 2], Some(&[1, 200])),
+            (&[255, 9, 9], Some(&[])),
+            (&[1], None),
+            (&[1, 2, 3], None),
+        ] {
+            assert_eq!(sub_options(value).as_deref(), numbers, "{value:?}");
+        }
+    }
+}

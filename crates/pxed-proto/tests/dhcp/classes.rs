@@ -41,6 +41,24 @@ fn a_class_chooses_the_pool() {
 }
 
 #[test]
+fn members_of_a_class_have_its_pool_before_everybodys() {
+    let everybodys = || pool(local(100), local(101)).remove(0);
+    for pools in [
+        vec![everybodys(), of_class("firmware", 10, 11)],
+        vec![of_class("firmware", 10, 11), everybodys()],
+    ] {
+        let mut lan = two_pools();
+        lan.reload(|config| config.subnets[0].pools = pools);
+        assert_eq!(lan.leases(1), local(100), "not a member");
+        assert_eq!(lan.leases_as(2, Sent::bios), local(10));
+        lan.hears(&client(2).release(local(10)));
+        // What was in use once comes before what is everybody's too.
+        let rest = [3, 4, 5].map(|number| lan.leases_as(number, Sent::bios));
+        assert_eq!(rest, [11, 10, 101].map(local));
+    }
+}
+
+#[test]
 fn an_address_of_a_pool_for_others_is_refused() {
     let mut lan = two_pools();
     let wish = client(1).discover().address(50, local(11));

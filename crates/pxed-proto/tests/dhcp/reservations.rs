@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use pxed_proto::dhcp::{HostKey, Ignored, LeaseState, NakReason, Reservation, Reservations};
+use pxed_proto::dhcp::{
+    HostKey, Ignored, LeaseState, NakReason, OptionSetting, Reservation, Reservations,
+};
 use pxed_proto::machine::Uuid;
 
 use crate::client::{Client, Sent, client, machine_id};
@@ -228,15 +230,17 @@ fn item_59_a_circuits_client_renews_by_unicast() {
 #[test]
 fn a_machine_is_told_its_name_and_the_lease_has_it() {
     let mut own = reservation(mac(1), RESERVED);
-    own.host_name = Some("bench-7".to_owned());
+    own.settings.options = vec![option(12, "bench-7")];
     let mut lan = reserving(vec![own]);
+    let everybodys = OptionSetting { always: true, ..option(12, "anybody") };
+    lan.reload(|config| config.subnets[0].settings.options.push(everybodys));
     let named = |sent: Sent| sent.option(12, b"localhost");
     assert_eq!(lan.hears(&named(client(1).discover())).offer().text(12), "bench-7");
     let answer = lan.hears(&named(client(1).selecting(RESERVED)));
     assert_eq!(answer.stored.as_ref().unwrap().host_name.as_deref(), Some("bench-7"));
     assert_eq!(answer.ack().text(12), "bench-7", "item 127: without a NUL");
     let unasked = lan.hears(&client(1).discover().without(55)).offer();
-    assert_eq!(unasked.option(12), None);
+    assert_eq!(unasked.option(12), None, "nor another's");
     let other = lan.hears(&named(client(2).discover())).offer();
-    assert_eq!(other.option(12), None);
+    assert_eq!(other.text(12), "anybody");
 }

@@ -3,6 +3,7 @@
 use pxed_proto::dhcp::{Class, Group, HostKey, OptionSetting, Reservation, Reservations};
 use pxed_proto::dhcp::{Config, Settings, Test};
 use pxed_proto::machine::Architecture;
+use pxed_proto::wire::options;
 
 use crate::client::{Client, Sent, client};
 use crate::lan::*;
@@ -171,6 +172,19 @@ fn options_come_in_the_clients_order_and_what_is_always_sent_last() {
     let wishes = [224, 15, 121, 15, 33, 42];
     let offer = told(settings.collect(), client(1).discover(), &wishes);
     assert_eq!(offer.codes(), [53, 54, 51, 1, 224, 15, 121, 33, 42, 7]);
+}
+
+/// A setting that is accepted and not sent is the mistake that nobody finds.
+#[test]
+fn every_option_that_may_be_set_is_sent() {
+    for known in options::definitions().filter(|known| known.settable().is_ok()) {
+        let value = options::encode(known.number, &known.example()).unwrap();
+        let setting = OptionSetting { always: true, ..option(known.number, &value) };
+        let without = told(vec![], client(1).discover(), &[known.number]);
+        assert_ne!(without.option(known.number).as_ref(), Some(&value), "{}", known.name);
+        let offer = told(vec![setting], client(1).discover(), &[known.number]);
+        assert_eq!(offer.option(known.number).as_ref(), Some(&value), "{}", known.name);
+    }
 }
 
 #[test]

@@ -3,8 +3,10 @@
 //! [`document`] reads TOML against the [`schema`], [`report`] shows what is wrong; the others turn
 //! tables into what the DHCP server and the catalog are made of. All mistakes are found in one run.
 
+mod across;
 mod apart;
 mod document;
+mod plausible;
 mod profiles;
 pub mod reference;
 mod report;
@@ -16,13 +18,11 @@ mod subnets;
 mod tests;
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Catalog;
-use pxed_proto::dhcp::{self, LeaseTime, Policy, Reservations, Test};
+use pxed_proto::dhcp::{self, LeaseTime, Policy, Reservations};
 use toml::de::DeTable;
 
 use super::values::duration;
@@ -31,11 +31,10 @@ use crate::cli::LogFormat;
 use crate::config::network::{DEFAULT_LEASE_TIME, link};
 use crate::net::{Interface, InterfaceError};
 use crate::privileges;
-use document::{At, Table};
+use document::{At, Notes, Table};
 use report::Problem;
-use rules::Ruled;
 use settings::{Guard, Said};
-use subnets::{Site, Wanted};
+use subnets::Site;
 
 /// What came of a file.
 pub struct Read {
@@ -85,20 +84,22 @@ fn read_text(
         let span = error.span().unwrap_or_default();
         Problem::error(span, error.message().to_owned())
     };
-    let problems = RefCell::new(errors.iter().map(syntax).collect::<Vec<_>>());
-    let top = Table::new(&schema::TOP, document.get_ref(), 0..0, &problems);
-    let config = build(&top, find);
-    let problems = problems.into_inner();
+    let problems = errors.iter().map(syntax).collect::<Vec<_>>();
+    let directory = std::path::absolute(path).unwrap_or_default();
+    let directory = directory.parent().map(Path::to_owned).unwrap_or_default();
+    let notes = Notes { problems: RefCell::new(problems), directory };
+    // What is left of a document with a mistake in its form means something else.
+    let config = errors
+        .is_empty()
+        .then(|| build(&Table::new(&schema::TOP, document.get_ref(), 0..0, &notes), find));
+    let problems = notes.problems.into_inner();
     let has_error = problems.iter().any(|problem| problem.is_error);
     let config = config.filter(|_| !has_error);
     let config = config.map(|config| Config { source: source.clone(), ..config });
     Read { config, problems, source, path: path.to_owned() }
 }
 
-fn build(
-    top: &Table<'_>,
-    find: &dyn Fn(&str) -> Result<Interface, InterfaceError>,
-) -> Option<Config> {
+fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceError>) -> Config {
     let service = service(top);
     let said = settings::settings(top);
     let lease_time = settings::lease_times(top, LeaseTime::of(DEFAULT_LEASE_TIME));
@@ -121,10 +122,18 @@ fn build(
     let layers = layers.chain(groups.iter().map(|ruled| &ruled.said));
     let layers = layers.chain(classes.iter().map(|ruled| &ruled.said));
     let layers: Vec<&Said> = layers.chain(reservations.iter().map(|ruled| &ruled.said)).collect();
-    layers.iter().for_each(|said| check_profile(top, said, &catalog));
-    check_files(top, &layers, &loaders, service.boot_dir.as_deref());
-    check_classes(top, &wanted, &classes, &catalog);
-    check_reservations(top, &reservations, &wanted, &interfaces);
+    layers.iter().for_each(|said| across::check_profile(top, said, &catalog));
+    across::check_files(top, &layers, &loaders, service.boot_dir.as_deref());
+    across::check_classes(top, &wanted, &classes, &catalog);
+    across::check_reservations(top, &reservations, &wanted, &interfaces);
+    let parts = plausible::Parts {
+        top: &said,
+        wanted: &wanted,
+        groups: &groups,
+        classes: &classes,
+        reservations: &reservations,
+    };
+    plausible::check(top, &parts);
     if wanted.is_empty() && !top.has("subnet") {
         let text = "there is no [[subnet]], so nothing would be served";
         let problem = Problem { span: None, ..Problem::error(0..0, text) };
@@ -146,16 +155,15 @@ fn build(
     };
     let named_files = loaders.named_files().chain(profile_files).collect();
     let (dhcp, source) = (Arc::new(dhcp), String::new());
-    Some(Config { interfaces, dhcp, loaders, named_files, service, source })
+    Config { interfaces, dhcp, loaders, named_files, service, source }
 }
 
 /// What the program itself needs.
 fn service(top: &Table<'_>) -> Service {
     let default = Service::default();
-    let path = |text: &str| Ok(PathBuf::from(text));
-    let boot_dir = top.parsed("boot-dir", |text| match Path::new(text) {
-        dir if dir.is_dir() => Ok(dir.to_owned()),
-        _ => Err("there is no such directory".to_owned()),
+    let boot_dir = top.parsed("boot-dir", |text| match top.path(text) {
+        dir if dir.is_dir() => Ok(dir),
+        dir => Err(format!("{}: there is no such directory", dir.display())),
     });
     let port = top.integer("http-port", 1..0x1_0000).and_then(|at| u16::try_from(at.value).ok());
     let log_format = top.parsed("log-format", |text| match text {
@@ -164,7 +172,9 @@ fn service(top: &Table<'_>) -> Service {
         _ => Err("write text or json".to_owned()),
     });
     Service {
-        state_dir: top.parsed("state-dir", path).map_or(default.state_dir, |at| at.value),
+        state_dir: top
+            .parsed("state-dir", |text| Ok(top.path(text)))
+            .map_or(default.state_dir, |at| at.value),
         user: user(top),
         http_port: port.unwrap_or(default.http_port),
         boot_dir: boot_dir.map(|at| at.value),
@@ -185,103 +195,4 @@ fn user(top: &Table<'_>) -> Option<String> {
         top.problem(problem.help(format!("create it: adduser --system {value}")));
     }
     Some(value)
-}
-
-fn check_profile(top: &Table<'_>, said: &Said, catalog: &Catalog) {
-    let Some(At { value: name, span }) = &said.profile else { return };
-    if !catalog.profiles.contains_key(name) {
-        let problem = Problem::error(span.clone(), format!("there is no profile {name}"));
-        let nearest = schema::nearest(name, catalog.profiles.keys().map(String::as_str));
-        top.problem(match nearest {
-            Some(nearest) => problem.help(format!("did you mean {nearest}?")),
-            None => problem.help(format!("add [profile.{name}]")),
-        });
-    }
-}
-
-/// What firmware is to load is there, unless it loads that elsewhere.
-fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_dir: Option<&Path>) {
-    if layers.iter().any(|said| said.settings.tftp_server.is_some()) {
-        return;
-    }
-    for At { value: file, span } in layers.iter().flat_map(|said| &said.files) {
-        let name = file.trim_start_matches('/');
-        let here = boot_dir.is_some_and(|dir| dir.join(name).is_file());
-        if !here && !is_url(file) && !loaders.named_files().any(|(known, _)| known == name) {
-            let problem = Problem::warning(span.clone(), format!("there is no file {file}"));
-            top.problem(problem.help("put it into boot-dir, or name its tftp-server"));
-        }
-    }
-}
-
-/// Pools name classes that exist; classes are for machines that can boot.
-fn check_classes(
-    top: &Table<'_>,
-    wanted: &[Wanted],
-    classes: &[Ruled<dhcp::Class>],
-    catalog: &Catalog,
-) {
-    let mut names = BTreeSet::new();
-    for class in classes {
-        if !names.insert(class.rule.name.as_str()) {
-            let text = format!("there are two classes {}", class.rule.name);
-            top.problem(Problem::error(class.at.clone(), text));
-        }
-        let Test::Architecture(known) = &class.rule.test else { continue };
-        let can_boot = known.iter().any(|arch| {
-            catalog.loader(*arch).is_some() || class.rule.settings.loaders.contains_key(arch)
-        });
-        if !can_boot && class.rule.settings.boot_file.is_none() {
-            let text =
-                format!("there is no loader for the architecture of class {}", class.rule.name);
-            let problem = Problem::warning(class.at.clone(), text);
-            top.problem(problem.help("put one into boot-dir, and name it by loader = { ... }"));
-        }
-    }
-    for At { value, span } in wanted.iter().flat_map(|wanted| &wanted.classes) {
-        if !names.contains(value.as_str()) {
-            top.problem(Problem::error(span.clone(), format!("there is no class {value}")));
-        }
-    }
-}
-
-/// A reserved address is of a subnet, nobody else's, and not the server's.
-fn check_reservations(
-    top: &Table<'_>,
-    reservations: &[Ruled<dhcp::Reservation>],
-    wanted: &[Wanted],
-    interfaces: &[Interface],
-) {
-    let own =
-        |address| interfaces.iter().any(|i| i.addresses.iter().any(|(own, _)| *own == address));
-    for (index, Ruled { rule, at, .. }) in reservations.iter().enumerate() {
-        for earlier in reservations.iter().take(index) {
-            let shared = rule.keys.iter().any(|key| earlier.rule.keys.contains(key));
-            let same = rule.address.is_some() && rule.address == earlier.rule.address;
-            if shared || same {
-                let what = if same { "this address" } else { "this machine" };
-                let text = format!("{what} is reserved twice");
-                let problem = Problem::error(at.clone(), text);
-                top.problem(problem.see(earlier.at.clone(), "the first time"));
-            }
-        }
-        let Some(address) = rule.address else { continue };
-        if own(address) {
-            let text = format!("{address} is this server's own address");
-            top.problem(Problem::error(at.clone(), text));
-        } else if !wanted.iter().any(|wanted| wanted.subnet.net.contains_host(address)) {
-            let text = format!("{address} is in no subnet");
-            top.problem(Problem::error(at.clone(), text));
-        }
-    }
-    for wanted in wanted {
-        for pool in &wanted.subnet.pools {
-            let inside = reservations.iter().filter_map(|ruled| ruled.rule.address);
-            let inside = inside.filter(|address| pool.range.contains(*address)).count();
-            if u64::try_from(inside).is_ok_and(|inside| inside >= pool.range.count()) {
-                let text = format!("every address of {} is reserved", pool.range);
-                top.problem(Problem::warning(wanted.place_of(pool), text));
-            }
-        }
-    }
 }

@@ -63,9 +63,10 @@ pub fn network(text: &str) -> Result<Ipv4Net, String> {
     let address: Ipv4Addr = address.parse().map_err(|_| form())?;
     let net =
         prefix_len.parse().ok().and_then(|len| Ipv4Net::new(address, len)).ok_or_else(form)?;
-    match net.network() == address {
-        true => Ok(net),
-        false => Err(format!("{text} is a host of {net}: write {net}")),
+    match address.octets() {
+        _ if net.network() != address => Err(format!("{text} is a host of {net}: write {net}")),
+        [0 | 224.., ..] => Err(format!("no machine can have an address of {net}")),
+        _ => Ok(net),
     }
 }
 
@@ -163,6 +164,20 @@ mod tests {
         assert_eq!(domain("lab-1.example."), Ok("lab-1.example.".to_owned()));
         for text in ["", "a b", "l\u{e4}b.example", &"a".repeat(254)] {
             assert!(domain(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn networks() {
+        assert_eq!(network("10.0.0.0/8").unwrap().to_string(), "10.0.0.0/8");
+        for (text, problem) in [
+            ("10.0.0.1/8", "write 10.0.0.0/8"),
+            ("224.0.0.0/24", "no machine can have"),
+            ("240.0.0.0/8", "no machine can have"),
+            ("0.0.0.0/0", "no machine can have"),
+        ] {
+            let said = network(text).unwrap_err();
+            assert!(said.contains(problem), "{text}: {said}");
         }
     }
 

@@ -154,7 +154,7 @@ fn what_would_have_no_effect_is_said() {
     let reservation = "[[reservation]]\nmac = \"52:54:00:00:00:01\"\n";
     let profile = "[profile.x]\nkernel = \"/dev/null\"\n";
     for (more, parts) in [
-        ("[[group]]\nname = \"g\"\n[[group]]\nname = \"g\"", &["two groups g", "6:1"][..]),
+        ("[[group]]\nname = \"g\"\n[[group]]\nname = \"g\"", &["two groups g", "7:8"][..]),
         ("[[group]]\nname = \"\"", &["name: write a name", "5:8"]),
         ("[[subnet.pool]]\nclass = \"c\"", &["range is missing", "no class c"]),
         (

@@ -19,7 +19,8 @@ const FRAMING: &str = "it is the message's own framing; leave it out";
 /// By number.
 pub(super) static OPTIONS: &[Definition] = &[
     option(code::PAD, "pad", "pad", Empty).pxed(FRAMING),
-    option(1, "subnet-mask", "subnet mask", Mask),
+    option(1, "subnet-mask", "subnet mask", Mask)
+        .pxed("it is that of the subnet's network; leave it out"),
     option(2, "time-offset", "time offset", I32),
     option(3, "routers", "router", Addresses),
     option(4, "time-servers", "time server", Addresses),

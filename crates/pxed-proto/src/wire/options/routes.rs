@@ -41,6 +41,13 @@ fn significant(prefix_len: u8) -> usize {
 /// A route as it came. A router of 0.0.0.0 is the link itself.
 pub(super) struct Route(Ipv4Addr, u8, Ipv4Addr);
 
+impl Route {
+    /// Its router.
+    pub(super) const fn router(&self) -> Ipv4Addr {
+        self.2
+    }
+}
+
 impl fmt::Display for Route {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{} via {}", self.0, self.1, self.2)

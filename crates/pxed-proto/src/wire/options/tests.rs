@@ -171,8 +171,8 @@ fn errors_say_what_to_write() {
         (19, 1.into(), "true or false is wanted, not 1"),
         (
             1,
-            "255.0.255.0".into(),
-            "a network mask such as \"255.255.255.0\" is wanted, not \"255.0.255.0\"",
+            "255.255.0.0".into(),
+            "pxed sets subnet-mask itself: it is that of the subnet's network; leave it out",
         ),
         (
             114,

@@ -15,8 +15,8 @@ pub fn check(top: &Table<'_>, wanted: &[Wanted]) {
                 (other.subnet.net, link.is_some() && link == other.subnet.link);
             if others.contains(net.network()) || net.contains(others.network()) {
                 let text = format!("the subnets {net} and {others} overlap");
-                let problem =
-                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
+                let problem = Problem::error(one.at.of("network"), text)
+                    .see(other.at.of("network"), "the other one");
                 top.problem(match net == others {
                     true => problem.help("a subnet may have several ranges: range = [\"...\"]"),
                     false => problem,
@@ -27,8 +27,8 @@ pub fn check(top: &Table<'_>, wanted: &[Wanted]) {
             {
                 let text =
                     format!("{net} and {others} are on one interface, but no shared network");
-                let problem =
-                    Problem::error(one.at.clone(), text).see(other.at.clone(), "the other one");
+                let problem = Problem::error(one.at.of("shared-network"), text)
+                    .see(other.at.of("shared-network"), "the other one");
                 top.problem(problem.help("give both shared-network = \"...\""));
             }
         }
@@ -40,10 +40,22 @@ pub fn check(top: &Table<'_>, wanted: &[Wanted]) {
 /// A shared network is one of several subnets.
 fn check_shared(top: &Table<'_>, one: &Wanted, wanted: &[Wanted]) {
     let Some(name) = &one.subnet.shared_network else { return };
-    let members = wanted.iter().filter(|other| other.subnet.shared_network.as_ref() == Some(name));
-    if members.count() == 1 {
+    let same = |other: &&Wanted| other.subnet.shared_network.as_ref() == Some(name);
+    let mut members = wanted.iter().filter(same);
+    let elsewhere = |other: &Wanted| {
+        let links = one.subnet.link.zip(other.subnet.link);
+        links.is_some_and(|(here, there)| there < here)
+    };
+    if let Some(other) = members.clone().find(|other| elsewhere(other)) {
+        let text =
+            format!("the shared network {name} is one wire, and can not be on two interfaces");
+        let problem = Problem::error(one.at.of("interface"), text);
+        let problem = problem.see(other.at.of("interface"), "the other one");
+        top.problem(problem.help("join the interfaces in a bridge, and name that"));
+    }
+    if members.by_ref().count() == 1 {
         let text = format!("no other subnet is in the shared network {name}");
-        top.problem(Problem::warning(one.at.clone(), text));
+        top.problem(Problem::warning(one.at.of("shared-network"), text));
     }
 }
 

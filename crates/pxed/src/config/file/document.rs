@@ -2,7 +2,9 @@
 //! text, and every mistake is collected instead of ending the reading.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use pxed_proto::wire::options::Value;
 use toml::Spanned;
@@ -20,12 +22,40 @@ pub struct At<T> {
     pub span: Range<usize>,
 }
 
+/// Where a table stands, and the values in it.
+#[derive(Clone, Debug)]
+pub struct Place {
+    table: Range<usize>,
+    values: BTreeMap<String, Range<usize>>,
+}
+
+impl Place {
+    /// The table.
+    pub fn table(&self) -> Range<usize> {
+        self.table.clone()
+    }
+
+    /// The value of a key; the table, where that is not written.
+    pub fn of(&self, key: &str) -> Range<usize> {
+        self.values.get(key).cloned().unwrap_or_else(|| self.table())
+    }
+}
+
+/// What is collected while a document is read, and where the file lies.
+#[derive(Debug, Default)]
+pub struct Notes {
+    /// The mistakes.
+    pub problems: RefCell<Vec<Problem>>,
+    /// Relative paths begin here.
+    pub directory: PathBuf,
+}
+
 /// One table of the document, with what may stand in it.
 pub struct Table<'d> {
     section: &'static Section,
     table: &'d DeTable<'d>,
     span: Range<usize>,
-    problems: &'d RefCell<Vec<Problem>>,
+    notes: &'d Notes,
 }
 
 impl<'d> Table<'d> {
@@ -34,9 +64,9 @@ impl<'d> Table<'d> {
         section: &'static Section,
         table: &'d DeTable<'d>,
         span: Range<usize>,
-        problems: &'d RefCell<Vec<Problem>>,
+        notes: &'d Notes,
     ) -> Self {
-        let reader = Self { section, table, span, problems };
+        let reader = Self { section, table, span, notes };
         for key in table.keys() {
             let name = key.get_ref().as_ref();
             if reader.key(name).is_none() {
@@ -49,6 +79,19 @@ impl<'d> Table<'d> {
     /// Where the table stands.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()
+    }
+
+    /// Where the table and its values stand.
+    pub fn place(&self) -> Place {
+        let value = |(key, value): (&Spanned<DeString<'_>>, &Spanned<DeValue<'_>>)| {
+            (key.get_ref().to_string(), value.span())
+        };
+        Place { table: self.span(), values: self.table.iter().map(value).collect() }
+    }
+
+    /// A path that is written in the file: a relative one begins where the file lies.
+    pub fn path(&self, written: &str) -> PathBuf {
+        self.notes.directory.join(written)
     }
 
     /// Is the key there?
@@ -187,12 +230,12 @@ impl<'d> Table<'d> {
 
     /// How many problems there are so far.
     pub fn problem_count(&self) -> usize {
-        self.problems.borrow().len()
+        self.notes.problems.borrow().len()
     }
 
     /// Notes a problem; what is read twice is said once.
     pub fn problem(&self, problem: Problem) {
-        let mut problems = self.problems.borrow_mut();
+        let mut problems = self.notes.problems.borrow_mut();
         if !problems.contains(&problem) {
             problems.push(problem);
         }
@@ -205,7 +248,7 @@ impl<'d> Table<'d> {
         section: &'static Section,
     ) -> Option<Table<'d>> {
         match found.get_ref().as_table() {
-            Some(table) => Some(Table::new(section, table, found.span(), self.problems)),
+            Some(table) => Some(Table::new(section, table, found.span(), self.notes)),
             None => self.wrong_type(name, found),
         }
     }

@@ -1,8 +1,8 @@
 //! `[profile.NAME]`: ways to boot, and the files that they name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
+use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Profile;
 
 use super::document::{At, Table};
@@ -45,7 +45,9 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
     }
     if table.has("program") {
         let url = table.parsed("program", |text| match text {
-            "" => Err("write its URL".to_owned()),
+            text if !is_url(text) => {
+                Err("write its URL: http://192.168.77.1/grubx64.efi".to_owned())
+            }
             text if text.bytes().all(|byte| byte.is_ascii_graphic()) => Ok(text.to_owned()),
             _ => Err("a URL has no spaces and only ASCII characters in it".to_owned()),
         });
@@ -68,7 +70,11 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
 
 /// A script is read anew for every machine, so that one with a mistake can still be mended.
 fn check_script(table: &Table<'_>, path: &At<String>) {
-    let Ok(text) = std::fs::read_to_string(&path.value) else { return };
+    let Ok(text) = std::fs::read_to_string(table.path(&path.value)) else { return };
+    if !text.starts_with("#!ipxe") {
+        let text = format!("{} does not begin with #!ipxe: iPXE will not run it", path.value);
+        table.problem(Problem::warning(path.span.clone(), text));
+    }
     if let Err(problem) = check_template(&text) {
         let text = format!("{}: {problem}", path.value);
         table.problem(Problem::warning(path.span.clone(), text));
@@ -82,13 +88,13 @@ fn file(
     path: &At<String>,
     files: &mut Vec<NamedFile>,
 ) -> Option<String> {
-    let given = PathBuf::from(&path.value);
+    let given = table.path(&path.value);
     if let Err(problem) = check_file(&given) {
-        table.problem(Problem::error(path.span.clone(), format!("{}: {problem}", path.value)));
+        let text = format!("{}: {problem}", given.display());
+        table.problem(Problem::error(path.span.clone(), text));
         return None;
     }
     let name = served_name(&format!("profile/{profile}"), &given, files);
-    let absolute = std::path::absolute(&given).unwrap_or(given);
-    files.push((name.clone(), absolute));
+    files.push((name.clone(), given));
     Some(name)
 }

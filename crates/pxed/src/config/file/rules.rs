@@ -10,10 +10,10 @@ use pxed_proto::net::Mac;
 use pxed_proto::text::host_name;
 use pxed_proto::wire::options::{self, Value, code};
 
-use super::document::{At, Table, convert};
+use super::document::{At, Place, Table, convert};
 use super::report::Problem;
 use super::schema::{CLASS, GROUP, MATCH, RESERVATION};
-use super::settings::{Said, architectures, settings};
+use super::settings::{Said, architectures, settings, settings_with};
 use crate::config::values::{host, uuid};
 
 /// A rule, with what its table says and where it stands.
@@ -22,8 +22,8 @@ pub struct Ruled<T> {
     pub rule: T,
     /// Its shared keys.
     pub said: Said,
-    /// Its table's place in the file.
-    pub at: std::ops::Range<usize>,
+    /// Its place in the file.
+    pub at: Place,
 }
 
 /// All `[[group]]`.
@@ -33,7 +33,7 @@ pub fn groups(top: &Table<'_>) -> Vec<Ruled<Group>> {
         let name = required(&table, "name")?.value;
         let members = table.list("machines", mac_pattern).into_iter().map(|at| at.value).collect();
         let rule = Group { name, members, settings: said.settings.clone() };
-        Some(Ruled { rule, said, at: table.span() })
+        Some(Ruled { rule, said, at: table.place() })
     };
     let groups: Vec<Ruled<Group>> =
         top.tables("group", &GROUP).into_iter().filter_map(read).collect();
@@ -41,7 +41,9 @@ pub fn groups(top: &Table<'_>) -> Vec<Ruled<Group>> {
         let mut earlier = groups.iter().take(index);
         if let Some(first) = earlier.find(|earlier| earlier.rule.name == rule.name) {
             let text = format!("there are two groups {}", rule.name);
-            top.problem(Problem::error(at.clone(), text).see(first.at.clone(), "the first one"));
+            top.problem(
+                Problem::error(at.of("name"), text).see(first.at.of("name"), "the first one"),
+            );
         }
     }
     groups
@@ -64,7 +66,7 @@ pub fn classes(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Class>> {
             table.problem(Problem::error(matching.span(), text));
         }
         let rule = Class { name, test, settings: said.settings.clone() };
-        Some(Ruled { rule, said, at: table.span() })
+        Some(Ruled { rule, said, at: table.place() })
     };
     top.tables("class", &CLASS).into_iter().filter_map(read).collect()
 }
@@ -101,8 +103,7 @@ fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     if table.has("mac") {
         tests.push(any(macs.into_iter().map(|at| Test::Mac(at.value)).collect()));
     }
-    let like =
-        |name, code| table.text(name).map(|at| Test::OptionLike(code, Pattern::new(at.value)));
+    let like = |name, code| table.parsed(name, pattern).map(|at| Test::OptionLike(code, at.value));
     tests.extend(like("vendor-class", code::VENDOR_CLASS));
     tests.extend(like("user-class", code::USER_CLASS));
     for (name, value) in table.entries("option") {
@@ -112,7 +113,7 @@ fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     for (name, sub) in
         [("circuit-id", RelaySubOption::CircuitId), ("remote-id", RelaySubOption::RemoteId)]
     {
-        tests.extend(table.text(name).map(|at| Test::RelayAgent(sub, Pattern::new(at.value))));
+        tests.extend(table.parsed(name, pattern).map(|at| Test::RelayAgent(sub, at.value)));
     }
     tests.extend(group_test(table, groups));
     for (name, join) in [("all", Test::All as fn(Vec<Test>) -> Test), ("any", Test::Any)] {
@@ -172,9 +173,13 @@ fn option_test(
     match convert(value) {
         Value::Boolean(true) => Some(Test::OptionPresent(number)),
         Value::Boolean(false) => Some(Test::Not(Box::new(Test::OptionPresent(number)))),
-        Value::Text(text) if text.contains('*') => {
-            Some(Test::OptionLike(number, Pattern::new(text)))
-        }
+        Value::Text(text) if text.contains('*') => match pattern(&text) {
+            Ok(pattern) => Some(Test::OptionLike(number, pattern)),
+            Err(text) => {
+                table.problem(Problem::error(value.span(), format!("{word}: {text}")));
+                None
+            }
+        },
         plain => match options::encode_to_compare(number, &plain) {
             Ok(value) => Some(Test::OptionIs(number, value)),
             Err(error) => {
@@ -216,6 +221,10 @@ fn contradict(a: &Test, b: &Test) -> bool {
         (Test::Firmware(a), Test::Firmware(b)) => a != b,
         (Test::Firmware(FirmwareKind::NotBooting), Test::Architecture(_))
         | (Test::Architecture(_), Test::Firmware(FirmwareKind::NotBooting)) => true,
+        (Test::Firmware(FirmwareKind::Pxe), Test::OptionLike(code::VENDOR_CLASS, class))
+        | (Test::OptionLike(code::VENDOR_CLASS, class), Test::Firmware(FirmwareKind::Pxe)) => {
+            class.prefix().starts_with(b"HTTPClient")
+        }
         (Test::Relay(a), Test::Relay(b)) => a != b,
         (Test::OptionIs(a, value), Test::OptionIs(b, other)) => a == b && value != other,
         (Test::Mac(a), Test::Mac(b)) => match (a.exact(), b.exact()) {
@@ -231,7 +240,11 @@ fn contradict(a: &Test, b: &Test) -> bool {
 /// IDs of who names no relay agent are theirs.
 pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<Ruled<Reservation>> {
     let read = |table: Table<'_>| {
-        let said = settings(&table);
+        let host_name = table.parsed("host-name", |text| match host_name(text.as_bytes()) {
+            Some(name) if name == text => Ok(name),
+            _ => Err("write letters, digits, hyphens and dots".to_owned()),
+        });
+        let said = settings_with(&table, host_name);
         let keys = keys(&table, switches);
         if keys.is_empty() {
             let problem = Problem::error(table.span(), "nothing says which machine this is for");
@@ -244,20 +257,15 @@ pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<R
         {
             table.problem(Problem::error(span.clone(), format!("there is no group {value}")));
         }
-        let told = table.parsed("host-name", |text| match host_name(text.as_bytes()) {
-            Some(name) if name == text => Ok(name),
-            _ => Err("write letters, digits, hyphens and dots".to_owned()),
-        });
-        let host_name = told.map(|at| at.value);
-        let rule = Reservation {
-            name: host_name.clone().unwrap_or_else(|| key_name(&keys)),
+        let mut rule = Reservation {
+            name: key_name(&keys),
             keys,
             address: table.parsed("address", host).map(|at| at.value),
-            host_name,
             group: group.map(|at| at.value),
             settings: said.settings.clone(),
         };
-        Some(Ruled { rule, said, at: table.span() })
+        rule.name = rule.host_name().unwrap_or(rule.name);
+        Some(Ruled { rule, said, at: table.place() })
     };
     top.tables("reservation", &RESERVATION).into_iter().filter_map(read).collect()
 }
@@ -309,6 +317,16 @@ fn keys(table: &Table<'_>, switches: bool) -> Vec<HostKey> {
     keys.extend(of_relay("circuit-id", HostKey::Circuit));
     keys.extend(of_relay("remote-id", HostKey::Remote));
     keys
+}
+
+/// Text in which `*` is a gap, or `hex:01 02 *`.
+fn pattern(text: &str) -> Result<Pattern, String> {
+    let Some(digits) = text.strip_prefix("hex:") else { return Ok(Pattern::new(text)) };
+    let part = |part: &str| match part.trim() {
+        "" if digits.contains('*') => Ok(Vec::new()),
+        part => octets(&format!("hex:{part}")),
+    };
+    Ok(Pattern::of_parts(digits.split('*').map(part).collect::<Result<_, _>>()?))
 }
 
 /// Text as its octets, or `hex:01 02`.

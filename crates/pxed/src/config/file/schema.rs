@@ -249,7 +249,8 @@ pub const SUBNET: Section = Section {
 /// `[[subnet.pool]]`.
 pub const POOL: Section = Section {
     path: "[[subnet.pool]]",
-    doc: "Addresses that only members of a class get.",
+    doc: "Addresses that only members of a class get. They get these first, and then those of the \
+          subnet's range.",
     groups: &[&[
         key("range", "[\"192.168.77.50-192.168.77.59\"]", "must be given", "The addresses."),
         key("class", "\"arm64\"", "must be given", "The class whose members get them."),
@@ -304,7 +305,7 @@ pub const MATCH: Section = Section {
 /// `[[group]]`.
 pub const GROUP: Section = Section {
     path: "[[group]]",
-    doc: "Machines that share settings.",
+    doc: "Machines that share settings. Of two groups of a machine, the later one in the file wins.",
     groups: &[
         &[
             key("name", "\"rack-7\"", "must be given", "Its name."),
@@ -337,7 +338,7 @@ pub const RESERVATION: Section = Section {
             key("remote-id", "\"rack-3\"", "none", "Option 82.2, as text or hex, with relay."),
             key(
                 "relay",
-                "\"192.168.78.1\"",
+                "\"192.168.77.2\"",
                 "a switch, where trust-option-82 is true",
                 "The relay agent (giaddr) whose IDs these are.",
             ),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::ops::Range;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
@@ -9,6 +10,7 @@ use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
 use pxed_proto::wire::options::{self, Value, code};
+use pxed_proto::wire::pxe;
 use toml::Spanned;
 use toml::de::DeValue;
 
@@ -25,42 +27,61 @@ pub struct Said {
     pub profile: Option<At<String>>,
     /// The files that `loader` and `bootfile` name.
     pub files: Vec<At<String>>,
+    /// Its options, each where its value stands.
+    pub options: Vec<At<OptionSetting>>,
+    /// Sub-options of option 43 that firmware has another meaning for.
+    pub misread: Vec<At<u8>>,
 }
 
 /// Reads the shared keys of a table.
 pub fn settings(table: &Table<'_>) -> Said {
-    let mut options = Vec::new();
-    let router: Vec<At<Ipv4Addr>> = table.list("router", host);
-    let dns: Vec<At<Ipv4Addr>> = table.list("dns", host);
-    for (code, addresses) in [(code::ROUTER, router), (code::DOMAIN_NAME_SERVER, dns)] {
+    settings_with(table, None)
+}
+
+/// The same of a table that has a host name (option 12) too.
+pub fn settings_with(table: &Table<'_>, host_name: Option<At<String>>) -> Said {
+    let texts = [(code::DOMAIN_NAME, table.parsed("domain", domain)), (code::HOST_NAME, host_name)];
+    let mut said = Said::default();
+    for (code, name) in [(code::ROUTER, "router"), (code::DOMAIN_NAME_SERVER, "dns")] {
+        let addresses: Vec<At<Ipv4Addr>> = table.list(name, host);
         if !addresses.is_empty() {
             let octets = addresses.iter().flat_map(|address| address.value.octets()).collect();
-            options.push(setting(code, octets));
+            said.add(table, setting(code, octets), table.place().of(name));
         }
     }
-    if let Some(domain) = table.parsed("domain", domain) {
-        options.push(setting(code::DOMAIN_NAME, domain.value.into_bytes()));
+    for (code, text) in texts {
+        if let Some(At { value, span }) = text {
+            said.add(table, setting(code, value.into_bytes()), span);
+        }
     }
     for (name, value) in table.entries("options") {
         let Some(new) = option(table, name, value) else { continue };
-        if options.iter().any(|other: &OptionSetting| other.code == new.code) {
-            let text = format!("option {} is said twice in this table", new.code);
-            table.problem(Problem::error(name.span(), text));
-        }
-        options.push(new);
+        said.misread.extend(misread(table, value, &new));
+        said.add(table, new, name.span());
     }
     let profile = table.text("boot");
     let (loaders, mut files) = loaders(table);
     let boot_file = table.parsed("bootfile", boot_file);
     files.extend(boot_file.clone());
     let settings = Settings {
-        options,
+        options: said.options.iter().map(|at| at.value.clone()).collect(),
         profile: profile.as_ref().map(|profile| profile.value.clone()),
         loaders,
         tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
         boot_file: boot_file.map(|at| at.value),
     };
-    Said { settings, profile, files }
+    Said { settings, profile, files, ..said }
+}
+
+impl Said {
+    fn add(&mut self, table: &Table<'_>, value: OptionSetting, span: Range<usize>) {
+        if let Some(other) = self.options.iter().find(|other| other.value.code == value.code) {
+            let text = format!("option {} is said twice in this table", value.code);
+            let problem = Problem::error(span.clone(), text);
+            table.problem(problem.see(other.span.clone(), "the first time"));
+        }
+        self.options.push(At { value, span });
+    }
 }
 
 fn setting(code: u8, value: Vec<u8>) -> OptionSetting {
@@ -111,6 +132,34 @@ fn option(
             None
         }
     }
+}
+
+/// Sub-options of option 43 that were written by number or as octets, and that PXE firmware will
+/// read as its own. Whoever says them for firmware alone knows that.
+fn misread(
+    table: &Table<'_>,
+    value: &Spanned<DeValue<'_>>,
+    setting: &OptionSetting,
+) -> Vec<At<u8>> {
+    if setting.code != code::VENDOR_SPECIFIC {
+        return Vec::new();
+    }
+    let Some(numbers) = pxe::sub_options(&setting.value) else {
+        let text = "these octets are no sub-options, as which clients read option 43";
+        let problem = Problem::warning(value.span(), text);
+        table
+            .problem(problem.help("write { 1 = \"hex:0a\" }, or number, length and value of each"));
+        return Vec::new();
+    };
+    let own = |number: &u8| pxe::SPACE.definition(*number).is_some() && !setting.booting_only;
+    let named = |number: &u8| {
+        let name = pxe::SPACE.definition(*number).map(|known| known.name).unwrap_or_default();
+        let table = value.get_ref().as_table();
+        let inner = table.and_then(|table| table.get("value")?.get_ref().as_table());
+        table.into_iter().chain(inner).any(|table| table.contains_key(name))
+    };
+    let numbers = numbers.into_iter().filter(own).filter(|number| !named(number));
+    numbers.map(|number| At { value: number, span: value.span() }).collect()
 }
 
 fn flag(table: &Table<'_>, value: &Spanned<DeValue<'_>>, name: &str) -> bool {

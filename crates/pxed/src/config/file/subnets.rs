@@ -4,12 +4,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{Identity, LeaseTime, LinkId, Mode, Pool, Subnet};
+use pxed_proto::dhcp::{Identity, LeaseTime, LinkId, Mode, OptionSetting, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::time::Human;
+use pxed_proto::wire::options::{self, code};
 
 use super::apart;
-use super::document::{At, Table};
+use super::document::{At, Place, Table};
 use super::report::Problem;
 use super::schema::{POOL, SUBNET};
 use super::settings::{Guard, Said, guard, lease_times, settings};
@@ -23,8 +25,8 @@ pub struct Wanted {
     pub subnet: Subnet,
     /// Its shared keys.
     pub said: Said,
-    /// Its table's place in the file.
-    pub at: Range<usize>,
+    /// Its place in the file.
+    pub at: Place,
     /// The classes that its pools name.
     pub classes: Vec<At<String>>,
     /// Its ranges and those of its pools, as they were written.
@@ -38,7 +40,7 @@ impl Wanted {
             at.value.contains(pool.range.first()) && at.value.contains(pool.range.last())
         };
         let written = self.ranges.iter().rfind(holds);
-        written.map_or_else(|| self.at.clone(), |at| at.span.clone())
+        written.map_or_else(|| self.at.table(), |at| at.span.clone())
     }
 }
 
@@ -123,8 +125,8 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);
     relays(table, &mut subnet, interfaces);
-    check_pools(table, &subnet, interfaces);
-    let at = table.span();
+    check_pools(table, &subnet, &said, interfaces);
+    let at = table.place();
     Some(Wanted { subnet, said, at, classes, ranges })
 }
 
@@ -173,7 +175,11 @@ fn behind_relays(table: &Table<'_>, interfaces: &[Interface]) -> Option<(Ipv4Add
         let problem = Problem::error(table.span(), text);
         table.problem(problem.help("write network = \"192.168.78.0/24\", or interface = \"eth1\""));
     }
-    let net = table.parsed("network", network)?.value;
+    let At { value: net, span } = table.parsed("network", network)?;
+    if net.network().is_loopback() {
+        let text = format!("no relay agent is on {net}, which never leaves a machine");
+        table.problem(Problem::error(span, text));
+    }
     let server = table.parsed("server-ip", host);
     if let Some(At { value, span }) = &server
         && !own().any(|own| own == *value)
@@ -199,7 +205,7 @@ fn pools(
     let excluded: Vec<AddressRange> = holes.iter().map(|at| at.value).collect();
     for range in ranges.iter() {
         check_inside(table, range, subnet.net);
-        subnet.pools.extend(without(range.value, &excluded).into_iter().map(Pool::from));
+        subnet.pools.extend(left(table, range, &excluded).into_iter().map(Pool::from));
     }
     let mut classes = Vec::new();
     for pool in table.tables("pool", &POOL) {
@@ -211,7 +217,7 @@ fn pools(
             check_inside(&pool, &range, subnet.net);
             let class = class.as_ref().map(|class| class.value.clone());
             let of_class = |range| Pool { range, class: class.clone() };
-            subnet.pools.extend(without(range.value, &excluded).into_iter().map(of_class));
+            subnet.pools.extend(left(&pool, &range, &excluded).into_iter().map(of_class));
             ranges.push(range);
         }
         classes.extend(class);
@@ -241,6 +247,16 @@ fn check_inside(table: &Table<'_>, range: &At<AddressRange>, net: Ipv4Net) {
         let text = format!("{} addresses are more than a pool can have ({most})", value.count());
         table.problem(Problem::error(span.clone(), text));
     }
+}
+
+/// What is left of a range; of one that was written there should be something.
+fn left(table: &Table<'_>, at: &At<AddressRange>, excluded: &[AddressRange]) -> Vec<AddressRange> {
+    let left = without(at.value, excluded);
+    if left.is_empty() {
+        let text = format!("exclude leaves nothing of {}", at.value);
+        table.problem(Problem::warning(at.span.clone(), text));
+    }
+    left
 }
 
 /// What is left of `range`.
@@ -284,6 +300,12 @@ fn ways(table: &Table<'_>, subnet: &mut Subnet) {
     set(&mut subnet.offer_hold, "offer-hold");
     set(&mut subnet.decline_probation, "decline-probation");
     set(&mut subnet.offer_delay, "offer-delay");
+    if subnet.offer_delay >= subnet.offer_hold {
+        let [hold, delay] = [subnet.offer_hold, subnet.offer_delay].map(Human);
+        let text = format!("offers are held for {hold}, and would only leave after {delay}");
+        let problem = Problem::error(table.place().of("offer-delay"), text);
+        table.problem(problem.help("make offer-delay shorter than offer-hold"));
+    }
     subnet.mode = mode.map_or(subnet.mode, |at| at.value);
     subnet.identity = identity.map_or(subnet.identity, |at| at.value);
     subnet.authoritative = table.boolean("authoritative").is_none_or(|at| at.value);
@@ -315,22 +337,26 @@ fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
 }
 
 /// No client may get an address of the server itself or of a router.
-fn check_pools(table: &Table<'_>, subnet: &Subnet, interfaces: &[Interface]) {
+fn check_pools(table: &Table<'_>, subnet: &Subnet, said: &Said, interfaces: &[Interface]) {
     let own = interfaces.iter().flat_map(|interface| &interface.addresses);
-    let own = own.map(|(address, _)| ("this server's own address", *address));
-    let routers = table.list("router", host).into_iter().map(|at| ("a router's address", at.value));
-    for (whose, address) in own.chain(routers) {
+    let own = own.map(|(address, _)| ("this server's own address", *address, table.span()));
+    let routers = || {
+        let routers = said.options.iter().filter(|at| at.value.code == code::ROUTER);
+        routers.flat_map(|At { value: OptionSetting { code, value, .. }, span }| {
+            options::hosts(*code, value).into_iter().map(|router| (router, span.clone()))
+        })
+    };
+    let named = routers().map(|(address, span)| ("a router's address", address, span));
+    for (whose, address, span) in own.chain(named) {
         if subnet.pools.iter().any(|pool| pool.range.contains(address)) {
             let text = format!("{address}, {whose}, would be leased to clients");
-            let problem = Problem::error(table.span(), text);
+            let problem = Problem::error(span, text);
             table.problem(problem.help(format!("write exclude = [\"{address}\"]")));
         }
     }
-    for At { value: router, span } in table.list("router", host) {
-        if !subnet.net.contains_host(router) {
-            let text = format!("clients of {} can not reach the router {router}", subnet.net);
-            table.problem(Problem::warning(span, text));
-        }
+    for (router, span) in routers().filter(|(router, _)| !subnet.net.contains_host(*router)) {
+        let text = format!("clients of {} can not reach the router {router}", subnet.net);
+        table.problem(Problem::warning(span, text));
     }
     if subnet.pools.is_empty() && subnet.mode == Mode::Full {
         let text = format!("{} has no range: only reserved machines get addresses", subnet.net);

@@ -10,6 +10,8 @@ use pxed_proto::net::{Ipv4Net, Mac};
 
 use super::*;
 
+mod plausible;
+
 /// Two interfaces: eth1 with 192.168.77.1/24, eth2 with two networks.
 fn find(name: &str) -> Result<Interface, InterfaceError> {
     let addresses: &[[u8; 4]] = match name {
@@ -143,7 +145,7 @@ fn mistakes_are_answered_with_what_to_write() {
         ("mode = \"proxy\"", "4:8", &["mode: write full or off"]),
         (
             "router = \"192.168.77.150\"",
-            "1:1",
+            "4:10",
             &["a router's address", "exclude = [\"192.168.77.150\"]"],
         ),
         (
@@ -191,7 +193,7 @@ fn mistakes_are_answered_with_what_to_write() {
         (
             "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"192.168.77.9\"\n\
              [[reservation]]\nmac = \"52:54:00:00:00:02\"\naddress = \"192.168.77.9\"",
-            "7:1",
+            "9:11",
             &["this address is reserved twice", "the first time"],
         ),
         (
@@ -201,7 +203,7 @@ fn mistakes_are_answered_with_what_to_write() {
         ),
         (
             "[[subnet]]\nnetwork = \"192.168.77.128/25\"\nrange = \"192.168.77.201\"",
-            "4:1",
+            "5:11",
             &["overlap", "the other one"],
         ),
         ("[[subnet]]\nrange = \"10.9.0.9\"", "4:1", &["reached through relay agents", "network ="]),
@@ -215,19 +217,19 @@ fn mistakes_are_answered_with_what_to_write() {
         ("[[class]]\nname = \"c\"\nmatch = { group = \"g\" }", "6:19", &["there is no group g"]),
         (
             "[[class]]\nname = \"c\"\nmatch.arch = 11",
-            "4:1",
+            "6:1",
             &["warning", "no loader for the architecture of class c"],
         ),
         ("[[reservation]]\naddress = \"192.168.77.5\"", "4:1", &["nothing says which machine"]),
         ("[[reservation]]\nmac = \"52:54\"", "5:7", &["mac: write a MAC"]),
         (
             "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"192.168.77.1\"",
-            "4:1",
+            "6:11",
             &["this server's own address"],
         ),
         (
             "[[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"10.5.5.5\"",
-            "4:1",
+            "6:11",
             &["10.5.5.5 is in no subnet"],
         ),
         (

@@ -169,6 +169,8 @@ fn pools() -> Vec<Case> {
             &[
                 "- warning: 192.168.77.0/24 has no range: only reserved machines get addresses",
                 "- no answer to 02:07:00:00:00:09: every address of the pool is in use",
+                "+ warning: all pools of 192.168.77.0/24 are for classes: other machines get no \
+                 address",
                 "+ OFFER 192.168.77.50 to 02:07:00:00:00:09, boot \
                  tftp://192.168.77.1/ipxe-arm64.efi",
             ],
