@@ -133,10 +133,40 @@ cell_conformance() {
     ((status == 0)) || fail "$(tail -1 "$CELL/report.log")"
 }
 
+# An interface that is deleted and made again, as that of a virtual machine or a USB adapter: how
+# long is it there, and not served? The times are recorded; that it is served at all is tested.
+cell_interface_returns() {
+    network 1
+    mkdir "$CELL/files"
+    echo hello >"$CELL/files/hello"
+    serve --boot-dir "$CELL/files"
+    client udhcpc c1
+    must_have_lease c1
+    local round begun times=()
+    for round in 1 2 3 4 5; do
+        step "round $round"
+        log_mark
+        ip link del srv-eth0
+        wait_for 5 log_since "eth0 is gone" || fail "pxed does not see it go"
+        cable srv eth0 02:77:00:00:00:01
+        on srv ip addr add "$SERVER/24" dev eth0
+        begun=$(now_ms)
+        wait_for 20 hello || fail "it is not served again"
+        times+=($(($(now_ms) - begun)))
+    done
+    local renewed
+    renewed=$(events c1)
+    client_renew udhcpc c1
+    wait_for 12 more_events c1 "$renewed" || fail "no renewal after that"
+    fact "served again after ${times[*]} ms"
+}
+hello() { on c1 curl -s --max-time 0.2 -o /dev/null "tftp://$SERVER/hello"; }
+
 cell silent check 60 cell_silent
 cell port-owned check 30 cell_port_owned
 cell no-privilege check 30 cell_no_privilege
 cell drops-privilege check 60 cell_drops_privilege
 cell durable check 60 cell_durable
 cell lab-notices check 60 cell_lab_notices
+cell interface-returns check 60 cell_interface_returns
 cell conformance check 180 cell_conformance

@@ -16,6 +16,9 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// What pxed is told where a test says nothing else.
 pub const RANGE: &str = "192.168.77.100-192.168.77.109";
 
+/// How a line begins that a story that has passed leaves behind.
+pub const MEASURED: &str = "measured: ";
+
 const INSIDE: &str = "PXED_TEST_STORY";
 
 /// Both ends of a second cable are `srv2` and `cli2`.
@@ -43,12 +46,22 @@ pub fn story(module: &str, test: &str, body: impl FnOnce(&Lan)) {
         }
     }
     let program = std::env::current_exe().unwrap();
-    let child = [program.to_str().unwrap(), "--exact", &name, "--test-threads=1", "--nocapture"];
+    let child = [
+        program.to_str().unwrap(),
+        "--exact",
+        &name,
+        "--test-threads=1",
+        "--nocapture",
+        "--include-ignored",
+    ];
     let output = unshare(&child).unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     let complained = String::from_utf8_lossy(&output.stderr);
     let passed = output.status.success() && said.contains("test result: ok. 1 passed");
     assert!(passed, "in its namespace, {name} failed:\n{said}{complained}");
+    let out = &mut std::io::stdout();
+    let measured = said.lines().filter(|line| line.starts_with(MEASURED));
+    measured.for_each(|line| writeln!(out, "{line}").unwrap());
 }
 
 /// The network of one test, and a directory for its files.

@@ -101,8 +101,18 @@ impl Machine {
 
     /// Prolongs its lease, as an operating system that was [configured](Self::configure).
     pub fn renew(&self, lease: &Reply) -> Reply {
+        self.renew_by(&Self::client_port(lease), lease)
+    }
+
+    /// Where an operating system hears what is sent to its address.
+    pub fn client_port(lease: &Reply) -> UdpSocket {
         let socket = UdpSocket::bind((lease.address(), 68)).unwrap();
         socket.set_read_timeout(Some(PATIENCE)).unwrap();
+        socket
+    }
+
+    /// The same, by a socket that stays.
+    pub fn renew_by(&self, socket: &UdpSocket, lease: &Reply) -> Reply {
         let message = self.message(MessageType::Request, lease.address(), &[]);
         socket.send_to(&message, (lease.server(), 67)).unwrap();
         let mut buffer = [0; 1500];

@@ -3,14 +3,16 @@
 use std::io::Write;
 use std::net::Ipv4Addr;
 use std::os::unix::fs::symlink;
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use pxed_proto::wire::dhcp::MessageType;
 use serde_json::Value;
 
 use crate::config::{SITE, configured, one_link, script, write};
 use crate::fetch::get;
-use crate::lan::{self, Lan, wait_until};
+use crate::lan::{self, Lan, MEASURED, wait_until};
+use crate::machine::{Machine, Reply};
 use crate::process::{Pxed, ask};
 
 const KERNEL: &str = "http://192.168.77.1:8067/machine/52-54-00-77-00-04/profile/linux/vmlinuz";
@@ -269,9 +271,87 @@ fn hundreds_of_reloads_lose_no_request_and_no_descriptor() {
     });
 }
 
+/// What the kernel says of a process, in KiB.
+fn resident(pxed: &Pxed) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", pxed.pid())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+/// Renews as fast as it is answered until told to stop: how often that was. An answer that does not
+/// come, or is no ACK of the same address, ends the test.
+fn renews(machine: Machine, lease: &Reply, stop: &AtomicBool) -> usize {
+    let (socket, mut renewals) = (Machine::client_port(lease), 0);
+    while !stop.load(Ordering::Relaxed) {
+        let ack = machine.renew_by(&socket, lease);
+        assert_eq!((ack.kind(), ack.address()), (MessageType::Ack, lease.address()));
+        renewals += 1;
+    }
+    renewals
+}
+
+/// Rounds of reloads, one after the other, while machines renew: how often they did.
+fn reloads_under_renewals(lan: &Lan, leases: &[Reply], rounds: std::ops::Range<usize>) -> usize {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let renewing: Vec<_> = (20..)
+            .zip(leases)
+            .map(|(number, lease)| {
+                let (machine, stop) = (lan.machine(number), &stop);
+                scope.spawn(move || renews(machine, lease, stop))
+            })
+            .collect();
+        let reloads = scope.spawn(|| rounds.for_each(|round| reload_round(lan, round)));
+        // Whatever becomes of them, the others are to end.
+        let reloaded = reloads.join();
+        stop.store(true, Ordering::Relaxed);
+        let renewals = renewing.into_iter().map(|one| one.join().unwrap()).sum();
+        reloaded.unwrap();
+        renewals
+    })
+}
+
+/// docs/benchmarks.md has what it measured, and how to run it.
+#[test]
+#[ignore = "takes minutes, and measures"]
+fn a_thousand_reloads_lose_no_renewal_and_keep_nothing() {
+    const MACHINES: u8 = 4;
+    story("a_thousand_reloads_lose_no_renewal_and_keep_nothing", |lan| {
+        let pxed = configured(lan, &one_link(), "");
+        let machine = |number| {
+            let machine = lan.machine(number);
+            let lease = machine.get_address();
+            machine.configure(&lease);
+            lease
+        };
+        let leases: Vec<Reply> = (20..20 + MACHINES).map(machine).collect();
+        // What is kept anyway, such as the last events, is kept by then.
+        let warm_up = reloads_under_renewals(lan, &leases, 0..200);
+        let (files, before, begun) = (descriptors(&pxed), resident(&pxed), Instant::now());
+        let renewals = reloads_under_renewals(lan, &leases, 0..1000);
+        let took = begun.elapsed();
+        wait_until("descriptors are lost", || descriptors(&pxed) <= files);
+        let (after, counters) = (resident(&pxed), counters(lan));
+        let all = u64::from(MACHINES) + u64::try_from(warm_up + renewals).unwrap();
+        assert_eq!((&counters["REQUEST"], &counters["ACK"]), (&all.into(), &all.into()));
+        assert!(after < before + 4096, "{before} KiB before, {after} KiB after");
+        let log = pxed.stop();
+        assert_eq!(log.matches("INFO configuration reloaded").count(), 1200);
+        let lines = [
+            format!("1000 reloads in {} s, {renewals} renewals, each answered", took.as_secs()),
+            format!("descriptors {files} before and after"),
+            format!("resident memory {before} KiB before, {after} KiB after\n"),
+        ];
+        let out = &mut std::io::stdout();
+        lines.iter().for_each(|line| write!(out, "\n{MEASURED}{line}").unwrap());
+    });
+}
+
 /// A file that is another each time.
 fn reload_round(lan: &Lan, round: usize) {
     let text = one_link().replace("append = \"mac", &format!("append = \"round={round} mac"));
+    let more = "[[reservation]]\nmac = \"52:54:00:77:00:63\"\naddress = \"192.168.77.70\"\n";
+    let text = if round.is_multiple_of(2) { text } else { format!("{text}{more}") };
     let text = text.replace("DIR", lan.path().to_str().unwrap());
     lan.file("pxed.toml", text);
     let asked = ask(lan, "reload");
