@@ -157,7 +157,6 @@ fn what_is_reserved_or_behind_a_relay_agent_is_not_probed() {
         keys: vec![HostKey::Mac(client(1).mac())],
         address: Some(local(50)),
         name: "bench".to_owned(),
-        host_name: None,
         group: None,
         settings: Settings::default(),
     };
