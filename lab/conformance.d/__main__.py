@@ -1,4 +1,4 @@
-"""conformance.d SERVER [--only ITEM...] --results FILE [--expect FILE] --work DIR
+"""conformance.d SERVER [ITEM...] --results FILE [--expect FILE] --work DIR
 
 Runs the items against SERVER, in namespaces that this run makes: it must itself be in namespaces
 of its own (lab/lib/enter.sh), which end with it.  Beds of different kinds, and several of the
@@ -35,7 +35,8 @@ def main():
             results.update(job.result())
     judge(results, faults)
     write(options.results, f"{options.server} {server.version()}", results)
-    os._exit(report(results, options.expect))
+    report(results)
+    os._exit(lost(results, passing(options.expect), options.items))
 
 
 def arguments():
@@ -101,16 +102,23 @@ def clean(text):
     return "".join(c if c.isprintable() else "?" for c in text)
 
 
-def report(results, expect):
+def report(results):
     for number in sorted(results):
         word, note = results[number]
         print(f"{word:6}  {number:3}  {verdict.title(number)}{': ' if note else ''}{clean(note)}")
     words = [word for word, _ in results.values()]
     print(", ".join(f"{words.count(word)} {word}" for word in ("pass", "fail", "unsure")))
-    lost = [number for number in passing(expect) if results.get(number, ("pass",))[0] != "pass"]
-    for number in lost:
-        print(f"item {number} does not pass any more: {results[number][1]}")
-    return 1 if lost else 0
+
+
+def lost(results, expected, wanted):
+    """1, and says so, if an item does not pass that is expected to."""
+    status = 0
+    for number in expected:
+        word, note = results.get(number, ("missing", "it was not tried"))
+        if word != "pass" and (not wanted or number in wanted):
+            print(f"item {number} does not pass any more: {clean(note)}")
+            status = 1
+    return status
 
 
 def passing(path):

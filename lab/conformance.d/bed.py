@@ -49,7 +49,7 @@ class Kind:
     first: int = 100  # of 192.0.2.0/24: the pool
     last: int = 249
     file: str = FILE
-    second_address: bool = False  # the server must be told to listen to it
+    second_address: bool = False # where a server has to be told to listen to it
     identity: str = None         # "mac" or "client-id"; None: as the server comes
     hold: int = None             # seconds: of an offer, of a declined address
     min_secs: int = 0
@@ -73,7 +73,6 @@ KINDS = {
     "brief": Kind(hold=2),
     "second": Kind(second_address=True),
     "machines": Kind(identity="mac"),
-    "identities": Kind(identity="client-id"),
     "standby": Kind(min_secs=4),
     "nowhere": Kind(elsewhere=True),
     "rapid": Kind(rapid=True),
@@ -81,6 +80,7 @@ KINDS = {
     "booting": Kind(boots=True),
     "probing": Kind(probe=True, last=104),
     "restarted": Kind(),
+    "unplugged": Kind(),
     "reserving": Kind(),
     "quiet": Kind(),
     "split": Kind(long_option=True),
@@ -90,6 +90,7 @@ KINDS = {
     "choosing": Kind(choose_subnet=True),
     "capped": Kind(cap=2),
 }
+
 
 def odd_options(kind):
     """(code, octets) of the options that only some beds have."""

@@ -55,8 +55,8 @@ class Link:
         self.owners = {RELAY_HERE: RELAY_MAC}  # who answers ARP for which address
         self.squatters = {}                    # the same, and answers probes and pings too
         self.lock = threading.Condition()
-        self.make(addresses)
-        self.listen()
+        self.addresses = addresses
+        self.make()
 
     @staticmethod
     def new_namespace():
@@ -68,7 +68,7 @@ class Link:
             ip link set lo up""")
         return name
 
-    def make(self, addresses):
+    def make(self):
         run("ip", "link", "add", self.near, "type", "veth", "peer", "name", self.interface,
             "address", SERVER_MAC, "netns", self.namespace)
         with open(f"/proc/sys/net/ipv6/conf/{self.near}/disable_ipv6", "w") as switch:
@@ -77,21 +77,27 @@ class Link:
         run("ethtool", "-K", self.near, "tx", "off")
         run("ip", "link", "set", self.near, "promisc", "on", "up")
         add = "\n".join(f"ip addr add {address}/24 brd + dev {self.interface}"
-                        for address in addresses)
+                        for address in self.addresses)
         on(self.namespace, "sh", "-ec", f"""
             ethtool -K {self.interface} tx off >/dev/null
             ip link set {self.interface} up
             {add}
             ip route replace default via {RELAY_HERE} || true""")
-
-    def listen(self):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
         self.socket.bind((self.near, 0))
-        threading.Thread(target=self.hear, daemon=True).start()
+        threading.Thread(target=self.hear, args=[self.socket], daemon=True).start()
 
-    def hear(self):
+    def remove(self):
+        """The server's interface and ours are gone; `make` brings them back."""
+        run("ip", "link", "del", self.near)
+        self.socket.close()
+
+    def hear(self, wire_end):
         while True:
-            raw, address = self.socket.recvfrom(65536)
+            try:
+                raw, address = wire_end.recvfrom(65536)
+            except OSError:  # the interface was removed
+                return
             if address[2] == socket.PACKET_OUTGOING:
                 continue
             if raw[12:14] == b"\x08\x06":

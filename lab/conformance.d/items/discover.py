@@ -178,8 +178,10 @@ def faces(bed):
 
 @item(25, "machines")
 def machines(bed):
-    """ROM, installer and system of one machine are one client, where that is wanted."""
-    same("addresses", 1, len(set(faces(bed))))
+    """ROM, installer and system are one client, or by their identifiers several, as is wanted."""
+    same("addresses of one machine", 1, len(set(faces(bed))))
+    bed.restart(identity="client-id")
+    check(len(set(faces(bed))) > 1, "identifiers make no difference where they are to")
 
 
 @item(26)

@@ -1,5 +1,8 @@
-"""Section 9: BOOTP, rapid commit, and options with a form of their own."""
+"""Section 9: BOOTP, rapid commit, options with a form of their own, and interfaces."""
+import time
+
 import bed as beds
+import link
 import wire
 from client import Client, expect
 from verdict import check, item, same
@@ -83,6 +86,29 @@ def no_nul(bed):
     name = offer.option(12) or b""
     check(name.split(b".")[0] == b"bench-1", f"option 12 {name!r}")
     same("option 119", beds.SEARCH, names(offer.option(119) or b""))
+
+
+@item(130, "unplugged")
+def interfaces(bed):
+    """An interface that goes down, loses its address or is made anew is served again by itself."""
+    def changed(*command):
+        link.on(bed.link.namespace, "ip", *command, "dev", "eth0")
+
+    def served(after):
+        # A client asks again and again: 2 s are allowed, and the machine may be a slow one.
+        discover = Client(bed).discover(name="DISCOVER")
+        check(any(bed.hears(discover, 0.5) for _ in range(10)), f"not served {after}")
+    changed("link", "set", "down")
+    changed("link", "set", "up")
+    served("after it went down and up")
+    changed("addr", "flush")
+    for address in bed.link.addresses:
+        changed("addr", "add", f"{address}/24")
+    served("after its address went and came back")
+    bed.link.remove()
+    time.sleep(0.5)
+    bed.link.make()
+    served("after it was made anew")
 
 
 def names(octets):
