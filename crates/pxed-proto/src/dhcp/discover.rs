@@ -27,15 +27,20 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
     let wait = probe_due(asking, address);
     let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
-    // The client's own lease keeps the address for it, unless it ends before the offer does.
+    // The client's own lease keeps the address for it, unless it ends before the offer does; what
+    // was offered before is not on offer any more.
     let until = asking.now + asking.subnet.offer_hold;
     let kept = asking.table.get(address).is_some_and(|lease| lease.is_active(until));
     let change = match wait.filter(|_| !unprobed) {
         Some(wait) => probe(asking, address, until, wait),
-        None if kept => Change::None,
+        None if kept => drop_hold(asking),
         None => hold(asking, address, until),
     };
     Verdict { outcome: Outcome::Offered { address, boot, unprobed }, change, reply: Some(reply) }
+}
+
+fn drop_hold(asking: &Asking<'_>) -> Change {
+    Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() }
 }
 
 fn hold(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp) -> Change {

@@ -89,7 +89,8 @@ pub enum Change {
         /// What to answer then.
         question: Box<Question>,
     },
-    /// The client took another server's offer.
+    /// What was held for the client is free again: it took another server's offer, or is offered
+    /// what it has.
     DropHold {
         /// Where.
         subnet: SubnetId,

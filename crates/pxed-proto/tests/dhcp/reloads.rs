@@ -65,6 +65,21 @@ fn leases_and_offers_stay() {
 }
 
 #[test]
+fn an_offer_of_what_the_client_has_ends_the_offer_before() {
+    let mut lan = Lan::new();
+    let own = lan.leases(1);
+    let whole = Arc::clone(lan.server.config());
+    shrink(&mut lan);
+    assert_eq!(lan.offers(1), local(200));
+    lan.reload(|config| *config = (*whole).clone());
+    assert_eq!((lan.offers(1), lan.server.offers()), (own, 0));
+    assert_eq!(
+        lan.hears(&client(2).discover().address(50, local(200))).offer().yiaddr(),
+        local(200)
+    );
+}
+
+#[test]
 fn an_offer_that_can_not_be_kept_is_forgotten() {
     let mut lan = Lan::new();
     let offered = lan.offers(1);
