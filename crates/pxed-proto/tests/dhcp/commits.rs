@@ -165,6 +165,19 @@ fn a_change_whose_failed_predecessor_is_in_the_store_after_all_counts() {
 }
 
 #[test]
+fn a_change_that_counts_after_all_leaves_the_offer_made_since() {
+    let mut lan = Lan::with_pool(local(100), local(101));
+    let own = lan.leases(1);
+    let below = commit(&mut lan, &client(1).selecting(own));
+    let on_top = commit(&mut lan, &client(1).decline(own));
+    let newer = lan.offers(1);
+    lan.store_says(below.id, Err(CommitError::Failed));
+    lan.store_says(on_top.id, Ok(()));
+    assert!(lan.hears(&client(2).discover()).reply.is_none(), "one declined, one held");
+    lan.hears(&client(1).selecting(newer)).ack();
+}
+
+#[test]
 fn the_winners_row_is_taken_over() {
     let mut lan = Lan::new();
     let offered = lan.offers(1);

@@ -153,12 +153,13 @@ impl Server {
         Commit { id, lease }
     }
 
-    /// The table has what the store has, also where a change before this one was taken back.
+    /// The table has what the store has, also where a change before this one was taken back. What
+    /// was offered since stays on offer.
     fn confirm(&mut self, done: &Waiting, now: Timestamp) {
         let Some(table) = self.table_of(done.lease.address) else { return };
         let version = table.get(done.lease.address).map_or(0, |lease| lease.version);
         if version < done.lease.version {
-            table.put(done.lease.clone(), now);
+            table.restore(done.lease.address, Some(done.lease.clone()), now);
         }
     }
 
