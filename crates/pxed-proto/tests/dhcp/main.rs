@@ -28,6 +28,7 @@ mod identities;
 mod informs;
 mod inspects;
 mod links;
+mod model;
 mod mutated;
 mod overrides;
 mod parser;
