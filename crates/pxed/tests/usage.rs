@@ -191,6 +191,8 @@ fn help_mentions_every_flag() {
         "--user <NAME>",
         "--status-interval <TIME>",
         "--log-format <FORMAT>",
+        "--config <FILE>",
+        "--watch-config",
         "-v, --verbose",
         "[default: 8067]",
         "[default: 5m]",
@@ -214,7 +216,7 @@ fn questions_that_can_not_be_asked() {
         (
             "leases --state lost",
             "'--state <STATE>'",
-            "leased, offered, declined, released, expired",
+            "leased, offered, declined, conflict, released, expired",
         ),
         ("leases release", "<IP>", "Usage: pxed leases release"),
         ("leases release bench1", "'<IP>'", "invalid IPv4 address"),
@@ -237,6 +239,10 @@ fn help_of_the_questions() {
         ("leases", &["release", "--mac <MAC>", "--ip <IP>", "--subnet <NET>", "expired", "--json"]),
         ("leases release", &["<IP>", "it goes on using the address until it asks again", "--json"]),
         ("events", &["-f, --follow", "--mac <MAC>", "--state-dir <DIR>", "--json"]),
+        (
+            "explain",
+            &["--mac <MAC>", "running pxed", "--config <FILE>", "--state-dir <DIR>", "--json"],
+        ),
         ("stop", &["wait until it is gone", "--state-dir <DIR>", "--json"]),
     ] {
         let output = pxed(&format!("{command} --help"));
