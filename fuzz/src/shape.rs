@@ -128,7 +128,7 @@ impl Shape {
 fn reservation(key: HostKey, address: Ipv4Addr) -> Reservation {
     let (name, address) = (address.to_string(), Some(address));
     Reservation {
-        host_name: Some("known".to_owned()),
+        settings: Settings { options: vec![option(12, b"known", false)], ..Settings::default() },
         keys: vec![key],
         name,
         address,
