@@ -116,6 +116,57 @@ for kind in dhclient udhcpc dhcpcd; do
     cell "crash-$kind" check 90 cell_restart "$kind" KILL
 done
 
+# Behind ISC's relay agent, which adds option 82: a lease, a renewal that is routed past it, and
+# a RELEASE.
+cell_relayed() {
+    network
+    far_network
+    cat >"$CELL/pxed.toml" <<FILE
+http-port = 8067
+state-dir = "$CELL/state"
+[[subnet]]
+interface = "eth0"
+range = "$RANGE"
+[[subnet]]
+network = "192.168.78.0/24"
+range = "192.168.78.100-192.168.78.200"
+router = "192.168.78.1"
+FILE
+    serve_file "$CELL/pxed.toml"
+    job relay "$BOOT/dhcrelay" -4 -d -a -id below -iu above $SERVER >"$CELL/relay.log" 2>&1 &
+    step "first lease"
+    client udhcpc far
+    must_have_lease far
+    [[ $(lease far address) =~ ^192\.168\.78\.[12][0-9][0-9]$ ]] || fail "address $(lease far address)"
+    same router 192.168.78.1 "$(lease far router)"
+    step "renew"
+    on far ip route add default via 192.168.78.1
+    local count
+    count=$(events far)
+    client_renew udhcpc far
+    wait_for 12 more_events far "$count" || fail "not renewed after 12 s"
+    step "release"
+    client_release udhcpc far
+    must_say RELEASE "$(mac_of far)"
+    fact "$(lease far address) by 192.168.78.1"
+}
+
+# far_network: the node `far`, and the node `relay` between it and the switch
+far_network() {
+    node relay
+    cable relay above 02:77:00:00:02:01
+    on relay ip addr add 192.168.77.2/24 dev above
+    node far
+    ip link add below netns relay type veth peer name far netns far
+    on relay ethtool -K below tx off >/dev/null
+    on far ethtool -K far tx off >/dev/null
+    on relay ip addr add 192.168.78.1/24 dev below
+    on relay ip link set below up
+    on far ip link set far up address 02:77:00:00:02:02
+    echo 1 | on relay tee /proc/sys/net/ipv4/ip_forward >/dev/null
+    on srv ip route add 192.168.78.0/24 via 192.168.77.2
+}
+
 # systemd-networkd, which sets its address itself and says what it was given in a file.
 cell_networkd() {
     need /lib/systemd/systemd-networkd systemd
@@ -150,4 +201,5 @@ NETWORK
 }
 networkd_bound() { grep -qs '^ADDRESS=' /run/systemd/netif/leases/*; }
 
+cell relayed check 60 cell_relayed
 cell networkd check 60 cell_networkd

@@ -7,9 +7,15 @@ LOG=$CELL/server.log
 # serve [OPTION...]: start pxed as an operator would, and return when it listens.
 # May be called again after stop_server: the state folder stays, the log goes on.
 serve() {
+    start_server -i eth0 --range "$RANGE" --http-port 8067 --state-dir "$CELL/state" "$@"
+}
+
+# serve_file FILE: the same, as the configuration file says, which has HTTP on port 8067
+serve_file() { start_server --config "$1"; }
+
+start_server() {
     [[ -x $PXED ]] || fail "pxed is not built (cargo build --release, or set PXED)"
-    job srv "$PXED" serve -i eth0 --range "$RANGE" --http-port 8067 --state-dir "$CELL/state" "$@" \
-        2>>"$LOG" &
+    job srv "$PXED" serve "$@" 2>>"$LOG" &
     SERVER_PID=$!
     wait_for 10 listening_or_gone
     running "$SERVER_PID" || fail "pxed ended at start: $(tail -1 "$LOG")"

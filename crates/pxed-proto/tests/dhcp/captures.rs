@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use pxed_proto::boot::Services;
 use pxed_proto::dhcp::{Arrival, Config};
 use pxed_proto::net::{Ipv4Net, Mac};
-use pxed_proto::wire::dhcp::{Header, Message, MessageType, Writer};
+use pxed_proto::wire::dhcp::{BOOTREQUEST, Header, Message, MessageType, Writer};
 
 use crate::lan::{Lan, config, pool};
 
@@ -19,7 +19,7 @@ macro_rules! captures {
         )),*]
     };
 }
-const CAPTURES: [(&str, &[u8]); 9] = captures![
+const CAPTURES: [(&str, &[u8]); 10] = captures![
     "dhclient",
     "dhcpcd",
     "edk2-http",
@@ -28,6 +28,7 @@ const CAPTURES: [(&str, &[u8]); 9] = captures![
     "ipxe-chained",
     "ipxe-rom",
     "networkd",
+    "relayed",
     "udhcpc"
 ];
 
@@ -35,7 +36,6 @@ const CAPTURES: [(&str, &[u8]); 9] = captures![
 struct Datagram {
     seconds: u64,
     arrival: Arrival,
-    port: u16,
     octets: Vec<u8>,
 }
 
@@ -59,8 +59,8 @@ fn datagram(seconds: u64, frame: &[u8]) -> Option<Datagram> {
     }
     let address = |at: usize| Ipv4Addr::from_octets(frame[at..at + 4].try_into().unwrap());
     let number = |at: usize| u16::from_be_bytes([frame[at], frame[at + 1]]);
-    let (from, port) = (number(34), number(36));
-    if ![from, port].iter().any(|port| [67, 68].contains(port)) {
+    let (from, to) = (number(34), number(36));
+    if ![from, to].iter().any(|port| [67, 68].contains(port)) {
         return None;
     }
     let arrival = Arrival {
@@ -69,7 +69,7 @@ fn datagram(seconds: u64, frame: &[u8]) -> Option<Datagram> {
         source_mac: Some(Mac(frame[6..12].try_into().unwrap())),
     };
     let octets = frame[42..34 + usize::from(number(38))].to_vec();
-    Some(Datagram { seconds, arrival, port, octets })
+    Some(Datagram { seconds, arrival, octets })
 }
 
 /// The message as pxed writes it.
@@ -101,7 +101,8 @@ fn captured_messages_are_written_again_octet_by_octet() {
     for (name, pcap) in CAPTURES {
         let datagrams = datagrams(pcap);
         assert!(datagrams.len() >= 4, "{name}: {}", datagrams.len());
-        for Datagram { octets, .. } in datagrams {
+        for Datagram { mut octets, .. } in datagrams {
+            octets[3] = 0; // hops: pxed is no relay agent and writes none
             let message = Message::parse(&octets).unwrap();
             assert!(message.message_type().is_some(), "{name}");
             let again = written(&message);
@@ -116,16 +117,17 @@ fn captured_messages_are_written_again_octet_by_octet() {
     }
 }
 
-/// The lab's network, where the captures were taken.
+/// The lab's networks, where the captures were taken.
 fn lab() -> Config {
-    let address = |host| Ipv4Addr::new(192, 168, 77, host);
+    let server = Ipv4Addr::new(192, 168, 77, 1);
     let mut config = config();
-    config.links[0].addresses = vec![address(1)];
-    config.subnets.truncate(1);
-    let subnet = &mut config.subnets[0];
-    subnet.net = Ipv4Net::new(address(0), 24).unwrap();
-    subnet.pools = pool(address(100), address(200));
-    subnet.services = Services { tftp: address(1), http: SocketAddrV4::new(address(1), 8067) };
+    config.links[0].addresses = vec![server];
+    for (subnet, third) in config.subnets.iter_mut().zip([77, 78]) {
+        let address = |host| Ipv4Addr::new(192, 168, third, host);
+        subnet.net = Ipv4Net::new(address(0), 24).unwrap();
+        subnet.pools = pool(address(100), address(200));
+        subnet.services = Services { tftp: server, http: SocketAddrV4::new(server, 8067) };
+    }
     config
 }
 
@@ -134,17 +136,18 @@ fn captured_clients_are_answered() {
     for (name, pcap) in CAPTURES {
         let (mut lan, mut answered) = (Lan::of(lab()), vec![]);
         let mut begun = None;
-        for Datagram { seconds, arrival, port, octets } in datagrams(pcap) {
-            if port != 67 {
+        for Datagram { seconds, arrival, octets } in datagrams(pcap) {
+            let message = Message::parse(&octets).unwrap();
+            if message.op != BOOTREQUEST {
                 continue;
             }
             lan.at(seconds - *begun.get_or_insert(seconds));
-            let sent = Message::parse(&octets).unwrap().message_type().unwrap();
+            let sent = message.message_type().unwrap();
             let answer = lan.hears_octets(&arrival, &octets);
             match sent {
                 MessageType::Discover => drop(answer.offer()),
                 MessageType::Request => drop(answer.ack()),
-                MessageType::Release => drop(answer.change()),
+                MessageType::Release => assert_eq!(answer.reply, None, "{name}"),
                 other => panic!("{name}: {other}"),
             }
             answered.push(sent);
