@@ -8,8 +8,8 @@ use std::time::Duration;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    Class, Config, HostKey, Identity, LeaseTime, Link, LinkId, Mode, OptionSetting, Policy, Pool,
-    Reservation, Reservations, Settings, Subnet, Test,
+    Bootp, Class, Config, HostKey, Identity, LeaseTime, Link, LinkId, Mode, OptionSetting, Policy,
+    Pool, Reservation, Reservations, Settings, Subnet, Test,
 };
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
@@ -66,7 +66,8 @@ impl Shape {
             addresses: vec![address(net, SERVER)],
             mtu: if net == 1 { 576 } else { 1500 },
         });
-        Config { links: links.into(), subnets, policy: self.policy(), catalog: catalog() }
+        let (policy, host_name) = (self.policy(), Some("boot".to_owned()));
+        Config { links: links.into(), subnets, policy, catalog: catalog(), host_name }
     }
 
     fn subnet(self, net: usize, link: Option<usize>) -> Subnet {
@@ -86,6 +87,10 @@ impl Shape {
         subnet.authoritative = !self.has(9);
         if self.has(10) && net == 0 {
             (subnet.min_secs, subnet.offer_delay) = (2, Duration::from_millis(500));
+        }
+        if self.has(15) && net > 0 {
+            (subnet.rapid_commit, subnet.lease_cache) = (true, 25);
+            subnet.bootp = Bootp::Dynamic;
         }
         if self.has(11) && net == 1 {
             subnet.mode = Mode::Off;

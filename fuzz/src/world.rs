@@ -230,7 +230,11 @@ impl World {
         assert_eq!((reply.op, reply.xid, reply.giaddr), (BOOTREPLY, request.xid, request.giaddr));
         let link = &self.server.config().links[transmit.link.0];
         assert!((DHCP_REPLY_MIN..=link.mtu - 28).contains(&transmit.message.len()));
-        self.is_called(&request, reply.ipv4(code::SERVER_IDENTIFIER), transmit.source);
+        let name = reply.ipv4(code::SERVER_IDENTIFIER);
+        match request.option(code::MESSAGE_TYPE) {
+            Some(_) => self.is_called(&request, name, transmit.source),
+            None => assert_eq!(name, None, "BOOTP knows no servers by number"),
+        }
         match transmit.destination {
             Destination::Unicast { address, .. } => assert_eq!(address, reply.yiaddr),
             Destination::Routed(to) => {
@@ -260,6 +264,7 @@ impl World {
         let ciaddr = message.ciaddr;
         let left = |address| match message.message_type() {
             Some(MessageType::Request) => ciaddr != address && named != Some(address),
+            Some(MessageType::Discover) | None => true,
             Some(MessageType::Decline) => named == Some(address),
             Some(MessageType::Release) => ciaddr == address,
             _ => false,

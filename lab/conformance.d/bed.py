@@ -56,6 +56,7 @@ class Kind:
     rapid: bool = False          # rapid commit
     boots: bool = False          # each firmware has its own file, and nobody else one
     bootp: bool = False          # BOOTP, where a server has to be told
+    cache: bool = False          # early renewals are not written, where a server has to be told
     probe: bool = False          # whether the server looks if an address is in use
     choose_subnet: bool = False  # option 118 is obeyed
     cap: int = None              # addresses for one remote-id
@@ -82,7 +83,7 @@ KINDS = {
     "restarted": Kind(),
     "unplugged": Kind(),
     "reserving": Kind(),
-    "quiet": Kind(),
+    "quiet": Kind(cache=True),
     "split": Kind(long_option=True),
     "wordy": Kind(wordy=True),
     "long": Kind(file="http://192.0.2.9/" + "x" * 200),

@@ -42,6 +42,11 @@ pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog)
     let (arch, named) = match firmware {
         Firmware::NotBooting => return Decision::NotBooting,
         Firmware::Ipxe(_) => return Decision::Script(catalog.profile(wishes.profile)),
+        // There is no telling what runs on it.
+        Firmware::Bootp => {
+            let file = wishes.boot_file.filter(|file| !is_url(file));
+            return file.map_or(Decision::NotBooting, Decision::BootFile);
+        }
         // A PXE ROM can not load a URL.
         Firmware::Pxe(arch) => (arch, wishes.boot_file.filter(|file| !is_url(file))),
         Firmware::HttpBoot(arch) => (arch, wishes.boot_file),
@@ -191,6 +196,7 @@ mod tests {
         let script = "http://192.168.77.1:8067/machine/52-54-00-12-34-56/boot.ipxe";
         for (firmware, url) in [
             (Firmware::NotBooting, "nothing"),
+            (Firmware::Bootp, "nothing"),
             (Firmware::Pxe(Some(Architecture::BIOS)), "tftp://192.168.77.1/undionly.kpxe"),
             (Firmware::Pxe(x64), "tftp://192.168.77.1/ipxe.efi"),
             (Firmware::Pxe(Some(Architecture::UEFI_EBC)), "tftp://192.168.77.1/ipxe.efi"),
@@ -212,6 +218,7 @@ mod tests {
         let (pxe, http) = (Firmware::Pxe(None), Firmware::HttpBoot(None));
         let mut wishes = Wishes { boot_file: Some("/pxelinux.0"), ..Wishes::default() };
         assert_eq!(told(pxe, &wishes), "tftp://192.168.77.1/pxelinux.0");
+        assert_eq!(told(Firmware::Bootp, &wishes), "tftp://192.168.77.1/pxelinux.0");
         wishes.tftp_server = Some(Ipv4Addr::new(10, 0, 0, 9));
         assert_eq!(told(pxe, &wishes), "tftp://10.0.0.9/pxelinux.0");
         assert!(told(Firmware::Ipxe(None), &wishes).ends_with("boot.ipxe"));
@@ -219,6 +226,7 @@ mod tests {
         assert_eq!(told(http, &wishes), "https://boot.example/grub.efi");
         let bios = Firmware::Pxe(Some(Architecture::BIOS));
         assert_eq!(told(bios, &wishes), "tftp://10.0.0.9/undionly.kpxe", "a ROM loads no URL");
+        assert_eq!(told(Firmware::Bootp, &wishes), "nothing");
     }
 
     #[test]

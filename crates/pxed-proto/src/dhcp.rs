@@ -1,11 +1,14 @@
 //! The DHCP server (RFC 2131): one function for each datagram, one for each message type.
 //!
+//! A client that speaks BOOTP alone is answered by a function of its own.
+//!
 //! [`Server::plan`] says what a datagram deserves and changes nothing. [`Server::apply`] takes the
 //! plan into the lease table. What must be durable before the client hears of it comes out as a
 //! [`Commit`]; its reply and its event stay here until [`Server::committed`], so that no driver
 //! can send an ACK too early.
 
 mod asking;
+mod bootp;
 mod class;
 mod config;
 mod discover;
@@ -25,7 +28,7 @@ mod table;
 mod transmit;
 
 pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
-pub use config::{Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, Subnet, SubnetId};
+pub use config::{Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, Subnet, SubnetId};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};

@@ -116,6 +116,13 @@ pub enum Outcome {
         /// What it is to boot.
         boot: Boot,
     },
+    /// BOOTREPLY to a BOOTP client; the lease, which has no end, was durable before it left.
+    BootReplied {
+        /// The address leased.
+        address: Ipv4Addr,
+        /// What it is to boot.
+        boot: Boot,
+    },
     /// DHCPACK to an INFORM.
     Informed {
         /// The client's own address.
@@ -167,7 +174,7 @@ impl DhcpEvent {
                 write!(f, " by relay {relay}")?;
             }
             match request.firmware {
-                Firmware::NotBooting => Ok(()),
+                Firmware::NotBooting | Firmware::Bootp => Ok(()),
                 firmware => write!(f, " ({firmware})"),
             }
         })
@@ -202,6 +209,9 @@ impl DhcpEvent {
                     let lease_time = Human(*lease_time);
                     write!(f, "ACK {address} to {client} for {lease_time} ({state})")?;
                     write!(f, "{}", and_boot(boot))
+                }
+                Outcome::BootReplied { address, boot } => {
+                    write!(f, "BOOTREPLY {address} to {client}{}", and_boot(boot))
                 }
                 Outcome::Informed { address, boot } => {
                     write!(f, "ACK {address} of {client} (INFORM){}", and_boot(boot))

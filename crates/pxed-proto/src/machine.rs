@@ -206,6 +206,8 @@ impl fmt::Display for Architecture {
 pub enum Firmware {
     /// A plain DHCP client: an operating system, an installer, a printer. It is not booting.
     NotBooting,
+    /// A BOOTP client, which knows nothing of DHCP: it loads `file` by TFTP.
+    Bootp,
     /// A PXE ROM: loads its NBP by TFTP. Without option 93 the architecture is unknown.
     Pxe(Option<Architecture>),
     /// UEFI HTTP Boot: loads its NBP from an absolute URL.
@@ -218,7 +220,7 @@ impl Firmware {
     /// Its architecture, if it says so.
     pub const fn architecture(self) -> Option<Architecture> {
         match self {
-            Self::NotBooting => None,
+            Self::NotBooting | Self::Bootp => None,
             Self::Pxe(arch) | Self::HttpBoot(arch) | Self::Ipxe(arch) => arch,
         }
     }
@@ -228,6 +230,7 @@ impl fmt::Display for Firmware {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, arch) = match self {
             Self::NotBooting => return f.write_str("not booting"),
+            Self::Bootp => return f.write_str("BOOTP"),
             Self::Pxe(arch) => ("PXE", arch),
             Self::HttpBoot(arch) => ("HTTP Boot", arch),
             Self::Ipxe(arch) => ("iPXE", arch),
@@ -249,6 +252,10 @@ pub fn identify(message: &Message<'_>) -> Option<(Machine, Firmware)> {
 }
 
 fn firmware(message: &Message<'_>) -> Firmware {
+    // "Any message ... that does not have" a message type (RFC 1534 section 2).
+    if message.option(code::MESSAGE_TYPE).is_none() {
+        return Firmware::Bootp;
+    }
     let vendor_class = message.option(code::VENDOR_CLASS).unwrap_or_default();
     let arch = message
         .option(code::CLIENT_ARCHITECTURE)

@@ -52,7 +52,7 @@ impl Site {
         let link = Link { name: "eth0".into(), addresses: vec![SERVER], mtu: 1500 };
         let catalog = Arc::new(catalog());
         let (subnets, policy) = (vec![self.subnet()], Policy::default());
-        Arc::new(Config { links: vec![link], subnets, policy, catalog })
+        Arc::new(Config { links: vec![link], subnets, policy, catalog, host_name: None })
     }
 
     fn subnet(&self) -> Subnet {

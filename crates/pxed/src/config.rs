@@ -139,6 +139,7 @@ impl Config {
             subnets: Vec::new(),
             policy: Policy::default(),
             catalog: Arc::new(catalog),
+            host_name: network::host_name(),
         };
         let named_files = loaders.named_files().collect();
         let dhcp = Arc::new(dhcp);
@@ -159,7 +160,8 @@ impl Config {
             self.find_loaders();
         }
         let port = self.service.http_port;
-        let dhcp::Config { mut links, mut subnets, mut policy, catalog } = (*self.dhcp).clone();
+        let dhcp::Config { mut links, mut subnets, mut policy, catalog, host_name } =
+            (*self.dhcp).clone();
         if !args.interfaces.is_empty() {
             self.interfaces = network::interfaces(args)?;
             (links, subnets) = network::networks(args, &self.interfaces, port)?;
@@ -176,7 +178,8 @@ impl Config {
             policy.everywhere.profile = catalog.default_profile.clone();
             self.named_files.extend(files);
         }
-        self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog: Arc::new(catalog) });
+        let catalog = Arc::new(catalog);
+        self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog, host_name });
         Ok(self)
     }
 

@@ -437,6 +437,7 @@ pub(crate) mod tests {
             subnets: Vec::new(),
             policy: pxed_proto::dhcp::Policy::default(),
             catalog: Arc::default(),
+            host_name: None,
         };
         let store = Store::open(state_dir).unwrap();
         let journal = Arc::new(Journal::new(LogFormat::Text));

@@ -195,7 +195,10 @@ impl State {
                 self.machines.remove(address);
             }
             Event::Dhcp(event) => match (&event.outcome, event.request) {
-                (Outcome::Acked { address, .. }, Some(request)) => {
+                (
+                    Outcome::Acked { address, .. } | Outcome::BootReplied { address, .. },
+                    Some(request),
+                ) => {
                     self.machines.extend(request.machine.mac().map(|mac| (*address, mac)));
                 }
                 (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {

@@ -73,6 +73,10 @@ router = ["{link.SERVER}"]
             rules.append(f'offer-hold = "{kind.hold}s"\ndecline-probation = "{kind.hold}s"')
         if kind.min_secs:
             rules.append(f"min-secs = {kind.min_secs}")
+        if kind.rapid:
+            rules.append("rapid-commit = true")
+        if kind.cache:
+            rules.append("lease-cache = 25")
         return "\n".join(rules)
 
     def far(self):

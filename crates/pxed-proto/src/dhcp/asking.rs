@@ -10,7 +10,7 @@ use super::probe::Probes;
 use super::reason::Ignored;
 use super::relay::RelayAgent;
 use super::reply::Reply;
-use super::server::Change;
+use super::server::{Change, UnderWay};
 use super::table::{Applicant, LeaseTable, Standing};
 use super::transmit::Arrival;
 use crate::event::Outcome;
@@ -52,6 +52,9 @@ pub struct Asking<'a> {
     /// The client's lease on another subnet of the same wire, if it runs.
     pub elsewhere: Option<&'a Lease>,
     pub entitled: Entitled<'a>,
+    /// The server's own name.
+    pub host_name: Option<&'a str>,
+    pub under_way: &'a UnderWay,
 }
 
 /// What one of those functions says.
@@ -86,6 +89,20 @@ impl<'a> Asking<'a> {
     /// How the address stands to the client.
     pub fn standing(&self, address: Ipv4Addr) -> Standing {
         self.applies(|who| self.table.standing(address, who, self.now))
+    }
+
+    /// Has the store this lease, but for when it was granted?
+    pub fn is_stored(&self, lease: &Lease) -> bool {
+        self.stored(lease).is_some_and(|stored| stored.expires == lease.expires)
+    }
+
+    /// What the store has of this lease, granted earlier to the same client in the same place.
+    pub fn stored(&self, lease: &Lease) -> Option<&'a Lease> {
+        let stored = self.table.get(lease.address)?;
+        let Lease { granted, expires, version, .. } = *stored;
+        let same = *stored == Lease { granted, expires, version, ..lease.clone() };
+        let durable = self.under_way.is_settled(lease.address);
+        Some(stored).filter(|stored| same && durable && stored.is_active(self.now))
     }
 
     /// The address to offer it.

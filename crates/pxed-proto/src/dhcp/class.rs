@@ -55,6 +55,7 @@ pub enum Test {
 #[allow(missing_docs, reason = "as in Firmware")]
 pub enum FirmwareKind {
     NotBooting,
+    Bootp,
     Pxe,
     HttpBoot,
     Ipxe,
@@ -106,6 +107,7 @@ impl FirmwareKind {
     pub const fn of(firmware: Firmware) -> Self {
         match firmware {
             Firmware::NotBooting => Self::NotBooting,
+            Firmware::Bootp => Self::Bootp,
             Firmware::Pxe(_) => Self::Pxe,
             Firmware::HttpBoot(_) => Self::HttpBoot,
             Firmware::Ipxe(_) => Self::Ipxe,

@@ -22,6 +22,8 @@ pub struct Config {
     pub policy: Policy,
     /// What there is to boot.
     pub catalog: Arc<Catalog>,
+    /// The name by which a BOOTP client may ask for this server (`sname`).
+    pub host_name: Option<String>,
 }
 
 /// Names an interface: an index into [`Config::links`].
@@ -96,8 +98,28 @@ pub struct Subnet {
     pub min_secs: u16,
     /// Waits this long before an OFFER leaves, so that another server's comes first.
     pub offer_delay: Duration,
+    /// Leases to a client that asks for it without an offer before (RFC 4039). Not for a server
+    /// that stands by: the other one may lease it an address too.
+    pub rapid_commit: bool,
+    /// A client that renews a lease of which less than this part is over, in percent, is told how
+    /// long it still runs, and nothing is written. 0: every renewal is written.
+    pub lease_cache: u8,
+    /// Which BOOTP clients get an address.
+    pub bootp: Bootp,
     /// What clients are given.
     pub settings: Settings,
+}
+
+/// Which BOOTP clients get an address: theirs for ever, since BOOTP knows no leases.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bootp {
+    /// None.
+    Off,
+    /// Those that have a reservation with an address.
+    #[default]
+    Reserved,
+    /// All of them.
+    Dynamic,
 }
 
 /// What is done on a subnet.
@@ -158,6 +180,9 @@ impl Subnet {
             conflict_probe: Some(limits::CONFLICT_PROBE),
             min_secs: 0,
             offer_delay: Duration::ZERO,
+            rapid_commit: false,
+            lease_cache: 0,
+            bootp: Bootp::Reserved,
             settings: Settings::default(),
         }
     }

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::probe::Question;
-use super::reason::Ignored;
-use super::reply;
+use super::reason::{Ignored, RequestState};
 use super::server::Change;
+use super::{reply, request};
 use crate::boot::Boot;
 use crate::event::Outcome;
 use crate::wire::dhcp::MessageType;
@@ -23,23 +23,41 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let Some(address) = asking.choose(wish) else {
         return Verdict::ignored(Ignored::PoolExhausted);
     };
+    let (probe, unprobed) = probe_first(asking, address);
+    if probe.is_none() && asking.subnet.rapid_commit && asks_for_rapid_commit(asking) {
+        return request::grant(asking, address, RequestState::RapidCommit, boot);
+    }
     let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
     let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
-    let wait = probe_due(asking, address);
-    let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
     // The client's own lease keeps the address for it, unless it ends before the offer does; what
     // was offered before is not on offer any more.
     let until = asking.now + asking.subnet.offer_hold;
     let kept = asking.table.get(address).is_some_and(|lease| lease.is_active(until));
-    let change = match wait.filter(|_| !unprobed) {
-        Some(wait) => probe(asking, address, until, wait),
+    let change = match probe {
+        Some(probe) => probe,
         None if kept => drop_hold(asking),
         None => hold(asking, address, until),
     };
     Verdict { outcome: Outcome::Offered { address, boot, unprobed }, change, reply: Some(reply) }
 }
 
-fn drop_hold(asking: &Asking<'_>) -> Change {
+/// What is to be done before the client hears of an address that a stranger may have; or nothing,
+/// since that is not due, or (`true`) since there is no room for it.
+pub(super) fn probe_first(asking: &Asking<'_>, address: Ipv4Addr) -> (Option<Change>, bool) {
+    let wait = probe_due(asking, address);
+    let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
+    let until = asking.now + asking.subnet.offer_hold;
+    let probe = wait.filter(|_| !unprobed).map(|wait| probe(asking, address, until, wait));
+    (probe, unprobed)
+}
+
+/// Option 80, which is empty (RFC 4039 section 4): any other is none.
+fn asks_for_rapid_commit(asking: &Asking<'_>) -> bool {
+    asking.message.option(code::RAPID_COMMIT).is_some_and(|value| value.is_empty())
+}
+
+/// Nothing changes but that what was offered before is not on offer any more.
+pub(super) fn drop_hold(asking: &Asking<'_>) -> Change {
     Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() }
 }
 

@@ -8,6 +8,8 @@ use crate::wire::udp;
 /// The client's state when it sent its REQUEST (RFC 2131 section 4.3.2 and figure 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestState {
+    /// It has no address, and takes one without an offer (RFC 4039): a DISCOVER with option 80.
+    RapidCommit,
     /// It takes an offer: option 54 names the server.
     Selecting,
     /// It remembers an address: option 50, no option 54.
@@ -21,6 +23,7 @@ pub enum RequestState {
 impl fmt::Display for RequestState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::RapidCommit => "rapid commit",
             Self::Selecting => "selecting",
             Self::InitReboot => "init-reboot",
             Self::Renewing => "renewing",
@@ -93,8 +96,10 @@ pub enum Ignored {
     Malformed(Malformed),
     /// `op` is not BOOTREQUEST: a server's or relay agent's own message.
     NotARequest,
-    /// Option 53 is missing: a BOOTP client.
+    /// A BOOTP client that nothing is reserved for, where those are not answered.
     Bootp,
+    /// A BOOTP client that wants to boot from another server: `sname` names it.
+    OtherServerName,
     /// Option 53 says something that no client says to a server.
     MessageType,
     /// A server's message (OFFER, ACK, NAK) on the server's port.
@@ -150,9 +155,9 @@ impl Ignored {
         match self {
             Self::Damaged(_) => "damaged",
             Self::Malformed(Malformed::TooShort) => "too-short",
-            Self::Malformed(Malformed::NoMagicCookie) => "no-magic-cookie",
             Self::NotARequest => "not-a-request",
             Self::Bootp => "bootp",
+            Self::OtherServerName => "other-server-name",
             Self::MessageType => "message-type",
             Self::FromServer(_) => "from-server",
             Self::Hardware => "hardware",
@@ -185,9 +190,9 @@ impl fmt::Display for Ignored {
         f.write_str(match self {
             Self::Damaged(damage) => return write!(f, "damaged on its way: {damage:?}"),
             Self::Malformed(Malformed::TooShort) => "shorter than a DHCP message",
-            Self::Malformed(Malformed::NoMagicCookie) => "BOOTP, without DHCP's magic cookie",
             Self::NotARequest => "not a client's message (op is not BOOTREQUEST)",
-            Self::Bootp => "a BOOTP client: no message type",
+            Self::Bootp => "a BOOTP client, for which there is no address here",
+            Self::OtherServerName => "the BOOTP client wants another server: sname",
             Self::MessageType => "a message type that no client sends to a server",
             Self::FromServer(message_type) => {
                 return write!(f, "{message_type} is a server's message");

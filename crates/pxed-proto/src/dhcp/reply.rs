@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::asking::Asking;
@@ -28,9 +29,15 @@ const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
 /// What a client gets that sends no parameter request list (option 55), or an empty one.
 const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
 
+/// What a BOOTP client gets, which has no such list.
+const BOOTP_WISHES: [u8; 3] = [code::DOMAIN_NAME_SERVER, code::HOST_NAME, code::DOMAIN_NAME];
+
+/// "DHCP extensions" (RFC 2132 section 9): nothing to a BOOTP client.
+const DHCP_ONLY: RangeInclusive<u8> = code::REQUESTED_ADDRESS..=code::CLIENT_IDENTIFIER;
+
 /// What no setting can put into a reply: it is a client's to say (RFC 2131 table 3), or only ever
 /// comes back (RFC 6842, RFC 3046), or is no option.
-const NOT_SETTINGS: [u8; 10] = [
+const NOT_SETTINGS: [u8; 11] = [
     code::PAD,
     code::REQUESTED_ADDRESS,
     code::OVERLOAD,
@@ -39,6 +46,7 @@ const NOT_SETTINGS: [u8; 10] = [
     code::PARAMETER_REQUEST_LIST,
     code::MAX_MESSAGE_SIZE,
     code::CLIENT_IDENTIFIER,
+    code::RAPID_COMMIT,
     code::RELAY_AGENT,
     code::END,
 ];
@@ -50,7 +58,7 @@ pub(super) struct Reply {
     pub left_out: Vec<u8>,
 }
 
-/// DHCPOFFER, or DHCPACK to a REQUEST.
+/// DHCPOFFER, or DHCPACK to a REQUEST or, by rapid commit, to a DISCOVER.
 pub(super) fn lease(
     asking: &Asking<'_>,
     message_type: MessageType,
@@ -59,27 +67,39 @@ pub(super) fn lease(
     boot: &Boot,
 ) -> Reply {
     let mut header = Header { yiaddr: address, ..header(asking, boot) };
+    let discovers = asking.message.message_type() == Some(MessageType::Discover);
     // A client that renews has its address, and is answered there.
-    let bound = message_type == MessageType::Ack && !asking.message.ciaddr.is_unspecified();
+    let renews = !discovers && !asking.message.ciaddr.is_unspecified();
+    let bound = message_type == MessageType::Ack && renews;
     if bound {
         header.ciaddr = asking.message.ciaddr;
     }
     let seconds = u32::try_from(lease_time.as_secs()).unwrap_or(u32::MAX);
-    let mut options = Options::new(asking, &header, message_type);
+    let mut options = Options::new(asking, &header, Some(message_type));
     options.push(code::LEASE_TIME, &seconds.to_be_bytes());
+    if discovers && message_type == MessageType::Ack {
+        options.push(code::RAPID_COMMIT, &[]);
+    }
     options.network(boot, Some(seconds));
-    let destination = if bound {
-        Destination::Routed(SocketAddrV4::new(asking.message.ciaddr, CLIENT_PORT))
-    } else {
-        to_unbound(asking, address)
-    };
-    options.finish(destination)
+    options.finish(to_client(asking, bound, address))
+}
+
+/// BOOTREPLY to a BOOTP client: no lease time and no other DHCP extension. What it says of its own
+/// address counts where that is the address that it gets.
+pub(super) fn bootp(asking: &Asking<'_>, address: Ipv4Addr, boot: &Boot) -> Reply {
+    let bound = asking.message.ciaddr == address;
+    let header = Header { yiaddr: address, ..header(asking, boot) };
+    let ciaddr = if bound { address } else { header.ciaddr };
+    let mut options = Options::new(asking, &Header { ciaddr, ..header }, None);
+    options.delay = asking.subnet.offer_delay;
+    options.network(boot, None);
+    options.finish(to_client(asking, bound, address))
 }
 
 /// DHCPACK to an INFORM: no lease, `yiaddr` empty, sent to the client's own address.
 pub(super) fn inform(asking: &Asking<'_>, address: Ipv4Addr, boot: &Boot) -> Reply {
     let header = Header { ciaddr: asking.message.ciaddr, ..header(asking, boot) };
-    let mut options = Options::new(asking, &header, MessageType::Ack);
+    let mut options = Options::new(asking, &header, Some(MessageType::Ack));
     options.network(boot, None);
     options.finish(Destination::Routed(SocketAddrV4::new(address, CLIENT_PORT)))
 }
@@ -91,7 +111,7 @@ pub(super) fn nak(asking: &Asking<'_>, reason: NakReason) -> Reply {
     if asking.is_relayed() {
         header.flags |= FLAG_BROADCAST;
     }
-    let mut options = Options::new(asking, &header, MessageType::Nak);
+    let mut options = Options::new(asking, &header, Some(MessageType::Nak));
     options.echoes();
     options.push(code::MESSAGE, reason.as_str().as_bytes());
     options.finish(Destination::Broadcast)
@@ -107,6 +127,14 @@ fn header<'a>(asking: &Asking<'_>, boot: &'a Boot) -> Header<'a> {
             Header { siaddr: *server, file, ..header }
         }
         Boot::Nothing | Boot::NoLoader(_) => header,
+    }
+}
+
+/// A client that is `bound` to its address is reached there.
+fn to_client(asking: &Asking<'_>, bound: bool, address: Ipv4Addr) -> Destination {
+    match bound {
+        true => Destination::Routed(SocketAddrV4::new(asking.message.ciaddr, CLIENT_PORT)),
+        false => to_unbound(asking, address),
     }
 }
 
@@ -170,15 +198,26 @@ impl<'a> Asking<'a> {
 
     /// What the client wants to be told, in its order of preference.
     fn wishes(&self) -> Cow<'a, [u8]> {
+        if self.is_bootp() {
+            return Cow::Borrowed(&BOOTP_WISHES);
+        }
         let list = self.message.option(code::PARAMETER_REQUEST_LIST);
         list.filter(|list| !list.is_empty()).unwrap_or(Cow::Borrowed(&COMMON_WISHES))
     }
 
+    fn is_bootp(&self) -> bool {
+        self.firmware == Firmware::Bootp
+    }
+
     /// The most octets that the client, and the link, can take in one unfragmented message
-    /// (option 57; less than 576 counts as 576).
+    /// (option 57; less than 576 counts as 576). A BOOTP client takes as many as it sends.
     fn budget(&self) -> usize {
         let wish = self.message.u16(code::MAX_MESSAGE_SIZE).map_or(0, usize::from);
-        let datagram = wish.max(limits::DHCP_DATAGRAM_MIN).min(self.link.mtu);
+        let wish = match self.is_bootp() {
+            true => self.message.len() + IP_UDP_HEADERS,
+            false => wish.max(limits::DHCP_DATAGRAM_MIN),
+        };
+        let datagram = wish.min(self.link.mtu);
         datagram.saturating_sub(IP_UDP_HEADERS).max(limits::DHCP_REPLY_MIN)
     }
 }
@@ -199,20 +238,24 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Options 53 and 54; 53 comes first, since small ROMs look for it there.
-    fn new(asking: &'a Asking<'a>, header: &Header<'_>, message_type: MessageType) -> Self {
+    /// Options 53 and 54, but for BOOTP; 53 comes first, since small ROMs look for it there.
+    fn new(asking: &'a Asking<'a>, header: &Header<'_>, message_type: Option<MessageType>) -> Self {
         let booting = asking.firmware != Firmware::NotBooting;
         let settings = asking.entitled.layers.options(booting).into_iter();
         let settings = settings.map(|(code, (_, setting))| (code, setting));
+        let never = |code: &u8| {
+            NOT_SETTINGS.contains(code) || message_type.is_none() && DHCP_ONLY.contains(code)
+        };
         let mut options = Self {
             asking,
             writer: Writer::new(header, asking.budget()),
-            configured: settings.filter(|(code, _)| !NOT_SETTINGS.contains(code)).collect(),
+            configured: settings.filter(|(code, _)| !never(code)).collect(),
             done: BTreeSet::new(),
             relay_information: None,
             left_out: Vec::new(),
             delay: Duration::ZERO,
         };
+        let Some(message_type) = message_type else { return options };
         if message_type == MessageType::Offer {
             options.delay = asking.subnet.offer_delay;
         }
@@ -270,7 +313,7 @@ impl<'a> Options<'a> {
     fn echoes(&mut self) {
         let asked = |code| self.asking.message.option(code).filter(|value| !value.is_empty());
         let (id, information) = (asked(code::CLIENT_IDENTIFIER), asked(code::RELAY_AGENT));
-        if let Some(id) = id {
+        if let Some(id) = id.filter(|_| !self.asking.is_bootp()) {
             self.push(code::CLIENT_IDENTIFIER, &id);
         }
         let Some(information) = information else { return };
@@ -285,6 +328,8 @@ impl<'a> Options<'a> {
     fn boot(&mut self, boot: &Boot) {
         match boot {
             Boot::Nothing => return,
+            // `file` and `siaddr` say all that there is to say in BOOTP.
+            Boot::File(_) if self.asking.is_bootp() => return,
             Boot::NoLoader(_) => {}
             Boot::File(file) => self.boot_file(file),
         }
@@ -301,7 +346,7 @@ impl<'a> Options<'a> {
         match firmware {
             Firmware::Ipxe(_) => self.push_or(code::IPXE, &IPXE_NO_PROXY),
             Firmware::HttpBoot(_) => self.push_or(code::VENDOR_CLASS, b"HTTPClient"),
-            Firmware::Pxe(_) | Firmware::NotBooting => {
+            Firmware::Pxe(_) | Firmware::NotBooting | Firmware::Bootp => {
                 self.push_or(code::VENDOR_CLASS, b"PXEClient");
                 self.push_or(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE);
             }

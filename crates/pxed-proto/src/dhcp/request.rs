@@ -15,12 +15,13 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
+use super::config::LeaseTime;
 use super::lease::{Lease, LeaseState, expiry};
 use super::policy::Reservation;
 use super::reason::{Ignored, NakReason, RequestState};
-use super::reply;
 use super::server::Change;
 use super::table::Standing;
+use super::{discover, reply};
 use crate::boot::Boot;
 use crate::event::Outcome;
 use crate::text;
@@ -109,7 +110,12 @@ fn remembered(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot:
 }
 
 /// Leases the address if it can be had.
-fn grant(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot: Boot) -> Verdict {
+pub(super) fn grant(
+    asking: &Asking<'_>,
+    address: Ipv4Addr,
+    state: RequestState,
+    boot: Boot,
+) -> Verdict {
     let wish = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
     let lease_time = match (asking.standing(address), time_left(asking, address)) {
         (Standing::Available, _) => wish,
@@ -121,14 +127,34 @@ fn grant(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot: Boot
         (Standing::NotInPool, None) => return refuse(asking, Some(address), NakReason::NotInPool),
     };
     let lease = granted(asking, address, lease_time);
-    let freed = asking.active().filter(|other| other.address != address).or(asking.elsewhere);
-    let freed = freed.map(|other| other.clone().released(asking.now));
+    let (lease_time, change) = match still_fresh(asking, &lease, state) {
+        Some(left) => (lease_time.min(left), discover::drop_hold(asking)),
+        None => (lease_time, put(asking, lease)),
+    };
     let reply = reply::lease(asking, MessageType::Ack, address, lease_time, &boot);
-    Verdict {
-        outcome: Outcome::Acked { address, lease_time, state, boot },
-        change: Change::Put { lease, freed },
-        reply: Some(reply),
+    let outcome = Outcome::Acked { address, lease_time, state, boot };
+    Verdict { outcome, change, reply: Some(reply) }
+}
+
+/// How long the lease that the client has still runs, if so little of it is over that it is not
+/// worth a write: never longer than the store knows. An offer was of a whole one.
+fn still_fresh(asking: &Asking<'_>, lease: &Lease, state: RequestState) -> Option<Duration> {
+    let anew = matches!(state, RequestState::Selecting | RequestState::RapidCommit);
+    if anew || asking.elsewhere.is_some() {
+        return None;
     }
+    let stored = asking.stored(lease)?;
+    let [over, whole] = [asking.now, stored.expires].map(|end| end.since(stored.granted));
+    let fresh = over.as_millis() * 100 < whole.as_millis() * u128::from(asking.subnet.lease_cache);
+    let left = time_left(asking, lease.address).filter(|_| fresh)?;
+    Some(Duration::from_secs(left.as_secs()).min(LeaseTime::INFINITE))
+}
+
+/// Leases it to the client, which gives up what else it has on this wire.
+pub(super) fn put(asking: &Asking<'_>, lease: Lease) -> Change {
+    let freed = asking.active().filter(|other| other.address != lease.address);
+    let freed = freed.or(asking.elsewhere).map(|other| other.clone().released(asking.now));
+    Change::Put { lease, freed }
 }
 
 /// How long the client's lease of the address still runs, if a client can make use of that.
@@ -137,7 +163,7 @@ fn time_left(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     Some(lease.expires.since(asking.now)).filter(|left| left.as_secs() > 0)
 }
 
-fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Duration) -> Lease {
+pub(super) fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Duration) -> Lease {
     let said = asking.message.option(code::HOST_NAME);
     let given = asking.entitled.reservation.and_then(Reservation::host_name);
     Lease {

@@ -12,7 +12,7 @@ use super::probe::{Probe, Probes, Question};
 use super::reason::Ignored;
 use super::table::LeaseTable;
 use super::transmit::{Arrival, Transmit};
-use super::{discover, inform, release, request};
+use super::{bootp, discover, inform, release, request};
 use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
@@ -28,9 +28,8 @@ mod locate;
 mod probing;
 mod wire_end;
 
-pub(super) use commits::Told;
-use commits::UnderWay;
 pub use commits::{Commit, CommitError, CommitId};
+pub(super) use commits::{Told, UnderWay};
 pub use explain::{Explanation, Found};
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
@@ -279,10 +278,12 @@ impl Server {
         }
         let asking = self.locate(heard)?;
         let boot = || {
-            let wishes = asking.entitled.wishes(heard.firmware);
+            let mut wishes = asking.entitled.wishes(heard.firmware);
+            wishes.boot_file = wishes.boot_file.or_else(|| bootp::wanted_file(heard));
             let (catalog, services) = (&self.config.catalog, &asking.subnet.services);
             Boot::of(&heard.machine, heard.firmware, &wishes, catalog, services)
         };
+        let Some(message_type) = message_type else { return Ok(bootp::plan(&asking, boot())) };
         Ok(match message_type {
             MessageType::Discover => discover::plan(&asking, boot()),
             MessageType::Request => request::plan(&asking, boot()),
@@ -327,13 +328,11 @@ fn request_of(message: &Message<'_>) -> Result<Request, Ignored> {
     })
 }
 
-fn client_message_type(message: &Message<'_>) -> Result<MessageType, Ignored> {
-    match message.message_type() {
-        Some(message_type) => Ok(message_type),
-        None if message.option(code::MESSAGE_TYPE).is_none_or(|value| value.is_empty()) => {
-            Err(Ignored::Bootp)
-        }
-        None => Err(Ignored::MessageType),
+/// `None` is BOOTP (RFC 1534 section 2): a message type that can not be read does not make it so.
+fn client_message_type(message: &Message<'_>) -> Result<Option<MessageType>, Ignored> {
+    match message.option(code::MESSAGE_TYPE) {
+        None => Ok(None),
+        Some(_) => message.message_type().map(Some).ok_or(Ignored::MessageType),
     }
 }
 

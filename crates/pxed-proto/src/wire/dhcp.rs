@@ -95,8 +95,6 @@ impl fmt::Display for MessageType {
 pub enum Malformed {
     /// Fewer octets than the fixed fields and the magic cookie have.
     TooShort,
-    /// BOOTP without DHCP's magic cookie (RFC 2131 section 3).
-    NoMagicCookie,
 }
 
 /// A message as it came: the fixed fields as values, the options where they lie.
@@ -126,6 +124,8 @@ pub struct Message<'a> {
     pub giaddr: Ipv4Addr,
     /// Client hardware address, all 16 octets.
     pub chaddr: [u8; 16],
+    /// The magic cookie is there (RFC 2131 section 3): without it there are no options.
+    pub has_cookie: bool,
     datagram: &'a [u8],
     index: Index,
 }
@@ -143,7 +143,7 @@ struct Index {
 
 impl<'a> Message<'a> {
     /// Reads a datagram. A damaged option costs itself and what follows it in its field, not the
-    /// message.
+    /// message. Without the magic cookie it is BOOTP, and has no options (RFC 951, RFC 1497).
     ///
     /// # Errors
     ///
@@ -159,10 +159,8 @@ impl<'a> Message<'a> {
                 .map(Ipv4Addr::from_octets);
         let chaddr = fields.take()?;
         fields.take::<{ COOKIE_AT - SNAME_AT }>()?;
-        if fields.take()? != MAGIC_COOKIE {
-            return Err(Malformed::NoMagicCookie);
-        }
-        let index = Index::of(datagram);
+        let has_cookie = fields.take()? == MAGIC_COOKIE;
+        let index = if has_cookie { Index::of(datagram) } else { Index::EMPTY };
         Ok(Self {
             op,
             htype,
@@ -176,9 +174,16 @@ impl<'a> Message<'a> {
             siaddr,
             giaddr,
             chaddr,
+            has_cookie,
             datagram,
             index,
         })
+    }
+
+    /// How many octets the datagram has.
+    #[allow(clippy::len_without_is_empty, reason = "it never is")]
+    pub fn len(&self) -> usize {
+        self.datagram.len()
     }
 
     /// The value of an option, its parts joined (RFC 3396) in the order options, file, sname.
@@ -236,6 +241,7 @@ impl<'a> Message<'a> {
     /// Every instance of every option, in the order they lie in, for people to read.
     pub fn instances(&self) -> impl Iterator<Item = (u8, &'a [u8])> + '_ {
         areas(self.datagram, self.index.overload)
+            .filter(|_| self.has_cookie)
             .flat_map(|(from, to)| instances(self.datagram, from, to))
             .map(|(_, code, value)| (code, value))
     }
@@ -256,8 +262,10 @@ impl<'a> Message<'a> {
 }
 
 impl Index {
+    const EMPTY: Self = Self { first: [0; 256], split: [0; 4], overload: 0 };
+
     fn of(datagram: &[u8]) -> Self {
-        let mut index = Self { first: [0; 256], split: [0; 4], overload: 0 };
+        let mut index = Self::EMPTY;
         let options = instances(datagram, OPTIONS_AT, datagram.len());
         options.for_each(|(at, code, _)| index.add(at, code));
         index.overload = index.overload_in(datagram);
@@ -567,7 +575,15 @@ mod tests {
         for len in [240, 241, 242] {
             assert_eq!(Message::parse(&whole[..len]).unwrap().message_type(), None, "{len}");
         }
-        assert_eq!(Message::parse(&[0; 300]).unwrap_err(), Malformed::NoMagicCookie);
+    }
+
+    #[test]
+    fn item_106_without_the_magic_cookie_there_are_no_options() {
+        let mut bytes = raw(&[53, 1, 1, 255], b"vmunix", &[]);
+        bytes[COOKIE_AT] = 0;
+        let message = Message::parse(&bytes).unwrap();
+        assert_eq!((message.message_type(), message.option(53)), (None, None));
+        assert_eq!((message.instances().count(), message.file()), (0, &b"vmunix"[..]));
     }
 
     #[test]

@@ -63,6 +63,13 @@ impl Answer {
         self.stored.unwrap_or_else(|| panic!("nothing was stored: {}", self.event.done()))
     }
 
+    /// A BOOTREPLY to a BOOTP client.
+    pub fn bootreply(self) -> Reply {
+        let done = self.event.done().to_string();
+        assert!(matches!(self.event.outcome, Outcome::BootReplied { .. }), "{done}");
+        self.reply.unwrap()
+    }
+
     fn reply_of_type(self, message_type: u8) -> Reply {
         let done = self.event.done().to_string();
         let reply = self.reply.unwrap_or_else(|| panic!("{done}"));

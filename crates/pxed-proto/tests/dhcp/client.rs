@@ -73,6 +73,12 @@ impl Client {
         }
     }
 
+    /// A BOOTP request of 300 octets (RFC 951).
+    pub fn bootp(self) -> Sent {
+        let tail = [&[255][..], &[0; 59]].concat();
+        Sent { tail, ..self.says(0).without(53) }
+    }
+
     pub fn discover(self) -> Sent {
         self.says(1).option(55, &WISHES)
     }

@@ -296,9 +296,3 @@ fn item_30_a_client_that_asks_for_nothing_gets_the_common_options() {
     let modest = client(1).discover().without(55).option(55, &[28]);
     assert_eq!(Lan::new().hears(&modest).offer().codes(), [53, 54, 51, 1, 3, 28]);
 }
-
-#[test]
-fn item_122_rapid_commit_is_not_granted() {
-    let offer = Lan::new().hears(&client(1).discover().option(80, &[])).offer();
-    assert_eq!(offer.option(80), None);
-}

@@ -78,7 +78,8 @@ pub fn config() -> Config {
     set(&mut behind_relay.settings.options, [addresses(3, &[remote(254)])]);
     let catalog = Arc::new(Catalog { loaders: loaders(), ..Catalog::default() });
     let subnets = vec![here, behind_relay];
-    Config { links: vec![link], subnets, policy: Policy::default(), catalog }
+    let host_name = Some("boot.lab.example".to_owned());
+    Config { links: vec![link], subnets, policy: Policy::default(), catalog, host_name }
 }
 
 fn loaders() -> Vec<Loader> {

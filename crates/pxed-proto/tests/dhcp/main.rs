@@ -19,6 +19,8 @@ mod lan;
 mod oracle;
 
 mod addresses;
+mod bootp;
+mod caches;
 mod captures;
 mod classes;
 mod commits;
@@ -34,6 +36,7 @@ mod overrides;
 mod parser;
 mod probes;
 mod pxe;
+mod rapid_commit;
 mod relays;
 mod releases;
 mod reloads;

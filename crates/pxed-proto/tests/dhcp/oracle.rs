@@ -1,7 +1,7 @@
 //! Items 1 to 8: what holds for every reply, whatever the test is about.
 
 use pxed_proto::dhcp::{Destination, Transmit};
-use pxed_proto::event::DhcpEvent;
+use pxed_proto::event::{DhcpEvent, Outcome};
 
 use crate::client::Sent;
 use crate::lan::{SECOND, SERVER};
@@ -14,6 +14,9 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     let request = sent.bytes();
     let reply = &transmit.message;
     let options = options(reply);
+    if matches!(event.outcome, Outcome::BootReplied { .. }) {
+        return check_bootp(sent, transmit, &options);
+    }
     item_1_and_3_copied_fields(&request, reply, message_type(&options));
     assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
     item_4_type_and_server(sent, &options, transmit);
@@ -25,6 +28,18 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     let relay_information = codes.iter().position(|code| *code == 82);
     let last = codes.len() - 1;
     assert!(relay_information.is_none_or(|at| at == last), "item 78: 82 comes last: {codes:?}");
+    no_stale_bytes(reply);
+    to_whom(sent, transmit);
+}
+
+/// A BOOTREPLY has nothing that only DHCP knows (RFC 1534 section 2).
+fn check_bootp(sent: &Sent, transmit: &Transmit, options: &[(u8, Vec<u8>)]) {
+    let (request, reply) = (sent.bytes(), &transmit.message);
+    item_1_and_3_copied_fields(&request, reply, 0);
+    assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
+    item_5_no_doubles(options);
+    assert!(!options.iter().any(|(code, _)| (50..=61).contains(code)), "{options:?}");
+    assert!((300..=request.len().max(300)).contains(&reply.len()), "no longer than the request");
     no_stale_bytes(reply);
     to_whom(sent, transmit);
 }

@@ -209,7 +209,7 @@ fn items_125_and_126_what_is_configured_is_sent_octet_by_octet() {
 
 #[test]
 fn item_5_no_setting_puts_into_a_reply_what_is_not_a_servers() {
-    let codes = [0, 50, 52, 53, 54, 55, 57, 61, 82, 255];
+    let codes = [0, 50, 52, 53, 54, 55, 57, 61, 80, 82, 255];
     let settings = codes.map(|code| OptionSetting { always: true, ..option(code, [3, 3, 3, 3]) });
     let offer = told(settings.to_vec(), client(1).discover(), &codes);
     assert_eq!(offer.codes(), [53, 54, 51, 1]);

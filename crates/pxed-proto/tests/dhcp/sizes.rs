@@ -52,7 +52,7 @@ fn item_95_a_malformed_overload_is_ignored() {
     let mut recursive = client(1).discover().without(53).option(52, &[1]);
     recursive.file = vec![52, 1, 2, 255];
     recursive.sname = vec![53, 1, 1, 255];
-    assert_eq!(Lan::new().hears(&recursive).silence(), Ignored::Bootp);
+    assert_eq!(Lan::new().hears(&recursive).silence(), Ignored::OtherServerName);
 }
 
 #[test]

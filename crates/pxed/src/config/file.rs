@@ -28,7 +28,7 @@ use toml::de::DeTable;
 use super::values::duration;
 use super::{Config, Loaders, Service};
 use crate::cli::LogFormat;
-use crate::config::network::{DEFAULT_LEASE_TIME, link};
+use crate::config::network::{DEFAULT_LEASE_TIME, host_name, link};
 use crate::net::{Interface, InterfaceError};
 use crate::privileges;
 use document::{At, Notes, Table};
@@ -152,6 +152,7 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
         subnets: wanted.into_iter().map(|wanted| wanted.subnet).collect(),
         policy,
         catalog: Arc::new(catalog),
+        host_name: host_name(),
     };
     let named_files = loaders.named_files().chain(profile_files).collect();
     let (dhcp, source) = (Arc::new(dhcp), String::new());

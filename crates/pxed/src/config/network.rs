@@ -16,6 +16,11 @@ use crate::net::Interface;
 /// How long leases last where nobody says so.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(3600);
 
+/// What this machine calls itself.
+pub fn host_name() -> Option<String> {
+    nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
 /// The interfaces that the flags name, each once.
 pub fn interfaces(args: &ServeArgs) -> Result<Vec<Interface>, UsageError> {
     let mut interfaces = Vec::new();

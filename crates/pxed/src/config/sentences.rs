@@ -1,7 +1,7 @@
 //! What a configuration comes to, in sentences: for `pxed check`, and for the log at start.
 
 use pxed_proto::catalog::Profile;
-use pxed_proto::dhcp::{Identity, LeaseTime, Mode, Subnet};
+use pxed_proto::dhcp::{Bootp, Identity, LeaseTime, Mode, Subnet};
 use pxed_proto::time::Human;
 use pxed_proto::wire::options::Described;
 
@@ -114,6 +114,18 @@ fn ways(name: &str, subnet: &Subnet, lines: &mut Vec<String>) {
     }
     if subnet.trusts_option_82 {
         lines.push(format!("{name}: believes option 82 of the switches there"));
+    }
+    if subnet.rapid_commit {
+        lines.push(format!("{name}: leases at once to clients that ask for it (rapid commit)"));
+    }
+    if subnet.lease_cache > 0 {
+        let part = subnet.lease_cache;
+        lines.push(format!("{name}: renewals in the first {part} % of a lease are not written"));
+    }
+    match subnet.bootp {
+        Bootp::Reserved => {}
+        Bootp::Off => lines.push(format!("{name}: BOOTP clients are not answered")),
+        Bootp::Dynamic => lines.push(format!("{name}: BOOTP clients keep an address for ever")),
     }
     if let Some(shared) = &subnet.shared_network {
         lines.push(format!("{name}: part of the shared network {shared}"));

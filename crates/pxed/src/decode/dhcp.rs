@@ -9,7 +9,7 @@ use pxed_proto::dhcp::RequestState;
 use pxed_proto::machine::{Firmware, Machine, identify};
 use pxed_proto::text::Printable;
 use pxed_proto::time::Human;
-use pxed_proto::wire::dhcp::{BOOTREQUEST, Message, MessageType};
+use pxed_proto::wire::dhcp::{BOOTREPLY, BOOTREQUEST, Message, MessageType};
 use pxed_proto::wire::options::{Decoded, code};
 
 use super::link::Packet;
@@ -53,6 +53,9 @@ pub fn hear(machines: &mut Machines, link: &Packet<'_>, datagram: &Udp<'_>) -> R
         0 => Skipped::NotDhcp,
         _ => Skipped::Cut,
     })?;
+    if !message.has_cookie && !matches!(message.op, BOOTREQUEST | BOOTREPLY) {
+        return Err(Skipped::NotDhcp);
+    }
     let (machine, firmware) = identify(&message).ok_or(Skipped::NotDhcp)?;
     let cut = datagram.lost > 0;
     let firmware = Some(firmware).filter(|firmware| !cut || *firmware != Firmware::NotBooting);

@@ -127,6 +127,7 @@ pub fn sent(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Offered { .. } => "OFFER",
         Outcome::Acked { .. } | Outcome::Informed { .. } => "ACK",
+        Outcome::BootReplied { .. } => "BOOTREPLY",
         Outcome::Refused { .. } => "NAK",
         Outcome::Released { .. } => "released",
         Outcome::Declined { .. } => "declined",

@@ -180,7 +180,9 @@ fn of_outcome(outcome: &Outcome) -> Dhcp<'static> {
         Outcome::Offered { address, boot, unprobed } => {
             Dhcp { ip: Some(*address), unprobed: *unprobed, ..of_boot(boot) }
         }
-        Outcome::Informed { address, boot } => Dhcp { ip: Some(*address), ..of_boot(boot) },
+        Outcome::Informed { address, boot } | Outcome::BootReplied { address, boot } => {
+            Dhcp { ip: Some(*address), ..of_boot(boot) }
+        }
         Outcome::Acked { address, lease_time, state, boot } => Dhcp {
             ip: Some(*address),
             seconds: Some(lease_time.as_secs()),

@@ -231,6 +231,7 @@ mod tests {
             subnets: Vec::new(),
             policy: Policy::default(),
             catalog: Arc::default(),
+            host_name: None,
         };
         let config = Config {
             interfaces: Vec::new(),

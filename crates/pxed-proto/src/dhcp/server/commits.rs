@@ -48,7 +48,7 @@ struct Waiting {
 
 /// The commits that the store has not answered.
 #[derive(Clone, Debug, Default)]
-pub(super) struct UnderWay {
+pub(in crate::dhcp) struct UnderWay {
     waiting: BTreeMap<CommitId, Waiting>,
     /// The same by address, since what was changed on top of a change fails with it.
     by_address: BTreeSet<(Ipv4Addr, CommitId)>,
@@ -74,6 +74,11 @@ impl UnderWay {
         let done = self.waiting.remove(&id)?;
         self.by_address.remove(&(done.lease.address, id));
         Some(done)
+    }
+
+    /// Has the store answered every change of this address?
+    pub fn is_settled(&self, address: Ipv4Addr) -> bool {
+        self.of(address).next().is_none()
     }
 
     /// The changes of one address, in their order.

@@ -87,6 +87,8 @@ impl Server {
             probes: &self.probes,
             elsewhere,
             entitled,
+            host_name: self.config.host_name.as_deref(),
+            under_way: &self.under_way,
         })
     }
 }

@@ -25,7 +25,8 @@ pub(super) static OPTIONS: &[Definition] = &[
     option(77, "user-class", "user class", UserClass).client(),
     option(78, "slp-directory-agents", "SLP directory agent", SLP_AGENTS),
     option(79, "slp-service-scope", "SLP service scope", SLP_SCOPE),
-    option(80, "rapid-commit", "rapid commit", Empty).pxed(UNBUILT),
+    option(code::RAPID_COMMIT, "rapid-commit", "rapid commit", Empty)
+        .pxed("it says so itself where a subnet has rapid-commit = true; leave it out"),
     option(81, "client-fqdn", "client FQDN", Fqdn)
         .pxed("it answers a client that sent its name; leave it out"),
     option(82, "relay-agent-information", "relay agent information", SubOptions(&RELAY_SPACE))

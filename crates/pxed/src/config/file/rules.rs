@@ -149,10 +149,11 @@ fn group_test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
 fn firmware(text: &str) -> Result<FirmwareKind, String> {
     Ok(match text {
         "pxe" => FirmwareKind::Pxe,
+        "bootp" => FirmwareKind::Bootp,
         "http-boot" => FirmwareKind::HttpBoot,
         "ipxe" => FirmwareKind::Ipxe,
         "not-booting" => FirmwareKind::NotBooting,
-        _ => return Err("write pxe, http-boot, ipxe or not-booting".to_owned()),
+        _ => return Err("write pxe, http-boot, ipxe, bootp or not-booting".to_owned()),
     })
 }
 
@@ -219,8 +220,10 @@ fn contradict(a: &Test, b: &Test) -> bool {
         (Test::Not(a), b) | (b, Test::Not(a)) => **a == *b,
         (Test::Architecture(a), Test::Architecture(b)) => !a.iter().any(|arch| b.contains(arch)),
         (Test::Firmware(a), Test::Firmware(b)) => a != b,
-        (Test::Firmware(FirmwareKind::NotBooting), Test::Architecture(_))
-        | (Test::Architecture(_), Test::Firmware(FirmwareKind::NotBooting)) => true,
+        (Test::Firmware(FirmwareKind::NotBooting | FirmwareKind::Bootp), Test::Architecture(_))
+        | (Test::Architecture(_), Test::Firmware(FirmwareKind::NotBooting | FirmwareKind::Bootp)) => {
+            true
+        }
         (Test::Firmware(FirmwareKind::Pxe), Test::OptionLike(code::VENDOR_CLASS, class))
         | (Test::OptionLike(code::VENDOR_CLASS, class), Test::Firmware(FirmwareKind::Pxe)) => {
             class.prefix().starts_with(b"HTTPClient")

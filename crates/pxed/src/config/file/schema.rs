@@ -239,6 +239,27 @@ pub const SUBNET: Section = Section {
                 "0",
                 "Answers only clients that have asked for this many seconds, for a standby server.",
             ),
+            key(
+                "rapid-commit",
+                "false",
+                "false",
+                "Leases at once to a client that asks for it in its first message (RFC 4039). Only \
+                 where no other server answers: every one would lease it an address.",
+            ),
+            key(
+                "lease-cache",
+                "25",
+                "0",
+                "The percentage of a lease in which a renewal is early: it is answered with the time \
+                 that is left, and without the disk.",
+            ),
+            key(
+                "bootp",
+                "\"reserved\"",
+                "reserved",
+                "Which BOOTP clients get an address, which is theirs for ever: reserved (those whose \
+                 reservation has one), dynamic (all, from the ranges) or off.",
+            ),
         ],
         TIMES,
         GUARD,
@@ -281,7 +302,12 @@ pub const MATCH: Section = Section {
     doc: "What a client has to be. In text, * stands for anything.",
     groups: &[&[
         key("arch", "[\"uefi-arm64\", 11]", "", "Its architecture (option 93), one of these."),
-        key("firmware", "\"pxe\"", "", "What runs on it: pxe, http-boot, ipxe or not-booting."),
+        key(
+            "firmware",
+            "\"pxe\"",
+            "",
+            "What runs on it: pxe, http-boot, ipxe, bootp or not-booting.",
+        ),
         key("mac", "[\"52:54:00:*\"]", "", "Its MAC, one of these."),
         key("vendor-class", "\"PXEClient*\"", "", "Option 60."),
         key("user-class", "\"*lab*\"", "", "Option 77."),

@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::ops::Range;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{Identity, LeaseTime, LinkId, Mode, OptionSetting, Pool, Subnet};
+use pxed_proto::dhcp::{Bootp, Identity, LeaseTime, LinkId, Mode, OptionSetting, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::time::Human;
@@ -313,6 +313,28 @@ fn ways(table: &Table<'_>, subnet: &mut Subnet) {
     subnet.shared_network = table.text("shared-network").map(|at| at.value);
     let secs = table.integer("min-secs", 0..0x1_0000);
     subnet.min_secs = secs.and_then(|at| u16::try_from(at.value).ok()).unwrap_or(0);
+    // Half of a lease is over when clients renew it in time.
+    let cache = table.integer("lease-cache", 0..50);
+    subnet.lease_cache = cache.and_then(|at| u8::try_from(at.value).ok()).unwrap_or(0);
+    let bootp = table.parsed("bootp", |text| match text {
+        "reserved" => Ok(Bootp::Reserved),
+        "dynamic" => Ok(Bootp::Dynamic),
+        "off" => Ok(Bootp::Off),
+        _ => Err("write reserved, dynamic or off".to_owned()),
+    });
+    subnet.bootp = bootp.map_or(subnet.bootp, |at| at.value);
+    rapid_commit(table, subnet);
+}
+
+fn rapid_commit(table: &Table<'_>, subnet: &mut Subnet) {
+    let Some(At { value, span }) = table.boolean("rapid-commit") else { return };
+    subnet.rapid_commit = value;
+    let standby = ["min-secs", "offer-delay"].into_iter().find(|name| table.has(name));
+    if let Some(standby) = standby.filter(|_| value) {
+        let text = format!("rapid-commit is not for a standby server, which {standby} makes it");
+        let help = "the other server may lease the client an address too: write one of them";
+        table.problem(Problem::error(span, text).help(help));
+    }
 }
 
 /// Which relay agents and switches say where clients are.

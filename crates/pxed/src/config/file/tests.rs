@@ -5,7 +5,7 @@ mod keys;
 use std::net::Ipv4Addr;
 use std::path::Path;
 
-use pxed_proto::dhcp::{HostKey, Mode};
+use pxed_proto::dhcp::{Bootp, HostKey, Mode};
 use pxed_proto::net::{Ipv4Net, Mac};
 
 use super::*;
@@ -62,6 +62,8 @@ authoritative = false
 adopt = true
 offer-hold = "5s"
 min-secs = 4
+lease-cache = 25
+bootp = "dynamic"
 router = "192.168.77.254"
 options = { ntp-servers = { value = ["192.168.77.3"], always = true }, 224 = "hex:01 02" }
 
@@ -73,6 +75,7 @@ class = "arm"
 network = "192.168.78.0/24"
 range = "192.168.78.100-192.168.78.200"
 mode = "off"
+rapid-commit = true
 
 [[class]]
 name = "arm"
@@ -98,7 +101,9 @@ group = "rack"
     let pools: Vec<String> = one.pools.iter().map(|pool| pool.range.to_string()).collect();
     assert_eq!(pools[..2], ["192.168.77.100-192.168.77.149", "192.168.77.151-192.168.77.200"]);
     assert_eq!(one.pools[2].class.as_deref(), Some("arm"));
-    assert!(!one.authoritative && one.adopt && one.min_secs == 4);
+    assert!(!one.authoritative && one.adopt && one.min_secs == 4 && one.lease_cache == 25);
+    assert_eq!((one.bootp, two.bootp), (Bootp::Dynamic, Bootp::Reserved));
+    assert_eq!((one.rapid_commit, two.rapid_commit, two.lease_cache), (false, true, 0));
     assert_eq!(one.offer_hold, std::time::Duration::from_secs(5));
     let codes: Vec<u8> = one.settings.options.iter().map(|option| option.code).collect();
     assert_eq!(codes, [3, 224, 42]);
@@ -140,6 +145,13 @@ fn mistakes_are_answered_with_what_to_write() {
         ("exclude = 7", "4:11", &["exclude can not be an integer", "write exclude ="]),
         ("adopt = \"yes\"", "4:9", &["adopt can not be a string", "write adopt = false"]),
         ("min-secs = 99999", "4:12", &["min-secs is from 0 to 65535"]),
+        ("lease-cache = 50", "4:15", &["lease-cache is from 0 to 49"]),
+        ("bootp = \"all\"", "4:9", &["bootp: write reserved, dynamic or off"]),
+        (
+            "offer-delay = \"1s\"\nrapid-commit = true",
+            "5:16",
+            &["not for a standby server, which offer-delay", "the other server may lease"],
+        ),
         ("lease-time = \"1x\"", "4:14", &["lease-time:", "90, 5m, 1h"]),
         ("lease-time = \"5s\"", "4:14", &["warning", "less than a minute"]),
         ("mode = \"proxy\"", "4:8", &["mode: write full or off"]),

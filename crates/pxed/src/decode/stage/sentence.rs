@@ -17,6 +17,7 @@ impl fmt::Display for Stages {
             }
             let it = if i == 0 { ("As", "It") } else { ("as", "it") };
             match stage.firmware {
+                Some(Firmware::Bootp) => write!(f, "{} a BOOTP client it ", it.0)?,
                 Some(Firmware::NotBooting) => write!(f, "{} a plain DHCP client it ", it.0)?,
                 Some(firmware) => write!(f, "{} {firmware} it ", it.0)?,
                 None => write!(f, "{} ", it.1)?,

@@ -103,6 +103,11 @@ impl Site {
         vec![self.hears(client, MessageType::Discover, &[]).0]
     }
 
+    /// What becomes of a BOOTP request, in one line.
+    pub fn bootp(&mut self, client: &Client) -> Vec<String> {
+        vec![self.hears(client, None, &[]).0]
+    }
+
     /// DISCOVER and REQUEST: what becomes of the latter, in one line.
     pub fn lease(&mut self, client: &Client) -> Vec<String> {
         let (event, reply) = self.hears(client, MessageType::Discover, &[]);
@@ -170,11 +175,12 @@ impl Site {
     fn hears(
         &mut self,
         client: &Client,
-        kind: MessageType,
+        kind: impl Into<Option<MessageType>>,
         more: &[(u8, [u8; 4])],
     ) -> (String, Option<Transmit>) {
         let arrival = client.arrival();
-        let plan = self.server.plan(self.now, client.link, &arrival, &client.message(kind, more));
+        let message = client.message(kind.into(), more);
+        let plan = self.server.plan(self.now, client.link, &arrival, &message);
         let mut output = self.server.apply(plan, self.now);
         while let Some(probe) = output.probe {
             let holder = self.taken.filter(|taken| *taken == probe.address);
@@ -283,7 +289,7 @@ impl Client {
         }
     }
 
-    fn message(&self, kind: MessageType, more: &[(u8, [u8; 4])]) -> Vec<u8> {
+    fn message(&self, kind: Option<MessageType>, more: &[(u8, [u8; 4])]) -> Vec<u8> {
         let mut chaddr = [0; 16];
         chaddr[..6].copy_from_slice(&self.mac.0);
         let none = Ipv4Addr::UNSPECIFIED;
@@ -303,7 +309,7 @@ impl Client {
             file: &[],
         };
         let mut writer = Writer::new(&header, 1472);
-        assert!(writer.option(code::MESSAGE_TYPE, &[kind as u8]));
+        assert!(kind.is_none_or(|kind| writer.option(code::MESSAGE_TYPE, &[kind as u8])));
         let own = self.options.iter().map(|(code, value)| (*code, &value[..]));
         for (code, value) in own.chain(more.iter().map(|(code, value)| (*code, &value[..]))) {
             assert!(writer.option(code, value));

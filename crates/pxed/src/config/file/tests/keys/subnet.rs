@@ -6,7 +6,8 @@ use super::super::schema::{POOL, SUBNET};
 use super::{Case, Client, Site, case, domain, member, stranger};
 
 pub fn cases() -> Vec<Case> {
-    [places(), relays(), addresses(), pools(), ways(), standby()].into_iter().flatten().collect()
+    let all = [places(), relays(), addresses(), pools(), ways(), standby(), shortcuts()];
+    all.into_iter().flatten().collect()
 }
 
 /// Where it is.
@@ -323,6 +324,52 @@ fn standby() -> Vec<Case> {
                 "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
                 "+ no answer to 52:54:00:00:00:01: standing by: the client has not asked for long \
                  enough",
+            ],
+        ),
+    ]
+}
+
+/// Fewer messages, fewer writes, and those who speak BOOTP.
+fn shortcuts() -> Vec<Case> {
+    let own = Ipv4Addr::new(192, 168, 77, 100);
+    let again = move |site: &mut Site| {
+        site.lease(&stranger());
+        site.later(60);
+        site.request(&stranger(), own, None)
+    };
+    vec![
+        case(
+            (&SUBNET, "rapid-commit"),
+            "#subnet",
+            ["", "rapid-commit = true"],
+            |site| site.offer(&stranger().says(80, &[])),
+            &[
+                "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
+                "+ ACK 192.168.77.100 to 52:54:00:00:00:01 for 1h (rapid commit), boot \
+                 tftp://192.168.77.1/ipxe.efi",
+            ],
+        ),
+        case(
+            (&SUBNET, "lease-cache"),
+            "#subnet",
+            ["", "lease-cache = 10"],
+            again,
+            &[
+                "- ACK 192.168.77.100 to 52:54:00:00:00:01 for 1h (init-reboot), boot \
+                 tftp://192.168.77.1/ipxe.efi",
+                "+ ACK 192.168.77.100 to 52:54:00:00:00:01 for 59m (init-reboot), boot \
+                 tftp://192.168.77.1/ipxe.efi",
+            ],
+        ),
+        case(
+            (&SUBNET, "bootp"),
+            "#subnet",
+            ["", "bootp = \"dynamic\""],
+            |site| site.bootp(&Client::new("52:54:00:00:00:01")),
+            &[
+                "- no answer to 52:54:00:00:00:01: a BOOTP client, for which there is no address \
+                 here",
+                "+ BOOTREPLY 192.168.77.100 to 52:54:00:00:00:01",
             ],
         ),
     ]
