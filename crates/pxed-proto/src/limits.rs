@@ -139,3 +139,18 @@ pub const SCRIPT_MAX: usize = 1 << 20;
 
 /// How many OFFERs may wait at once, where a standby server delays them.
 pub const DELAYED_OFFERS_MAX: usize = 1024;
+
+/// How long lines of the log are counted together.
+pub const LOG_WINDOW: Duration = Duration::from_secs(60);
+
+/// Lines of one kind about one source in that time: an installer that fetches a file a second is
+/// heard in full.
+pub const LOG_LINES_OF_SOURCE: u64 = 100;
+
+/// Lines of one kind in that time: a thousand machines that boot at once are heard in full, a flood
+/// of invented ones is not.
+pub const LOG_LINES_OF_KIND: u64 = 6000;
+
+/// How many sources the log counts at once; the oldest gives way. One that is forgotten so may be
+/// heard again, within what its kind has left.
+pub const LOG_SOURCES_MAX: usize = 4096;

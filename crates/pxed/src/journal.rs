@@ -1,6 +1,7 @@
 //! Events become log lines, counters and a history here, and nowhere else.
 
 mod counters;
+mod limiter;
 mod record;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -8,7 +9,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use pxed_proto::dhcp::{Ignored, Lease};
 use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent};
@@ -20,10 +21,8 @@ use tracing::{Level, debug, enabled, info, warn};
 use crate::cli::LogFormat;
 use counters::Counters;
 pub use counters::{RATE_SECONDS, Rates};
+use limiter::{Limiter, Suppressed};
 pub use record::Record;
-
-/// How often the same trouble is worth a WARN.
-const WARN_INTERVAL: Duration = Duration::from_secs(60);
 
 /// How many events are kept for those who ask later: some hundred boots. An event is at most a few
 /// hundred octets and two texts of [`limits::FILE_NAME_MAX`], so they take 2 MB at the worst.
@@ -45,8 +44,8 @@ struct State {
     counters: Counters,
     /// The last events, the oldest first.
     history: VecDeque<Arc<Record>>,
-    /// When each trouble was last warned of.
-    warned: BTreeMap<&'static str, Instant>,
+    /// What the log has room for.
+    limiter: Limiter,
     /// Who has which address by a lease: TFTP and HTTP know their clients by these.
     machines: BTreeMap<Ipv4Addr, Mac>,
 }
@@ -68,7 +67,7 @@ impl Journal {
         let state = State {
             counters: Counters::new(),
             history: VecDeque::with_capacity(HISTORY),
-            warned: BTreeMap::new(),
+            limiter: Limiter::default(),
             machines: BTreeMap::new(),
         };
         let listeners = broadcast::Sender::new(LISTENER_LAG);
@@ -82,8 +81,30 @@ impl Journal {
         state.take(record.clone());
         // Nobody may be listening. Under the lock, so that all see the same order.
         let _ = self.listeners.send(record.clone());
+        let now = Instant::now();
+        let (is_logged, over) = (state.is_logged(&record, now), state.limiter.over(now));
         drop(state);
-        self.log(&record);
+        tell(&over);
+        match &record.event {
+            Event::Dhcp(event) => self.warn_of(event),
+            Event::Conflict(conflict) => self.warn_at_times("conflicts", conflict),
+            _ => {}
+        }
+        if is_logged {
+            self.log(&record);
+        }
+    }
+
+    /// Says what the log had no room for, as far as its time is over.
+    pub fn tell_what_was_not_logged(&self) {
+        let over = self.state().limiter.over(Instant::now());
+        tell(&over);
+    }
+
+    /// Says the rest of it: nothing comes any more.
+    pub fn finish(&self) {
+        let over = self.state().limiter.finish();
+        tell(&over);
     }
 
     /// The last events, and those that are still to come: none is missing, none is twice.
@@ -102,18 +123,18 @@ impl Journal {
     /// A reply could not be handed to the network.
     pub fn send_failed(&self, interface: &str, error: &io::Error) {
         self.state().counters.count("send failed");
-        self.warn_at_times("send failed", format_args!("{interface}: can not send: {error}"));
+        self.warn_at_times("messages not sent", format_args!("{interface}: can not send: {error}"));
     }
 
     /// A machine's script could not be read.
     pub fn script_failed(&self, error: &str) {
         self.state().counters.count("script failed");
-        self.warn_at_times("script", format_args!("no script for machines: {error}"));
+        self.warn_at_times("scripts not read", format_args!("no script for machines: {error}"));
     }
 
     /// Leases could not be made durable.
     pub fn store_failed(&self, error: &crate::store::StoreError) {
-        self.warn_at_times("store", format_args!("leases can not be stored: {error}"));
+        self.warn_at_times("store troubles", format_args!("leases can not be stored: {error}"));
     }
 
     /// What the counters say now.
@@ -124,11 +145,6 @@ impl Journal {
     }
 
     fn log(&self, record: &Record) {
-        match &record.event {
-            Event::Dhcp(event) => self.warn_of(event),
-            Event::Conflict(conflict) => self.warn_at_times("conflict", conflict),
-            _ => {}
-        }
         match (self.format, record.is_milestone(), &record.event) {
             (LogFormat::Json, true, _) if enabled!(Level::INFO) => log_object(record),
             (LogFormat::Json, false, _) if enabled!(Level::DEBUG) => log_object(record),
@@ -145,9 +161,14 @@ impl Journal {
     fn warn_of(&self, event: &DhcpEvent) {
         match event.outcome {
             Outcome::Ignored(Ignored::PoolExhausted) => {
-                self.warn_at_times("pool", format_args!("{}: {}", event.heard(), event.done()));
+                self.warn_at_times(
+                    "exhausted pools",
+                    format_args!("{}: {}", event.heard(), event.done()),
+                );
             }
-            Outcome::NotDurable { .. } => self.warn_at_times("not durable", event.done()),
+            Outcome::NotDurable { .. } => {
+                self.warn_at_times("leases that were not stored", event.done())
+            }
             _ => {}
         }
     }
@@ -156,10 +177,11 @@ impl Journal {
     fn warn_at_times(&self, trouble: &'static str, text: impl fmt::Display) {
         let now = Instant::now();
         let mut state = self.state();
-        let last = state.warned.get(trouble);
-        if last.is_none_or(|last| now.duration_since(*last) >= WARN_INTERVAL) {
-            state.warned.insert(trouble, now);
-            drop(state);
+        let (is_first, over) =
+            (state.limiter.admits_warning(trouble, now), state.limiter.over(now));
+        drop(state);
+        tell(&over);
+        if is_first {
             warn!("{text}");
         }
     }
@@ -167,6 +189,10 @@ impl Journal {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn tell(over: &[Suppressed]) {
+    over.iter().for_each(|suppressed| info!("{suppressed}"));
 }
 
 /// An event is one line of the JSON log as it is. (tracing wants to know the names of its fields
@@ -179,6 +205,13 @@ fn log_object(record: &Record) {
 }
 
 impl State {
+    /// Is there room for it in the log? Whoever wants to see every datagram has it.
+    fn is_logged(&mut self, record: &Record, now: Instant) -> bool {
+        let limited = record.is_milestone() && !enabled!(Level::DEBUG);
+        let topic = record.topic().filter(|_| limited);
+        topic.is_none_or(|(what, source)| self.limiter.admits(what, source, now))
+    }
+
     fn take(&mut self, record: Arc<Record>) {
         self.counters.event(&record.event);
         self.follow(&record.event);

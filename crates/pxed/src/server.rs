@@ -133,7 +133,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
     let catalog = RwLock::new(config.dhcp.catalog.clone());
     let live = Arc::new(Live { catalog, files: Arc::new(files) });
-    let services = Services::new(&config, &live, journal, clock);
+    let services = Services::new(&config, &live, journal.clone(), clock);
     let (supervisor, changes) = Supervisor::new(&config.interfaces, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
     let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, control };
@@ -142,7 +142,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     runtime.shutdown_background();
     // Before the store: whoever can lock it makes a socket of its own.
     drop(bound);
-    finish(driver.join(), clock.now())?;
+    let stopped = driver.join();
+    journal.finish();
+    finish(stopped, clock.now())?;
     served
 }
 

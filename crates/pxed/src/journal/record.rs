@@ -12,6 +12,7 @@ use pxed_proto::text::Printable;
 use serde::{Serialize, Serializer};
 
 use super::counters::{heard, sent};
+use super::limiter::{Source, What};
 use crate::clock::{Rfc3339, wall_clock};
 
 /// An event that was recorded.
@@ -36,6 +37,22 @@ impl Record {
             Event::Expired { .. } => false,
             Event::Conflict(_) | Event::Freed { .. } | Event::Http(_) => true,
         }
+    }
+
+    /// What its line in the log is about, and who caused it; `None` for an operator's doing.
+    pub fn topic(&self) -> Option<(What, Source)> {
+        Some(match &self.event {
+            Event::Dhcp(event) => {
+                let machine = event.request.map(|request| request.machine.hardware);
+                let what = (sent(&event.outcome), of_outcome(&event.outcome).reason.unwrap_or(""));
+                (what, machine.map_or(Source::Anybody, Source::Hardware))
+            }
+            Event::Tftp(event) => {
+                (("TFTP", of_tftp_outcome(&event.outcome).0), Source::Host(event.client.ip()))
+            }
+            Event::Http(event) => (("HTTP", ""), Source::Host(event.client.ip())),
+            Event::Expired { .. } | Event::Freed { .. } => return None,
+        })
     }
 
     /// The machine that it is about.

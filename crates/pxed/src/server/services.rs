@@ -174,6 +174,7 @@ impl Services {
     fn log(&self, status: &Status) {
         let Status { active_leases, offers, overflowed, .. } = status;
         let (tftp, http) = (self.tftp.running(), self.http.running());
+        self.journal.tell_what_was_not_logged();
         let since_start = self.journal.tally();
         info!(
             "status: {active_leases} leases active, {offers} offers held, {tftp} TFTP transfers, \

@@ -64,6 +64,27 @@ fn verbose_shows_every_message_and_why_it_was_not_answered() {
 }
 
 #[test]
+fn one_machine_can_not_fill_the_log() {
+    story("one_machine_can_not_fill_the_log", |lan| {
+        let pxed = lan.pxed("");
+        let noisy = lan.machine(1);
+        let discover = noisy.message(MessageType::Discover, Ipv4Addr::UNSPECIFIED, &[]);
+        (0..300).for_each(|_| noisy.shout(&discover));
+        lan.machine(2).get_address();
+        pxed.says(&["ACK 192.168.77.101 to 52:54:00:77:00:02"]);
+        let log = pxed.stop();
+        let written = log.matches("OFFER 192.168.77.100 to 52:54:00:77:00:01").count();
+        let counted = log.lines().filter_map(|line| {
+            let (_, rest) = line.split_once("not logged, within a minute: ")?;
+            let count = rest.strip_suffix(" more lines of OFFER to 52:54:00:77:00:01")?;
+            Some(count.parse::<usize>().unwrap())
+        });
+        assert!((100..300).contains(&written), "{written}");
+        assert_eq!(counted.sum::<usize>(), 300 - written, "{log}");
+    });
+}
+
+#[test]
 fn without_verbose_there_are_only_milestones() {
     story("without_verbose_there_are_only_milestones", |lan| {
         let pxed = lan.pxed("");
