@@ -17,7 +17,7 @@ use crate::machine::Firmware;
 use crate::wire::dhcp::{
     FILE_MAX, FLAG_BROADCAST, Header, MessageType, Writer, encoded_len, is_sub_options,
 };
-use crate::wire::options::code;
+use crate::wire::options::{code, with_default};
 use crate::wire::pxe;
 
 /// IPv4 and UDP headers, in octets.
@@ -274,7 +274,13 @@ impl<'a> Options<'a> {
     fn push_configured(&mut self, code: u8) -> bool {
         let setting = self.configured.get(&code).copied();
         if let Some(setting) = setting {
-            self.push(code, &setting.value);
+            let router = self.configured.get(&code::ROUTER).map_or(&[][..], |it| &it.value);
+            match code {
+                code::CLASSLESS_STATIC_ROUTES => {
+                    self.push(code, &with_default(&setting.value, router));
+                }
+                _ => self.push(code, &setting.value),
+            }
         }
         setting.is_some()
     }

@@ -38,6 +38,7 @@ pub use error::ValueError;
 pub use form::{Count, Field, Form, Space, TYPES};
 pub use hosts::{gateways, hosts};
 pub use nearest::{nearest, nearest_of};
+pub use routes::with_default;
 pub use sub_options::{IPXE_SUB_OPTIONS, RELAY_SUB_OPTIONS};
 pub use value::Value;
 

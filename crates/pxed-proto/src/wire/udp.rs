@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn padding_is_cut_and_options_are_skipped() {
+    fn item_117_padding_is_cut_and_options_are_skipped() {
         let mut padded = packet(CLIENT, EVERYONE, b"short");
         padded.resize(46, 0xee);
         assert_eq!(parse(&padded, Checksum::Verify).unwrap().payload, b"short");
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn conformance_117_checksums() {
+    fn item_117_checksums() {
         let good = packet(CLIENT, EVERYONE, b"payload");
         let mut wrong = good.clone();
         wrong[27] ^= 1;
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_of_damage_has_its_name() {
+    fn item_117_each_kind_of_damage_has_its_name() {
         use Malformed::*;
         type Damage = fn(&mut Vec<u8>);
         let cases: [(&str, Damage, Malformed); 14] = [

@@ -1,5 +1,7 @@
 //! What clients are given, layer by layer; items 97, 124 and 126 for options of every kind.
 
+use std::net::Ipv4Addr;
+
 use pxed_proto::dhcp::{Class, Group, HostKey, OptionSetting, Reservation, Reservations};
 use pxed_proto::dhcp::{Config, Settings, Test};
 use pxed_proto::machine::Architecture;
@@ -205,6 +207,42 @@ fn items_125_and_126_what_is_configured_is_sent_octet_by_octet() {
     assert_eq!(offer.option(121).as_deref(), Some(&routes[..]));
     assert_eq!(offer.option(114).as_deref(), Some(&portal[..]), "no NUL");
     assert_eq!(offer.addresses(3), [local(254)], "for clients that do not know 121");
+}
+
+#[test]
+fn item_125_a_client_that_reads_routes_alone_has_a_default_route() {
+    let routes = [8, 10, 192, 0, 2, 1];
+    let settings = |router: &[Ipv4Addr]| vec![option(121, routes), addresses(3, router)];
+    for wishes in [&[121, 3][..], &[121]] {
+        let offer = told(settings(&[local(254), local(253)]), client(1).discover(), wishes);
+        let whole = [&routes[..], &[0, 192, 0, 2, 254]].concat();
+        assert_eq!(offer.option(121), Some(whole), "by the first router");
+    }
+    let offer = told(vec![option(121, routes)], client(1).discover(), &[121, 3]);
+    assert_eq!(offer.option(121).as_deref(), Some(&routes[..]), "there is no router");
+}
+
+#[test]
+fn item_124_option_108_reserves_no_address() {
+    let setting = option(108, 300u32.to_be_bytes());
+    let mut lan = Lan::with_pool(local(100), local(100));
+    lan.reload(|config| config.subnets[0].settings.options = vec![setting]);
+    let v6_mostly = |sent: Sent| sent.without(55).option(55, &[1, 108]);
+    let offer = lan.hears(&v6_mostly(client(1).discover())).offer();
+    assert_eq!((offer.seconds(108), offer.yiaddr()), (Some(300), local(100)));
+    // It takes no IPv4 address and says no more; who wants one has it when the hold is over.
+    assert_eq!(lan.at(31).leases(2), local(100));
+    let ack = lan.hears(&v6_mostly(client(2).renewing(local(100)))).ack();
+    assert_eq!(ack.seconds(108), Some(300));
+}
+
+#[test]
+fn item_127_names_are_sent_without_a_nul() {
+    let search = b"\x03lab\x07example\0";
+    let own = vec![option(12, "bench"), option(15, "lab.example"), option(119, search)];
+    let offer = told(own, client(1).discover(), &[12, 15, 119]);
+    assert_eq!((offer.text(12).as_str(), offer.text(15).as_str()), ("bench", "lab.example"));
+    assert_eq!(offer.option(119).as_deref(), Some(&search[..]), "its zero is the root");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Classless static routes (RFC 3442): `10.0.0.0/8 via 192.168.77.1`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
@@ -68,6 +69,17 @@ pub(super) fn read(mut octets: &[u8]) -> Option<Vec<Route>> {
     octets.is_empty().then_some(routes)
 }
 
+/// The routes of an option, with the first of `routers` for everything else if they do not say:
+/// clients that read them "MUST ignore the Router option" (RFC 3442).
+pub fn with_default<'r>(routes: &'r [u8], routers: &[u8]) -> Cow<'r, [u8]> {
+    let is_default = |route: &Route| route.1 == 0;
+    let lacks_it = read(routes).is_some_and(|routes| !routes.iter().any(is_default));
+    match routers.first_chunk::<4>() {
+        Some(router) if lacks_it => Cow::Owned([routes, &[0], router].concat()),
+        _ => Cow::Borrowed(routes),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,6 +102,16 @@ mod tests {
             assert_eq!(out, octets, "{text}");
             assert_eq!(read(octets).unwrap()[0].to_string(), text);
         }
+    }
+
+    #[test]
+    fn item_125_who_has_a_router_has_a_default_route() {
+        let (router, one) = ([192, 0, 2, 254, 192, 0, 2, 253], [8, 10, 192, 0, 2, 1]);
+        let whole = [&one[..], &[0, 192, 0, 2, 254]].concat();
+        assert_eq!(*with_default(&one, &router), whole);
+        assert_eq!(*with_default(&whole, &[192, 0, 2, 9]), whole, "it has one");
+        assert_eq!(*with_default(&one, &[]), one);
+        assert_eq!(with_default(&[8, 10], &router).len(), 2, "damage is left alone");
     }
 
     #[test]

@@ -272,6 +272,13 @@ fn items_126_and_127_texts_end_without_a_nul() {
 }
 
 #[test]
+fn item_124_option_108_is_at_least_300_seconds() {
+    for (seconds, fits) in [(0, false), (299, false), (300, true), (1800, true)] {
+        assert_eq!(encode(108, &seconds.into()).is_ok(), fits, "{seconds}");
+    }
+}
+
+#[test]
 fn machine_ids_are_written_as_they_are_shown() {
     let uuid = "00112233-4455-6677-8899-aabbccddeeff";
     assert_eq!(shown(97, uuid), uuid);
