@@ -74,6 +74,17 @@ fn civil(days: u64) -> (u64, u64, u64) {
 mod tests {
     use super::*;
 
+    /// What the wall clock says while pxed runs is asked for no lease: this clock is decades off it.
+    #[test]
+    fn item_128_the_clock_of_leases_counts_on_from_its_start() {
+        let started_at = Timestamp::from_millis(86_400_000);
+        let clock = Clock { started_at, started: Instant::now() };
+        for _ in 0..100 {
+            let (now, uptime) = (clock.now(), clock.uptime());
+            assert!(now >= started_at && now <= started_at + uptime, "{now:?}");
+        }
+    }
+
     #[test]
     fn times_are_written_as_rfc_3339_has_them() {
         for (seconds, text) in [

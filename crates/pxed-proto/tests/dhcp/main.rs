@@ -24,6 +24,7 @@ mod caches;
 mod captures;
 mod classes;
 mod commits;
+mod cves;
 mod declines;
 mod discovers;
 mod identities;

@@ -161,6 +161,38 @@ fn item_113_a_malformed_option_costs_only_itself() {
     }
 }
 
+/// Every option that the server looks at, in every length that is wrong for it.
+#[test]
+fn item_113_every_wrong_length_of_every_option_that_counts() {
+    let wrong = |code: u8, len: usize| match code {
+        50 | 51 | 54 => len != 4,
+        57 => len != 2,
+        94 => len != 3,
+        97 => len != 17,
+        93 => !len.is_multiple_of(2) || len == 0,
+        12 | 43 | 55 | 60 | 61 | 77 | 81 | 82 | 124 | 125 | 175 => len < 2,
+        _ => false,
+    };
+    for code in [12, 43, 50, 51, 54, 55, 57, 60, 61, 77, 81, 82, 93, 94, 97, 124, 125, 175] {
+        for len in (0..40).filter(|len| wrong(code, *len)) {
+            let sent = client(1).discover().uefi().without(code).option(code, &vec![1; len]);
+            let mut lan = Lan::new();
+            let offer = lan.hears(&sent).offer();
+            assert_eq!(offer.yiaddr(), local(100), "{code}: {len}");
+            let boots = ![60, 93, 175].contains(&code);
+            assert!(!boots || offer.file() == "ipxe.efi", "{code}: {len}");
+            assert_eq!(offer.seconds(51), Some(600), "{code}: {len}");
+            let choice = client(1).selecting(local(100)).uefi();
+            let odd = match code {
+                50 | 54 => choice,
+                _ => choice.without(code).option(code, &vec![1; len]),
+            };
+            lan.hears(&odd).ack();
+            lan.hears(&client(1).renewing(local(100)).option(code, &vec![1; len])).ack();
+        }
+    }
+}
+
 #[test]
 fn item_113_a_choice_with_a_malformed_address_is_refused() {
     let sent = client(1).request().address(54, SERVER).option(50, &[192, 0, 2]);
@@ -179,6 +211,11 @@ fn item_114_host_names_are_kept_as_far_as_they_are_names() {
         (b"<script>", Some("script".to_owned())),
         (&[b'A'; 255], Some("A".repeat(253))),
         (b"$(); \x07", None),
+        (b"`reboot`", Some("reboot".to_owned())),
+        (b"%n%s%x", Some("nsx".to_owned())),
+        (b"a\r\nHost: b", Some("aHostb".to_owned())),
+        (&[0x1b; 255], None),
+        (&[0; 64], None),
         (b"", None),
     ] {
         let mut lan = Lan::new();
@@ -196,7 +233,39 @@ fn item_115_option_bombs_are_answered_like_anything_else() {
     let wishes = (0..250).fold(client(1).says(1), |sent, _| sent.option(55, &[6; 255]));
     let pads = Sent { tail: vec![0; 65_000], ..client(1).says(1) };
     let nested = Sent { file: [52, 1, 3].repeat(42), ..client(1).says(1).option(52, &[3]) };
-    for sent in [many, one, wishes, pads, nested] {
+    let everywhere = Sent { sname: [52, 1, 3].repeat(21), ..nested.clone() };
+    for sent in [many, one, wishes, pads, nested, everywhere] {
+        assert!(sent.bytes().len() <= 65_507, "one UDP datagram");
         Lan::new().hears(&sent).offer();
     }
+}
+
+#[test]
+fn item_115_two_hundred_and_eighty_options_in_1400_octets() {
+    let small = (0..277u32)
+        .fold(client(1).says(1), |sent, i| sent.option(100 + (i % 100) as u8, &[i as u8; 2]));
+    let small = small.option(12, b"x");
+    let bytes = small.bytes();
+    assert_eq!(
+        (small.options.len(), (1350..=1400).contains(&bytes.len())),
+        (279, true),
+        "{}",
+        bytes.len()
+    );
+    Lan::new().hears(&small).offer();
+}
+
+#[test]
+fn item_115_a_datagram_of_64_kb_of_option_43_costs_what_is_kept_of_it() {
+    let bomb = (0..255u8).fold(client(1).discover(), |sent, i| sent.option(43, &[i; 253]));
+    assert!((60_000..=65_507).contains(&bomb.bytes().len()));
+    let bytes = bomb.bytes();
+    let message = pxed_proto::wire::dhcp::Message::parse(&bytes).unwrap();
+    assert_eq!(message.option(43).unwrap().len(), pxed_proto::limits::OPTION_JOINED_MAX);
+    let offer = Lan::new().hears(&bomb.option(61, &[7; 9])).offer();
+    assert_eq!(
+        (offer.option(43), offer.option(61)),
+        (None, Some(vec![7; 9])),
+        "what is behind counts"
+    );
 }

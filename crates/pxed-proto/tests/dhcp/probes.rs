@@ -5,8 +5,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{
-    HostKey, Ignored, Lease, LeaseState, NakReason, Probe, ProbeId, Reservation, Reservations,
-    Server, Settings,
+    Bootp, HostKey, Ignored, Lease, LeaseState, NakReason, Probe, ProbeId, Reservation,
+    Reservations, Server, Settings,
 };
 use pxed_proto::event::{Conflict, Event, Outcome};
 use pxed_proto::limits::{
@@ -336,4 +336,27 @@ fn a_reload_forgets_no_question() {
     lan.reload(|config| config.links.truncate(1));
     let Probed { output, .. } = lan.probed(&probe, None);
     assert_eq!(output, pxed_proto::dhcp::Output::default(), "it is over");
+}
+
+/// What is leased without an offer is probed as well; the lease is made when nobody answered.
+#[test]
+fn item_122_and_120_what_is_leased_at_once_is_probed_first() {
+    let bootp = Sent { secs: 4, ..client(1).bootp() };
+    for sent in [client(1).discover().option(80, &[]), bootp] {
+        let mut lan = lan();
+        lan.reload(|config| {
+            config.subnets[0].rapid_commit = true;
+            config.subnets[0].bootp = Bootp::Dynamic;
+        });
+        let probe = lan.asks(&sent);
+        assert!(lan.active(probe.address).is_none());
+        let next = lan.is_taken(&probe, STRANGER);
+        let output = lan.server.probed(&next, None, second(0));
+        assert_eq!((&output.event, &output.transmit), (&None, &None), "not durable yet");
+        let [commit] = &output.commits[..] else { panic!("{output:?}") };
+        assert_eq!((commit.lease.address, commit.lease.state), (local(101), LeaseState::Leased));
+        let told = lan.server.committed(commit.id, Ok(()), second(0));
+        assert_eq!(told.transmit.unwrap().message[16..20], local(101).octets());
+        assert_eq!(lan.at(1).hears(&sent).reply.unwrap().yiaddr(), local(101), "its own");
+    }
 }

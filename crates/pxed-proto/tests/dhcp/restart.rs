@@ -1,5 +1,7 @@
 //! What a server that was started again knows from the store.
 
+use std::net::Ipv4Addr;
+
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{ClientKey, Ignored, Lease, LeaseState, NakReason};
 
@@ -80,10 +82,8 @@ fn of_two_rows_the_newer_is_the_clients() {
 #[test]
 fn leases_of_no_subnet_are_left_alone() {
     let mut lan = Lan::new();
-    let elsewhere = Lease {
-        address: std::net::Ipv4Addr::new(203, 0, 113, 9),
-        ..row(1, 0, LeaseState::Leased, 0, 9999)
-    };
+    let elsewhere =
+        Lease { address: Ipv4Addr::new(203, 0, 113, 9), ..row(1, 0, LeaseState::Leased, 0, 9999) };
     assert!(!lan.server.load(elsewhere, second(0)));
     assert_eq!(lan.server.poll_timeout(), None);
 }
@@ -106,6 +106,48 @@ fn item_128_a_clock_that_was_set_back_resurrects_nothing() {
     let mut lan = restarted(Lan::with_pool(local(100), local(100)), &rows);
     assert_eq!(lan.server.active_leases(second(1000)).count(), 0);
     assert_eq!(lan.offers(2), local(100), "what was released is free");
+}
+
+/// The wall clock of the start counts: one that is a day ahead ends leases, since nobody can tell
+/// it from a server that was off for a day; one that is a day behind ends none.
+#[test]
+fn item_128_a_start_with_the_clock_a_day_off() {
+    const DAY: u64 = 86_400;
+    let leased = [row(1, 130, LeaseState::Leased, DAY, DAY + 600)];
+    let mut behind = restarted(Lan::new(), &leased);
+    assert!(behind.active(local(130)).is_some(), "it is still the client's");
+    assert_eq!(behind.wakes(), []);
+    let answer = behind.hears(&client(1).renewing(local(130)));
+    assert_eq!(answer.stored.as_ref().unwrap().expires, second(1600), "for a lease's time");
+    let mut ahead = Lan::new();
+    ahead.at(3 * DAY);
+    assert!(ahead.server.load(leased[0].clone(), second(3 * DAY)));
+    assert_eq!(ahead.wakes(), [], "no storm of events");
+    assert_eq!(ahead.offers(1), local(130), "the client gets it again");
+    assert_ne!(ahead.offers(2), local(130), "and others something else, while there is");
+    ahead.hears(&client(1).init_reboot(local(130))).ack();
+}
+
+#[test]
+fn item_129_a_server_starts_with_a_hundred_thousand_leases() {
+    let address = |number: u32| Ipv4Addr::from_bits((10 << 24) + number);
+    let leases = 100_000u32;
+    let mut lan = Lan::with(|subnet| {
+        subnet.net = pxed_proto::net::Ipv4Net::new(address(0), 8).unwrap();
+        subnet.pools = pool(address(1), address(1 << 18));
+    });
+    lan.at(1000);
+    for number in 1..=leases {
+        let lease = row(number, 0, LeaseState::Leased, 900, 1500);
+        lan.server.load(Lease { address: address(number), ..lease }, second(1000));
+    }
+    assert_eq!(lan.server.active_leases(second(1000)).count(), leases as usize);
+    assert_eq!(lan.offers(leases + 1), address(leases + 1), "the first that is free");
+    for number in [1, leases / 2, leases] {
+        assert_eq!(lan.offers(number), address(number));
+        lan.hears(&client(number).renewing(address(number))).ack();
+        lan.hears(&client(0).renewing(address(number))).nak();
+    }
 }
 
 #[test]

@@ -191,6 +191,46 @@ fn item_103_a_name_that_is_too_long_for_the_field_is_in_the_option_alone() {
 }
 
 #[test]
+fn item_103_the_longest_name_fits_one_option_as_a_url_too() {
+    let name = "n".repeat(pxed_proto::wire::dhcp::FILE_MAX);
+    let mut lan = lan_with_boot_file(&name);
+    lan.reload(|config| {
+        config.subnets[0].services.http = "255.255.255.255:65535".parse().unwrap();
+    });
+    for (sent, in_field) in
+        [(client(1).discover().http_boot(), false), (client(1).discover().bios(), true)]
+    {
+        let offer = lan.hears(&sent).offer();
+        assert_eq!(offer.codes().iter().filter(|code| **code == 67).count(), 1);
+        assert_eq!(offer.file() == name, in_field);
+        assert!(offer.text(67).trim_end_matches('\0').ends_with(&name));
+    }
+}
+
+#[test]
+fn item_98_eight_long_options_are_left_out_from_the_end() {
+    let codes: Vec<u8> = (224..232).collect();
+    let mut lan = Lan::with(|subnet| {
+        set(&mut subnet.settings.options, codes.iter().map(|code| option(*code, [*code; 200])));
+    });
+    let wishes = [&codes[..], &[1, 3, 6]].concat();
+    let port = [1, 4, b'p', b'o', b'r', b't'];
+    let sent = client(1).discover().bios().without(57).without(55).option(55, &wishes);
+    let sent = sent.option(61, &[7; 19]).option(82, &port);
+    let answer = lan.hears(&sent);
+    assert_eq!(answer.event.left_out, codes, "the boot and its identity leave no room for one");
+    let offer = answer.offer();
+    for code in [53, 54, 51, 1, 3, 6, 61, 66, 67, 82] {
+        assert!(offer.option(code).is_some(), "{code}");
+    }
+    let plain = client(1).discover().without(55).option(55, &wishes);
+    let answer = lan.hears(&plain);
+    assert_eq!(answer.event.left_out, codes[1..], "the first one has room");
+    let offer = answer.offer();
+    assert_eq!((offer.option(224), offer.option(52)), (Some(vec![224; 200]), None));
+}
+
+#[test]
 fn item_104_a_name_of_127_octets_is_the_longest_in_the_field() {
     for (len, in_field) in [(126, 126), (127, 127), (128, 0)] {
         let name = "n".repeat(len);

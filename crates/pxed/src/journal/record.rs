@@ -51,6 +51,9 @@ impl Record {
                 (("TFTP", of_tftp_outcome(&event.outcome).0), Source::Host(event.client.ip()))
             }
             Event::Http(event) => (("HTTP", ""), Source::Host(event.client.ip())),
+            Event::Conflict(conflict) => {
+                (("conflicts", ""), Source::Hardware(conflict.holder.into()))
+            }
             Event::Expired { .. } | Event::Freed { .. } => return None,
         })
     }

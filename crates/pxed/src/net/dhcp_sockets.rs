@@ -201,20 +201,53 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_for_this_interface_is_not_heard() {
-        run("what_is_not_for_this_interface_is_not_heard", || {
+    fn item_117_what_is_not_for_this_interface_is_not_heard() {
+        run("item_117_what_is_not_for_this_interface_is_not_heard", || {
             let mut lab = Lab::new();
             let packet = packet(CLIENT, Ipv4Addr::BROADCAST, b"of VLAN 5");
             lab.client.send(Mac::BROADCAST, &[0x81, 0, 0, 5, 8, 0], &packet);
             lab.client.send(Mac([2, 0, 0, 0, 0, 1]), IPV4, &packet);
+            assert_eq!(lab.heard(), []);
+        });
+    }
+
+    #[test]
+    fn item_118_what_the_server_sends_it_does_not_hear() {
+        run("item_118_what_the_server_sends_it_does_not_hear", || {
+            let mut lab = Lab::new();
+            // To its own port, as a server that answers a broadcast relay agent would.
+            let everyone = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
+            lab.server.packet.send(Mac::BROADCAST, SERVER, everyone, b"own").unwrap();
             lab.server.send(&transmit(Destination::Broadcast, b"own".to_vec())).unwrap();
             assert_eq!(lab.heard(), []);
         });
     }
 
     #[test]
-    fn a_tag_with_only_a_priority_is_no_vlan() {
-        run("a_tag_with_only_a_priority_is_no_vlan", || {
+    fn item_117_ip_options_and_padding_are_no_part_of_a_message() {
+        run("item_117_ip_options_and_padding_are_no_part_of_a_message", || {
+            let mut lab = Lab::new();
+            let mut router_alert = packet(CLIENT, Ipv4Addr::BROADCAST, b"discover");
+            router_alert.splice(20..20, [0x94, 4, 0, 0]);
+            (router_alert[0], router_alert[3]) = (0x46, router_alert[3] + 4);
+            // What the header grew by, word by word (RFC 1624).
+            let before = u16::from_be_bytes([router_alert[10], router_alert[11]]);
+            let sum = [0x0100, 4, 0x9404].iter().fold(!before, |sum: u16, word| {
+                let (sum, carry) = sum.overflowing_add(*word);
+                sum + u16::from(carry)
+            });
+            router_alert[10..12].copy_from_slice(&(!sum).to_be_bytes());
+            lab.client.send(Mac::BROADCAST, IPV4, &router_alert);
+            let mut padded = packet(CLIENT, Ipv4Addr::BROADCAST, b"short");
+            padded.resize(46, 0xee);
+            lab.client.send(Mac::BROADCAST, IPV4, &padded);
+            assert_eq!(lab.heard(), [lab.discover(b"discover"), lab.discover(b"short")]);
+        });
+    }
+
+    #[test]
+    fn item_117_a_tag_with_only_a_priority_is_no_vlan() {
+        run("item_117_a_tag_with_only_a_priority_is_no_vlan", || {
             let mut lab = Lab::new();
             let packet = packet(CLIENT, Ipv4Addr::BROADCAST, b"discover");
             lab.client.send(Mac::BROADCAST, &[0x81, 0, 0xe0, 0, 8, 0], &packet);
@@ -223,8 +256,8 @@ mod tests {
     }
 
     #[test]
-    fn conformance_117_checksums_and_damage() {
-        run("conformance_117_checksums_and_damage", || {
+    fn item_117_checksums_and_damage() {
+        run("item_117_checksums_and_damage", || {
             let mut lab = Lab::new();
             let mut wrong = packet(CLIENT, Ipv4Addr::BROADCAST, b"damaged");
             wrong[27] ^= 1;
@@ -240,8 +273,8 @@ mod tests {
     }
 
     #[test]
-    fn a_fragmented_broadcast_is_one_malformed_datagram() {
-        run("a_fragmented_broadcast_is_one_malformed_datagram", || {
+    fn item_117_a_fragmented_broadcast_is_one_malformed_datagram() {
+        run("item_117_a_fragmented_broadcast_is_one_malformed_datagram", || {
             let mut lab = Lab::new();
             let mut first = packet(CLIENT, Ipv4Addr::BROADCAST, b"discover");
             first[6] = 0x20;
@@ -257,8 +290,8 @@ mod tests {
 
     /// A socket on this machine leaves the checksum to the cable, which is none.
     #[test]
-    fn conformance_117_checksum_that_is_not_ready() {
-        run("conformance_117_checksum_that_is_not_ready", || {
+    fn item_117_checksum_that_is_not_ready() {
+        run("item_117_checksum_that_is_not_ready", || {
             let mut lab = Lab::new();
             let wire = Ethernet::open("srv");
             let client = UdpSocket::bind("198.51.100.1:68").unwrap();
@@ -274,8 +307,8 @@ mod tests {
     }
 
     #[test]
-    fn replies_go_where_the_destination_says() {
-        run("replies_go_where_the_destination_says", || {
+    fn item_9_and_10_replies_go_where_the_destination_says() {
+        run("item_9_and_10_replies_go_where_the_destination_says", || {
             let lab = Lab::new();
             let offered = Ipv4Addr::new(192, 0, 2, 100);
             let unicast = Destination::Unicast { mac: lab.client.mac, address: offered };
@@ -296,8 +329,8 @@ mod tests {
     }
 
     #[test]
-    fn conformance_130_an_interface_goes_down_and_comes_up() {
-        run("conformance_130_an_interface_goes_down_and_comes_up", || {
+    fn item_130_an_interface_goes_down_and_comes_up() {
+        run("item_130_an_interface_goes_down_and_comes_up", || {
             let mut lab = Lab::new();
             let set = |state| Command::new("ip").args(["link", "set", "srv", state]).status();
             assert!(set("down").unwrap().success());

@@ -213,7 +213,7 @@ fn what_queues_behind_a_group_is_one_group_of_bounded_size() {
 }
 
 #[test]
-fn what_was_answered_survives_a_crash() {
+fn item_129_what_was_answered_survives_a_crash() {
     let disk = Disk::new();
     let (writer, answers) = disk.writer();
     let leases: Vec<Lease> = (1..=50).map(|host| lease(host, 1)).collect();
@@ -227,7 +227,7 @@ fn what_was_answered_survives_a_crash() {
 }
 
 #[test]
-fn a_group_that_was_being_written_in_a_crash_is_dropped() {
+fn item_129_a_group_that_was_being_written_in_a_crash_is_dropped() {
     let disk = Disk::new();
     let mut store = disk.open();
     write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))]);
@@ -313,6 +313,30 @@ fn a_row_that_somebody_spoilt_is_reported_and_keeps_its_address() {
     assert_eq!(answers.commits, [(CommitId(3), failed), (CommitId(4), Ok(()))]);
     let text = answers.error.unwrap().to_string();
     assert!(text.starts_with("the lease of 10.0.0.1 can not be read: its hardware"), "{text}");
+}
+
+/// Kea CVE-2019-6474 and ISC CVE-2021-25217: a start that fails, or worse, by what is stored. What
+/// else a row may hold, the table's own checks refuse.
+#[test]
+fn cve_2019_6474_a_poisoned_row_stops_no_start() {
+    for (column, value) in [
+        ("address", "'nowhere'"),
+        ("hardware", "''"),
+        ("hardware", "'htype 999: zz'"),
+        ("hardware", "'htype 1: 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10'"),
+        ("relay", "'here'"),
+    ] {
+        let disk = Disk::new();
+        let mut store = disk.open();
+        write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))]);
+        drop(store);
+        disk.sql(&format!("UPDATE leases SET {column} = {value} WHERE address = '10.0.0.1'"));
+        let mut store = disk.open();
+        let loaded = store.load().unwrap();
+        assert_eq!((loaded.leases, loaded.unreadable.len()), (vec![lease(2, 1)], 1), "{column}");
+        assert_eq!(loaded.unreadable[0].column, column);
+        assert!(written(&write(&mut store, vec![commit(3, &lease(2, 2))])));
+    }
 }
 
 #[test]
@@ -406,7 +430,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
 }
 
 #[test]
-fn a_damaged_page_is_found_at_the_start() {
+fn item_129_a_damaged_page_is_found_at_the_start() {
     let disk = Disk::new();
     let mut store = disk.open();
     write(&mut store, (1..=200).map(|host| commit(host.into(), &lease(host, 1))).collect());

@@ -384,6 +384,23 @@ fn garbage_is_answered_and_disturbs_nobody() {
     });
 }
 
+/// Kea fell over JSON within JSON (CVE-2026-3608): a line has an end, and its depth one too.
+#[test]
+fn cve_2026_3608_nested_json_is_one_line_too_long() {
+    story("cve_2026_3608_nested_json_is_one_line_too_long", |lan| {
+        let pxed = lan.pxed("");
+        for open in ["[", "{\"a\":", "{\"version\":1,\"command\":["] {
+            let deep = open.repeat(4000 / open.len()) + "\n";
+            let refused = Line::open(lan).refused(&deep);
+            assert!(refused.contains("not a JSON object"), "{refused}");
+        }
+        let refused = Line::open(lan).refused(&"[".repeat(100_000));
+        assert!(refused.contains("longer than 4096 octets"), "{refused}");
+        assert_eq!(ask(lan, "status").code, Some(0));
+        pxed.stop();
+    });
+}
+
 #[test]
 fn there_is_room_for_so_many_connections() {
     story("there_is_room_for_so_many_connections", |lan| {

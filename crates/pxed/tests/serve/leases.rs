@@ -75,8 +75,8 @@ fn a_client_that_does_not_boot_is_told_nothing_of_booting() {
 }
 
 #[test]
-fn an_address_is_kept_when_pxed_stops_or_dies() {
-    story("an_address_is_kept_when_pxed_stops_or_dies", |lan| {
+fn item_34_an_address_is_kept_when_pxed_stops_or_dies() {
+    story("item_34_an_address_is_kept_when_pxed_stops_or_dies", |lan| {
         let pxed = lan.pxed("");
         let (one, two) = (lan.machine(1), lan.machine(2));
         let first = one.get_address().address();

@@ -191,6 +191,11 @@ impl Machine {
         panic!("{} hears no answer", self.mac);
     }
 
+    /// The answer to what it asked last, if it comes.
+    pub fn hears_within(&self, patience: Duration) -> Option<Reply> {
+        self.hear(Instant::now() + patience)
+    }
+
     fn send(&self, to: Mac, source: SocketAddrV4, destination: SocketAddrV4, payload: &[u8]) {
         let headers = udp::emit(source, destination, payload).unwrap();
         let frame = [&to.0[..], &self.mac.0, &[8, 0], &headers, payload].concat();

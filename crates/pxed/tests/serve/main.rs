@@ -14,6 +14,7 @@ mod boots;
 mod config;
 mod conflicts;
 mod control;
+mod crashes;
 mod explain;
 mod explained;
 mod fetch;

@@ -180,6 +180,9 @@ fn loaders(table: &Table<'_>) -> (BTreeMap<Architecture, String>, Vec<At<String>
             table.problem(problem.help("write loader = { uefi-x64 = \"snponly.efi\" }"));
             continue;
         };
+        if let Err(text) = boot_file(file) {
+            table.problem(Problem::error(value.span(), text));
+        }
         files.push(At { value: file.to_owned(), span: value.span() });
         match architectures(name.get_ref()) {
             Ok(known) => loaders.extend(known.into_iter().map(|arch| (arch, file.to_owned()))),

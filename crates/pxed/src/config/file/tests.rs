@@ -312,6 +312,22 @@ fn a_class_that_nobody_can_belong_to_is_a_mistake() {
 }
 
 #[test]
+fn item_103_boot_files_that_no_firmware_could_be_told_are_refused() {
+    let url = |len: usize| format!("http://192.168.77.9/{}", "x".repeat(len - 20));
+    let name = |len: usize| "n".repeat(len);
+    for value in [name(127), url(128), url(255)] {
+        let text = with(&format!("bootfile = \"{value}\"")).report(false);
+        assert!(!text.contains("firmware takes"), "{text}");
+    }
+    for value in [name(128), url(256), String::new(), "a b".to_owned()] {
+        for key in ["bootfile = VALUE", "loader = { bios = VALUE }"] {
+            let text = with(&key.replace("VALUE", &format!("\"{value}\""))).report(false);
+            assert!(text.contains("error") && text.contains("firmware takes 1 to 127"), "{text}");
+        }
+    }
+}
+
+#[test]
 fn all_mistakes_are_found_in_one_run() {
     let read = read("boot = 1\nlease-time = \"x\"\n[[subnet]]\ninterface = \"eth9\"\nfoo = 1\n");
     assert_eq!(read.counts(), (4, 0), "{}", read.report(false));
