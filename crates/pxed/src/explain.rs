@@ -13,7 +13,7 @@ use std::sync::Arc;
 use pxed_proto::Timestamp;
 use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{
-    self, Arrival, CLIENT_PORT, Destination, Found, LinkId, SERVER_PORT, Server,
+    self, Arrival, CLIENT_PORT, Change, Destination, Found, LinkId, SERVER_PORT, Server,
 };
 use pxed_proto::event::Event;
 use pxed_proto::machine::{Architecture, Firmware};
@@ -71,6 +71,9 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
     let arrival = arrival(message.as_ref(), link, config);
     let dhcp::Explanation { plan, found } = server.explain(now, link, &arrival, &inquiry.datagram);
     let mut explained = found.as_ref().map(rules).unwrap_or_default();
+    if let Change::Probe { wait, .. } = plan.change {
+        explained.probe_ms = u64::try_from(wait.as_millis()).ok();
+    }
     let event = Record::new(Event::Dhcp(plan.event));
     explained.event = serde_json::to_value(&event).unwrap_or_default();
     let mut script = None;

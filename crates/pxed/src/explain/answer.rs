@@ -23,6 +23,10 @@ pub struct Explained {
     pub rules: Vec<Rule>,
     /// What would be told of it: an event as `pxed events` has it.
     pub event: serde_json::Value,
+    /// How long somebody would be asked first by ARP whether the address is free; another would be
+    /// offered if somebody has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_ms: Option<u64>,
     /// What would be sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reply: Option<Reply>,
@@ -71,6 +75,12 @@ impl fmt::Display for Explained {
         rules.iter().try_for_each(|Rule { what, by }| writeln!(f, "  {what} by {by}"))?;
         let told = self.event.get("message").and_then(|message| message.as_str());
         writeln!(f, "{}", told.unwrap_or_default())?;
+        if let Some(wait) = self.probe_ms {
+            writeln!(
+                f,
+                "if nobody has the address by an ARP probe of {wait} ms, else another one"
+            )?;
+        }
         if let Some(Reply { source, destination, decoded, .. }) = &self.reply {
             writeln!(f, "the reply, from {source} to {destination}:")?;
             indented(f, decoded)?;

@@ -137,6 +137,10 @@ fn the_running_pxed_tells_rule_reply_and_script() {
         ] {
             assert!(asked.out.contains(part), "no {part:?} in\n{}", asked.out);
         }
+        // What it has is its own; what a stranger would be offered is probed first.
+        assert!(!asked.out.contains("ARP probe"), "{}", asked.out);
+        let stranger = ask(lan, "explain --mac 52:54:00:77:00:16").out;
+        assert!(stranger.contains("OFFER 192.168.77.102") && stranger.contains("of 30 ms, else"));
         // What runs is asked, and not the file as it is by now.
         std::fs::remove_file(lan.path().join("pxed.toml")).unwrap();
         let asked = ask(lan, "explain --mac 52:54:00:77:00:04 --firmware ipxe");
