@@ -36,6 +36,8 @@ pub struct World {
     users: BTreeMap<Ipv4Addr, Lease>,
     /// The store wrote what it said it had not: the server learns of it with the next change.
     misled: bool,
+    /// Addresses of which a change has failed.
+    failed: BTreeSet<Ipv4Addr>,
 }
 
 /// What the store makes of the next change.
@@ -64,6 +66,7 @@ impl World {
             told: BTreeSet::new(),
             users: BTreeMap::new(),
             misled: false,
+            failed: BTreeSet::new(),
         }
     }
 
@@ -124,6 +127,9 @@ impl World {
         let commit = self.queue.pop_front()?;
         let result = self.commit(&commit.lease, how);
         let durable = result.is_ok();
+        if !durable {
+            self.failed.insert(commit.lease.address);
+        }
         let output = self.server.committed(commit.id, result, self.now);
         assert_eq!(output.commits, [], "a commit makes no commit");
         assert!(durable || output.transmit.is_none(), "a reply that stands on nothing");
@@ -196,6 +202,9 @@ impl World {
     fn commit(&mut self, lease: &Lease, how: Store) -> Result<(), CommitError> {
         let address = lease.address;
         let is_used = self.users.get(&address).is_some_and(|user| user.expires > self.now);
+        let interferes = matches!(how, Store::FindsNothing | Store::FindsAnother);
+        // What is said of a change on top of one that failed is not listened to.
+        self.misled |= interferes && self.failed.contains(&address);
         match how {
             Store::Fails => return Err(CommitError::Failed),
             Store::FindsNothing if !is_used => drop(self.rows.remove(&address)),
