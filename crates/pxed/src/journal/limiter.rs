@@ -60,7 +60,7 @@ impl Limiter {
     /// The same for a warning, of which one is enough.
     pub fn admits_warning(&mut self, trouble: &'static str, now: Instant) -> bool {
         self.end_windows(now);
-        self.kinds.count(((trouble, ""), Source::Anybody), 1, now)
+        self.kinds.count(((trouble, "warning"), Source::Anybody), 1, now)
     }
 
     /// What was not written in windows that are over; each is told once.
@@ -212,6 +212,7 @@ mod tests {
         let warned = [0, 1, 59, 60].map(|at| limiter.admits_warning("the pool", after(at)));
         assert_eq!(warned, [true, false, false, true]);
         let told = text(&limiter.over(after(60)));
-        assert_eq!(told, ["not logged, within a minute: 2 more lines of the pool"]);
+        assert!(limiter.admits(("the pool", ""), machine(1), after(60)), "a line is no warning");
+        assert_eq!(told, ["not logged, within a minute: 2 more lines of the pool (warning)"]);
     }
 }
