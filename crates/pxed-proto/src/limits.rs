@@ -29,6 +29,35 @@ pub const OFFER_HOLD: Duration = Duration::from_secs(30);
 /// How many offers may be held at once; the oldest gives way.
 pub const OFFERS_MAX: usize = 4096;
 
+/// How many offers may be held at once behind one port of a relay agent: a rack of five hundred
+/// machines, twice.
+pub const PORT_OFFERS_MAX: usize = 1024;
+
+/// How long a source may have been silent to send all at once what it had the right to meanwhile.
+pub const RATE_BURST: Duration = Duration::from_secs(5);
+
+/// Datagrams a second of one machine, where the configuration says nothing else. A boot is a dozen in
+/// some seconds, with four copies of each by an impatient ROM, and so five hundred at once are a fault;
+/// a hundred a second that never end take a hundredth of what the server can do.
+pub const MACHINE_RATE: u32 = 100;
+
+/// Offers a second to machines that nobody knows and that do not take them. Five thousand may be open
+/// at once, so that a hall of machines can start together; a flood of ten thousand a second is heard
+/// for half a second.
+pub const NEWCOMER_RATE: u32 = 1000;
+
+/// The same behind one port of a relay agent: a rack of five hundred machines may start at once and
+/// ask twice.
+pub const PORT_RATE: u32 = 200;
+
+/// INFORMs a second of machines that nobody knows: they cost nothing but an answer.
+pub const INFORM_RATE: u32 = 100;
+
+/// How many sources are counted at once; which is forgotten first is the one that has the least to
+/// wait for. A flood of made-up machines of a million a second stays below: a machine's one datagram is
+/// forgotten after 10 ms.
+pub const RATED_MAX: usize = 16_384;
+
 /// How many lease changes may wait for the store at once: a REQUEST of every address of a /16 after
 /// a power cut. Behind a store that stalls for longer, who is not answered asks again. One change
 /// takes 2.4 kB while it waits (the resident memory of a test process with so many renewals by a PXE
@@ -71,6 +100,11 @@ pub const DECLINE_WINDOW: Duration = Duration::from_secs(60);
 /// How many addresses one client can keep out of use by DHCPDECLINE: one that finds everything in
 /// use has a fault of its own, and would empty the pool.
 pub const DECLINES_PER_CLIENT_MAX: usize = 16;
+
+/// How many addresses of a subnet its own machines, or those behind one port of a relay agent, can
+/// keep out of use by DHCPDECLINE: more than a network has that was numbered wrongly, less than a
+/// pool.
+pub const DECLINES_PER_SOURCE_MAX: usize = 64;
 
 /// The most host name octets that are kept with a lease (RFC 1035: 255 with the length octets).
 pub const HOST_NAME_MAX: usize = 253;

@@ -169,6 +169,15 @@ impl Journal {
             Outcome::NotDurable { .. } => {
                 self.warn_at_times("leases that were not stored", event.done())
             }
+            Outcome::Ignored(
+                reason @ (Ignored::NewcomerRate | Ignored::PortRate | Ignored::InformRate),
+            ) => {
+                let (link, reason) = (&event.link, Ignored::to_string(&reason));
+                self.warn_at_times(
+                    "unknown machines that ask too often",
+                    format_args!("{link}: {reason}; the last: {}", event.heard()),
+                );
+            }
             _ => {}
         }
     }

@@ -7,6 +7,7 @@ use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::policy::Entitled;
 use super::probe::Probes;
+use super::rate::Charge;
 use super::reason::Ignored;
 use super::relay::RelayAgent;
 use super::reply::Reply;
@@ -70,6 +71,11 @@ impl<'a> Asking<'a> {
         self.table.of(&self.client).filter(|lease| lease.is_active(self.now))
     }
 
+    /// Is an offer held for the client?
+    pub fn has_offer(&self) -> bool {
+        self.table.held_for(&self.client, self.now).is_some()
+    }
+
     /// The address that is reserved for the client on this subnet, whoever has it now.
     pub fn reserved(&self) -> Option<Ipv4Addr> {
         let address = self.entitled.reservation.and_then(|reservation| reservation.address);
@@ -124,6 +130,11 @@ impl Verdict {
     /// No answer and no change.
     pub fn ignored(reason: Ignored) -> Self {
         Self { outcome: Outcome::Ignored(reason), change: Change::None, reply: None }
+    }
+
+    /// The same, and nobody is charged for it.
+    pub fn ignored_free(reason: Ignored) -> (Charge, Self) {
+        (Charge::default(), Self::ignored(reason))
     }
 }
 

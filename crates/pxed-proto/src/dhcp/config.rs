@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::policy::Policy;
+use super::rate::Rates;
 use super::settings::Settings;
 use crate::boot::Services;
 use crate::catalog::Catalog;
@@ -90,6 +91,8 @@ pub struct Subnet {
     pub offer_hold: Duration,
     /// How long an address stays out of use that was declined, or found in use by a probe.
     pub decline_probation: Duration,
+    /// How much of the service one source may have.
+    pub rates: Rates,
     /// How long an ARP probe of an address waits before the address is offered to a client of the
     /// link; `None` if nobody is asked.
     pub conflict_probe: Option<Duration>,
@@ -177,6 +180,7 @@ impl Subnet {
             adopt: false,
             offer_hold: limits::OFFER_HOLD,
             decline_probation: limits::DECLINE_PROBATION,
+            rates: Rates::default(),
             conflict_probe: Some(limits::CONFLICT_PROBE),
             min_secs: 0,
             offer_delay: Duration::ZERO,

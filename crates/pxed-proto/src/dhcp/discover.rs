@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::probe::Question;
+use super::rate::Port;
 use super::reason::{Ignored, RequestState};
 use super::server::Change;
+use super::table::Offer;
 use super::{reply, request};
 use crate::boot::Boot;
 use crate::event::Outcome;
@@ -36,7 +38,7 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let change = match probe {
         Some(probe) => probe,
         None if kept => drop_hold(asking),
-        None => hold(asking, address, until),
+        None => Change::Hold { subnet: asking.subnet_id, address, offer: offer(asking, until) },
     };
     Verdict { outcome: Outcome::Offered { address, boot, unprobed }, change, reply: Some(reply) }
 }
@@ -47,7 +49,8 @@ pub(super) fn probe_first(asking: &Asking<'_>, address: Ipv4Addr) -> (Option<Cha
     let wait = probe_due(asking, address);
     let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
     let until = asking.now + asking.subnet.offer_hold;
-    let probe = wait.filter(|_| !unprobed).map(|wait| probe(asking, address, until, wait));
+    let probe =
+        wait.filter(|_| !unprobed).map(|wait| probe(asking, address, offer(asking, until), wait));
     (probe, unprobed)
 }
 
@@ -61,8 +64,11 @@ pub(super) fn drop_hold(asking: &Asking<'_>) -> Change {
     Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() }
 }
 
-fn hold(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp) -> Change {
-    Change::Hold { subnet: asking.subnet_id, address, client: asking.client.clone(), until }
+fn offer(asking: &Asking<'_>, until: Timestamp) -> Offer {
+    let rates = asking.subnet.rates;
+    let port = asking.relay.as_deref().map(Port::of);
+    let most = if port.is_some() { rates.port_offers } else { rates.offers };
+    Offer { client: asking.client.clone(), until, port, most }
 }
 
 /// How long somebody is to be asked first whether the address is free. Only on the client's own
@@ -79,8 +85,8 @@ fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     (attached && !reserved && !its_own && !known).then_some(wait)
 }
 
-fn probe(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp, wait: Duration) -> Change {
-    let (subnet, client) = (asking.subnet_id, asking.client.clone());
+fn probe(asking: &Asking<'_>, address: Ipv4Addr, offer: Offer, wait: Duration) -> Change {
+    let subnet = asking.subnet_id;
     let question = Question {
         link: asking.link_id,
         arrival: *asking.arrival,
@@ -88,5 +94,5 @@ fn probe(asking: &Asking<'_>, address: Ipv4Addr, until: Timestamp, wait: Duratio
         mac: asking.machine.mac(),
         tried: 0,
     };
-    Change::Probe { subnet, address, client, until, wait, question: Box::new(question) }
+    Change::Probe { subnet, address, offer, wait, question: Box::new(question) }
 }

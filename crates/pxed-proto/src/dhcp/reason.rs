@@ -145,6 +145,18 @@ pub enum Ignored {
     LateDecline,
     /// DECLINE by a client that has too many addresses out of use already.
     TooManyDeclines,
+    /// DECLINE where half of the pools is out of use by DECLINE already.
+    PoolDeclines,
+    /// DECLINE from a link or relay agent's port that has too many addresses out of use already.
+    SourceDeclines,
+    /// One machine sends more than it may.
+    MachineRate,
+    /// Newcomers of the subnet send more than they may: known machines are served.
+    NewcomerRate,
+    /// The same behind one port of a relay agent.
+    PortRate,
+    /// More INFORMs than are answered.
+    InformRate,
     /// INFORM that says no address, or one that is not on this network.
     InformAddress,
 }
@@ -180,6 +192,12 @@ impl Ignored {
             Self::SpoofedSource => "spoofed-source",
             Self::LateDecline => "late-decline",
             Self::TooManyDeclines => "too-many-declines",
+            Self::PoolDeclines => "pool-declines",
+            Self::SourceDeclines => "source-declines",
+            Self::MachineRate => "machine-rate",
+            Self::NewcomerRate => "newcomer-rate",
+            Self::PortRate => "port-rate",
+            Self::InformRate => "inform-rate",
             Self::InformAddress => "inform-address",
         }
     }
@@ -219,6 +237,12 @@ impl fmt::Display for Ignored {
             }
             Self::LateDecline => "the address was given out too long ago to be declined",
             Self::TooManyDeclines => "the client has declined too many addresses",
+            Self::PoolDeclines => "half of the addresses is declined already",
+            Self::SourceDeclines => "too many addresses are declined from there already",
+            Self::MachineRate => "the machine sends more than machine-rate allows",
+            Self::NewcomerRate => "unknown machines ask more often than newcomer-rate allows",
+            Self::PortRate => "unknown machines ask more often than port-rate allows on one port",
+            Self::InformRate => "more INFORMs than inform-rate allows",
             Self::InformAddress => "the client's address is not on this network",
         })
     }

@@ -3,6 +3,7 @@
 
 use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState};
+use super::rate::Port;
 use super::reason::Ignored;
 use super::server::Change;
 use crate::event::Outcome;
@@ -42,6 +43,17 @@ pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
     }
     if asking.table.declined_by(&asking.client, asking.now) >= limits::DECLINES_PER_CLIENT_MAX {
         return Verdict::ignored(Ignored::TooManyDeclines);
+    }
+    let declines = |same: &dyn Fn(&Lease) -> bool| {
+        asking.table.declines(asking.now).filter(|lease| same(lease)).count()
+    };
+    if declines(&|_| true) as u64 >= (asking.table.pool_size() / 2).max(1) {
+        return Verdict::ignored(Ignored::PoolDeclines);
+    }
+    let port = |lease: &Lease| lease.relay.as_deref().map(Port::of);
+    let here = port(lease);
+    if declines(&|other| port(other) == here) >= limits::DECLINES_PER_SOURCE_MAX {
+        return Verdict::ignored(Ignored::SourceDeclines);
     }
     let probation = asking.subnet.decline_probation;
     let lease = Lease {

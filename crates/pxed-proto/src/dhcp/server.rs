@@ -9,8 +9,9 @@ use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::probe::{Probe, Probes, Question};
+use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
-use super::table::LeaseTable;
+use super::table::{LeaseTable, Offer};
 use super::transmit::{Arrival, Transmit};
 use super::{bootp, discover, inform, release, request};
 use crate::Timestamp;
@@ -42,6 +43,7 @@ pub struct Server {
     pub(super) tables: Vec<LeaseTable>,
     under_way: UnderWay,
     probes: Probes,
+    buckets: Buckets,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
 }
@@ -55,6 +57,8 @@ pub struct Plan {
     pub change: Change,
     /// What is sent.
     pub reply: Option<Transmit>,
+    /// What it costs those who are counted.
+    pub charge: Charge,
 }
 
 /// What becomes of the lease table.
@@ -68,10 +72,8 @@ pub enum Change {
         subnet: SubnetId,
         /// What.
         address: Ipv4Addr,
-        /// For whom.
-        client: ClientKey,
-        /// Until when.
-        until: Timestamp,
+        /// For whom, and until when.
+        offer: Offer,
     },
     /// The same, once an ARP probe has found nobody there: the offer is not made before.
     Probe {
@@ -79,10 +81,8 @@ pub enum Change {
         subnet: SubnetId,
         /// What.
         address: Ipv4Addr,
-        /// For whom.
-        client: ClientKey,
-        /// Until when it is held.
-        until: Timestamp,
+        /// For whom, and until when it is held.
+        offer: Offer,
         /// How long to wait for an answer.
         wait: Duration,
         /// What to answer then.
@@ -129,6 +129,7 @@ impl Server {
             config,
             under_way: UnderWay::default(),
             probes: Probes::default(),
+            buckets: Buckets::default(),
             elsewhere: BTreeMap::new(),
         }
     }
@@ -160,6 +161,8 @@ impl Server {
         let old = std::mem::replace(&mut self.tables, tables(&config));
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);
+        // They name subnets by their places.
+        self.buckets = Buckets::default();
         self.probes.move_links(&before.links, &self.config.links);
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();
@@ -191,12 +194,13 @@ impl Server {
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
-        let verdict = verdict.and_then(|verdict| self.unless_busy(verdict));
-        let Verdict { outcome, change, reply } = verdict.unwrap_or_else(Verdict::ignored);
+        let (charge, verdict) = verdict.unwrap_or_else(Verdict::ignored_free);
+        let verdict = self.unless_busy(verdict).unwrap_or_else(Verdict::ignored);
+        let Verdict { outcome, change, reply } = verdict;
         let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
         let (link, request) = (self.link_name(link), request.ok());
         let event = DhcpEvent { link, request, outcome, left_out: left_out.unwrap_or_default() };
-        Plan { event, change, reply }
+        Plan { event, change, reply, charge }
     }
 
     /// What to do about a packet that carries no datagram: it is an event too.
@@ -209,7 +213,8 @@ impl Server {
 
     /// Takes the plan into the lease table, and says what to do in the world.
     pub fn apply(&mut self, plan: Plan, now: Timestamp) -> Output {
-        let Plan { event, change, reply } = plan;
+        let Plan { event, change, reply, charge } = plan;
+        self.buckets.settle(charge, now);
         match change {
             Change::Put { lease, freed } => {
                 let told = Told { event: Event::Dhcp(event), reply };
@@ -217,14 +222,14 @@ impl Server {
                 commits.extend(freed.map(|freed| self.put(freed, now, None)));
                 return Output { commits, ..Output::default() };
             }
-            Change::Hold { subnet, address, client, until } => {
+            Change::Hold { subnet, address, offer } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, client, until);
+                    table.hold(address, offer);
                 }
             }
-            Change::Probe { subnet, address, client, until, wait, question } => {
+            Change::Probe { subnet, address, offer, wait, question } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, client, until);
+                    table.hold(address, offer);
                 }
                 return self.probes.start(address, wait, event, *question);
             }
@@ -262,6 +267,11 @@ impl Server {
         self.tables.iter().map(LeaseTable::offers).sum()
     }
 
+    /// How many sources of datagrams are counted.
+    pub fn counted_sources(&self) -> usize {
+        self.buckets.len()
+    }
+
     /// The configuration that is in force.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
@@ -271,27 +281,31 @@ impl Server {
         self.config.links.get(link.0).map_or_else(|| Arc::from("?"), |link| link.name.clone())
     }
 
-    fn verdict(&self, heard: &Heard<'_>) -> Result<Verdict, Ignored> {
+    fn verdict(&self, heard: &Heard<'_>) -> Result<(Charge, Verdict), Ignored> {
         let message_type = client_message_type(heard.message)?;
         if !acceptable(&heard.machine.hardware) {
             return Err(Ignored::GroupAddress);
         }
         let asking = self.locate(heard)?;
+        let charge = self.buckets.admit(&asking, message_type)?;
         let boot = || {
             let mut wishes = asking.entitled.wishes(heard.firmware);
             wishes.boot_file = wishes.boot_file.or_else(|| bootp::wanted_file(heard));
             let (catalog, services) = (&self.config.catalog, &asking.subnet.services);
             Boot::of(&heard.machine, heard.firmware, &wishes, catalog, services)
         };
-        let Some(message_type) = message_type else { return Ok(bootp::plan(&asking, boot())) };
-        Ok(match message_type {
+        let Some(message_type) = message_type else {
+            return Ok((charge, bootp::plan(&asking, boot())));
+        };
+        let verdict = match message_type {
             MessageType::Discover => discover::plan(&asking, boot()),
             MessageType::Request => request::plan(&asking, boot()),
             MessageType::Inform => inform::plan(&asking, boot()),
             MessageType::Release => release::plan_release(&asking),
             MessageType::Decline => release::plan_decline(&asking),
             from_server => return Err(Ignored::FromServer(from_server)),
-        })
+        };
+        Ok((charge, verdict))
     }
 
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {

@@ -7,9 +7,8 @@
 //! - *held*: offered, until the hold ends (`holds`). A client may be offered the lease that it has
 //!   just before it ends: that address is running too, each in its own time, and is idle only when
 //!   both are over;
-//! - *idle*: was in use once, and is free; the one that was used longest ago is taken first;
-//! - *fresh*: never in use. Each pool walks over its own, so that a pool of millions costs nothing
-//!   until it is used.
+//! - *idle*: was leased once, and is free; the one that was used longest ago is taken first;
+//! - *fresh*: never leased. An offer that was not taken leaves it so.
 //!
 //! An address outside the pools (reserved for one machine, or the pools were changed since it was
 //! leased) is only ever running or held. Who may have which address is the caller's knowledge: see
@@ -17,12 +16,16 @@
 //!
 //! Every operation is logarithmic in what is in use.
 
+mod fresh;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
 
+use self::fresh::Fresh;
 use super::config::Pool;
 use super::lease::{ClientKey, Lease, LeaseState};
+use super::rate::Port;
 use crate::machine::HardwareAddress;
 use crate::{Timestamp, limits};
 
@@ -40,6 +43,8 @@ pub struct LeaseTable {
     holds: BTreeMap<Ipv4Addr, Hold>,
     hold_of: BTreeMap<ClientKey, Ipv4Addr>,
     hold_ends: BTreeSet<(Timestamp, Ipv4Addr)>,
+    /// The same of each port.
+    port_hold_ends: BTreeMap<Option<Port>, BTreeSet<(Timestamp, Ipv4Addr)>>,
 }
 
 /// Who asks for an address, and what it may have.
@@ -70,6 +75,27 @@ impl Applicant<'_> {
 struct Hold {
     client: ClientKey,
     until: Timestamp,
+    port: Option<Port>,
+}
+
+/// What is to be held for an offer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Offer {
+    /// For whom.
+    pub client: ClientKey,
+    /// Until when.
+    pub until: Timestamp,
+    /// Behind which port of a relay agent; `None` on the server's own link.
+    pub port: Option<Port>,
+    /// How many may be held there at once.
+    pub most: usize,
+}
+
+impl Offer {
+    /// One that is not counted with others.
+    fn of(client: ClientKey, until: Timestamp) -> Self {
+        Self { client, until, port: None, most: limits::OFFERS_MAX }
+    }
 }
 
 /// How an address stands to a client.
@@ -90,8 +116,9 @@ pub enum Standing {
 impl LeaseTable {
     /// A table in which everything is fresh.
     pub fn new(pools: Vec<Pool>, reserved: BTreeSet<Ipv4Addr>) -> Self {
-        let mut table = Self {
-            pools: pools.into_iter().map(PoolState::new).collect(),
+        let state = |pool| PoolState::new(pool, &reserved);
+        Self {
+            pools: pools.into_iter().map(state).collect(),
             reserved,
             leases: BTreeMap::new(),
             by_client: BTreeMap::new(),
@@ -100,9 +127,8 @@ impl LeaseTable {
             holds: BTreeMap::new(),
             hold_of: BTreeMap::new(),
             hold_ends: BTreeSet::new(),
-        };
-        table.fresh_moves_on();
-        table
+            port_hold_ends: BTreeMap::new(),
+        }
     }
 
     /// The last that was written of an address.
@@ -122,6 +148,17 @@ impl LeaseTable {
         let from = (client.clone(), Ipv4Addr::UNSPECIFIED);
         let its_own = self.declined.range(from..).take_while(|(other, _)| other == client);
         its_own.filter(|(_, address)| running(*address)).count()
+    }
+
+    /// What is out of use at `now` by DECLINE.
+    pub fn declines(&self, now: Timestamp) -> impl Iterator<Item = &Lease> {
+        let marks = self.declined.iter().filter_map(|(_, address)| self.get(*address));
+        marks.filter(move |lease| lease.state == LeaseState::Declined && lease.is_running(now))
+    }
+
+    /// How many addresses the pools have.
+    pub fn pool_size(&self) -> u64 {
+        self.pools.iter().map(|state| state.pool.range.count()).sum()
     }
 
     /// The address that is held for the client at `now`.
@@ -189,25 +226,29 @@ impl LeaseTable {
         let is = |pool: &Pool| pool.class.is_some() == of_class && (who.admitted)(pool);
         let pools = || self.pools.iter().filter(|state| is(&state.pool));
         let longest_free = || pools().filter_map(|state| state.idle.first()).min();
-        let fresh = pools().find_map(PoolState::fresh);
+        let fresh = pools().find_map(|state| state.fresh.first());
         fresh.or_else(|| longest_free().map(|(_, address)| *address))
     }
 
     /// Holds an address that no other client has, for an offer. The oldest hold gives way to the
-    /// newest where there are too many, and a client has one. A lease of it runs on until its end.
-    pub fn hold(&mut self, address: Ipv4Addr, client: ClientKey, until: Timestamp) {
+    /// newest where there are too many, in all or behind one port, and a client has one. A lease of it
+    /// runs on until its end.
+    pub fn hold(&mut self, address: Ipv4Addr, offer: Offer) {
+        let Offer { client, until, port, most } = offer;
         self.drop_hold(&client);
         self.end_hold(address);
-        if self.holds.len() >= limits::OFFERS_MAX
-            && let Some((_, oldest)) = self.hold_ends.pop_first()
-        {
+        let full = |ends: &&BTreeSet<(Timestamp, Ipv4Addr)>, most| ends.len() >= most;
+        let of_port = self.port_hold_ends.get(&port).filter(|ends| full(ends, most));
+        let of_all = Some(&self.hold_ends).filter(|ends| full(ends, limits::OFFERS_MAX));
+        let oldest = of_port.or(of_all).and_then(|ends| ends.first().copied());
+        if let Some((_, oldest)) = oldest {
             self.end_hold(oldest);
         }
-        self.forget_idle(address);
+        self.forget_free(address);
         self.hold_of.insert(client.clone(), address);
         self.hold_ends.insert((until, address));
-        self.holds.insert(address, Hold { client, until });
-        self.fresh_moves_on();
+        self.port_hold_ends.entry(port.clone()).or_default().insert((until, address));
+        self.holds.insert(address, Hold { client, until, port });
     }
 
     /// Holds an address for a client once more: what another table held, or what could not be
@@ -227,7 +268,7 @@ impl LeaseTable {
         let moved = self.held_for(&client, now).is_some_and(|newer| newer != address);
         let leasable = !self.reserved.contains(&address) && self.pool_of(address).is_some();
         if leasable && !taken && !moved {
-            self.hold(address, client, until);
+            self.hold(address, Offer::of(client, until));
         }
     }
 
@@ -255,7 +296,7 @@ impl LeaseTable {
     /// Writes a lease; offers stay as they are.
     fn write(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
         let address = lease.address;
-        self.forget_idle(address);
+        self.forget_free(address);
         self.forget_expiry(address);
         if lease.is_running(now) {
             self.expiries.insert((lease.expires, address));
@@ -268,7 +309,6 @@ impl LeaseTable {
         }
         self.link(&lease);
         self.leases.insert(address, lease);
-        self.fresh_moves_on();
         replaced
     }
 
@@ -283,13 +323,13 @@ impl LeaseTable {
             self.write(lease, now);
             return;
         }
-        self.forget_idle(address);
+        self.forget_free(address);
         self.forget_expiry(address);
         if let Some(lease) = self.leases.remove(&address) {
             self.unlink(&lease);
         }
         if !self.holds.contains_key(&address) {
-            self.lay_idle(address, Timestamp::EPOCH);
+            self.lay_free(address);
         }
     }
 
@@ -335,17 +375,6 @@ impl LeaseTable {
         self.pools.iter_mut().find(|state| state.pool.range.contains(address))
     }
 
-    fn fresh_moves_on(&mut self) {
-        let (leases, holds, reserved) = (&self.leases, &self.holds, &self.reserved);
-        for state in &mut self.pools {
-            state.advance(|address| {
-                leases.contains_key(&address)
-                    || holds.contains_key(&address)
-                    || reserved.contains(&address)
-            });
-        }
-    }
-
     /// When the last lease of an address ends or ended: its place in either order.
     fn end_of(&self, address: Ipv4Addr) -> Timestamp {
         self.leases.get(&address).map_or(Timestamp::EPOCH, |lease| lease.expires)
@@ -355,21 +384,37 @@ impl LeaseTable {
         self.expiries.remove(&(self.end_of(address), address));
     }
 
-    fn forget_idle(&mut self, address: Ipv4Addr) {
+    fn forget_free(&mut self, address: Ipv4Addr) {
         let end = self.end_of(address);
         if let Some(state) = self.pool_of_mut(address) {
             state.idle.remove(&(end, address));
+            state.fresh.take(address);
         }
     }
 
-    /// Ends a hold; an address whose lease does not run is idle then.
+    /// Ends a hold; an address whose lease does not run is free then.
     fn end_hold(&mut self, address: Ipv4Addr) {
         let Some(hold) = self.holds.remove(&address) else { return };
         self.hold_ends.remove(&(hold.until, address));
+        if let Some(ends) = self.port_hold_ends.get_mut(&hold.port) {
+            ends.remove(&(hold.until, address));
+            if ends.is_empty() {
+                self.port_hold_ends.remove(&hold.port);
+            }
+        }
         self.hold_of.remove(&hold.client);
         let end = self.end_of(address);
         if !self.expiries.contains(&(end, address)) {
-            self.lay_idle(address, end);
+            self.lay_free(address);
+        }
+    }
+
+    /// What was leased is idle, what never was is fresh again.
+    fn lay_free(&mut self, address: Ipv4Addr) {
+        match self.leases.get(&address).map(|lease| lease.expires) {
+            Some(end) => self.lay_idle(address, end),
+            None if self.reserved.contains(&address) => {}
+            None => self.pool_of_mut(address).into_iter().for_each(|pool| pool.fresh.give(address)),
         }
     }
 
@@ -441,31 +486,16 @@ struct PoolState {
     pool: Pool,
     /// Free, by when they were last in use.
     idle: BTreeSet<(Timestamp, Ipv4Addr)>,
-    /// The place of the first fresh address. It only moves on: what is behind it is known, and
-    /// comes back through the idle ones.
-    offset: u32,
+    /// Never leased, neither held nor reserved.
+    fresh: Fresh,
 }
 
 impl PoolState {
-    fn new(pool: Pool) -> Self {
-        Self { pool, idle: BTreeSet::new(), offset: 0 }
-    }
-
-    /// An address that nobody ever had.
-    fn fresh(&self) -> Option<Ipv4Addr> {
-        let range = self.pool.range;
-        let address = range.first().to_bits().checked_add(self.offset).map(Ipv4Addr::from_bits)?;
-        range.contains(address).then_some(address)
-    }
-
-    /// Moves on to the first address that is neither idle nor `known`.
-    fn advance(&mut self, known: impl Fn(Ipv4Addr) -> bool) {
-        while let Some(address) = self.fresh() {
-            if !known(address) && !self.idle.contains(&(Timestamp::EPOCH, address)) {
-                return;
-            }
-            self.offset += 1;
-        }
+    fn new(pool: Pool, reserved: &BTreeSet<Ipv4Addr>) -> Self {
+        let mut fresh = Fresh::new(pool.range);
+        let within = reserved.range(pool.range.first()..=pool.range.last());
+        within.for_each(|address| fresh.take(*address));
+        Self { pool, idle: BTreeSet::new(), fresh }
     }
 }
 

@@ -311,7 +311,10 @@ fn what_was_offered_meanwhile_survives_an_old_row_that_comes_back() {
 fn a_store_that_stalls_is_not_given_more_than_it_may_have() {
     let mut lan = Lan::new();
     let own = lan.leases(1);
-    lan.reload(|config| config.subnets[0].pools = pool(local(200), local(249)));
+    lan.reload(|config| {
+        config.subnets[0].pools = pool(local(200), local(249));
+        config.subnets[0].rates.machine = 0;
+    });
     let moved = lan.offers(1);
     let others = lan.leases(2);
     let commits: Vec<_> =

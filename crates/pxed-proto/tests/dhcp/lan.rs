@@ -139,6 +139,12 @@ impl Lan {
         self
     }
 
+    /// It is now so many milliseconds after the test's beginning.
+    pub fn at_millis(&mut self, millis: u64) -> &mut Self {
+        self.now = second(0) + Duration::from_millis(millis);
+        self
+    }
+
     /// A datagram comes in, and the store, if it is asked, says yes at once.
     pub fn hears(&mut self, sent: &Sent) -> Answer {
         let mut output = self.takes(sent);

@@ -38,6 +38,7 @@ mod parser;
 mod probes;
 mod pxe;
 mod rapid_commit;
+mod rates;
 mod relays;
 mod releases;
 mod reloads;

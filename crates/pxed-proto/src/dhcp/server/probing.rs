@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Change, Commit, Output, Plan, Server, Told};
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
 use crate::dhcp::probe::{Probe, Question};
+use crate::dhcp::rate::Charge;
 use crate::dhcp::reason::Ignored;
 use crate::event::{Conflict, Event, Outcome};
 use crate::machine::HardwareAddress;
@@ -41,7 +42,11 @@ impl Server {
     /// Answers what had to wait, as if it came now.
     fn answer(&mut self, question: Question, now: Timestamp) -> Output {
         let Question { link, arrival, datagram, tried, .. } = question;
-        let mut plan = self.plan(now, link, &arrival, &datagram);
+        // It was paid for when it came in.
+        let buckets = std::mem::take(&mut self.buckets);
+        let plan = self.plan(now, link, &arrival, &datagram);
+        self.buckets = buckets;
+        let mut plan = Plan { charge: Charge::default(), ..plan };
         if let Change::Probe { question, .. } = &mut plan.change {
             question.tried = tried;
             if tried >= limits::PROBES_PER_DISCOVER_MAX {

@@ -34,6 +34,9 @@ fn check(table: &LeaseTable) {
     }
     assert_eq!(table.holds.len(), table.hold_of.len());
     assert_eq!(table.holds.len(), table.hold_ends.len());
+    let of_ports: usize = table.port_hold_ends.values().map(BTreeSet::len).sum();
+    assert_eq!(table.holds.len(), of_ports);
+    assert!(table.port_hold_ends.values().all(|ends| !ends.is_empty()));
     for (client, address) in &table.by_client {
         let lease = table.get(*address).unwrap();
         assert!(lease.client == *client && lease.state != LeaseState::Declined);
@@ -52,9 +55,11 @@ fn check_pool(table: &LeaseTable, state: &PoolState) {
         let held = table.holds.contains_key(&address);
         let idle = state.idle.contains(&(end, address));
         let reserved = table.reserved.contains(&address);
-        let known = running || held || idle || table.get(address).is_some();
+        let fresh = state.fresh.contains(address);
+        assert!(!(idle && table.get(address).is_none()), "{address} never was leased: {table:?}");
+        assert!(!(fresh && table.get(address).is_some()), "{address} was leased: {table:?}");
         // What is held and runs is somebody's in either way: it counts once, and is never idle.
-        let places = [running || held, idle, !known && !reserved];
+        let places = [running || held, idle, fresh];
         let places = places.into_iter().filter(|place| *place).count();
         assert!(places == 1 || places == 0 && reserved, "{address} in {places}: {table:?}");
     }
@@ -63,12 +68,6 @@ fn check_pool(table: &LeaseTable, state: &PoolState) {
         assert_eq!(*end, lease_end, "{address} stands in two orders: {table:?}");
         assert!(state.pool.range.contains(*address) && !table.reserved.contains(address));
     }
-    let next = state.fresh();
-    assert!(next.is_none_or(|next| {
-        let idle = state.idle.iter().any(|(_, address)| *address == next);
-        !idle && !table.leases.contains_key(&next) && !table.holds.contains_key(&next)
-    }));
-    assert!(next.is_none_or(|next| !table.reserved.contains(&next)));
 }
 
 #[test]
@@ -81,16 +80,57 @@ fn an_address_is_chosen_in_the_order_of_the_rfc() {
     table.put(lease(2, 1, 50), at(0));
     table.expire(at(100));
     assert_eq!(choose(&table), ip(2), "the one that it had");
-    table.hold(ip(3), client(1), at(130));
+    table.hold(ip(3), Offer::of(client(1), at(130)));
     assert_eq!(choose(&table), ip(3), "the one that it was offered");
     table.put(Lease { granted: at(1), ..lease(4, 1, 500) }, at(100));
     assert_eq!(choose(&table), ip(4), "its own");
     assert_eq!(
         table.choose(&anybody(&client(2)), Some(ip(4)), at(100)),
-        Some(ip(5)),
-        "a fresh one"
+        Some(ip(3)),
+        "a fresh one: it was only offered"
     );
     check(&table);
+}
+
+#[test]
+fn an_offer_that_nobody_takes_leaves_nothing_behind() {
+    let mut table = table(1, 200);
+    table.put(lease(9, 9, 500), at(0));
+    for round in 0..10_u64 {
+        let (now, until) = (at(round * 40), at(round * 40 + 30));
+        for number in 1..=60_u8 {
+            // Some wish for addresses all over the pool.
+            let wish = Some(ip(number.wrapping_mul(37) | 1)).filter(|_| number % 2 == 0);
+            let client = client(number);
+            let address = table.choose(&anybody(&client), wish, now).unwrap();
+            table.hold(address, Offer::of(client, until));
+        }
+        check(&table);
+        table.expire(until);
+        check(&table);
+        let fresh = &table.pools[0].fresh;
+        assert_eq!((fresh.ranges(), table.pools[0].idle.len(), table.offers()), (2, 0, 0));
+        assert!(table.port_hold_ends.is_empty());
+    }
+}
+
+#[test]
+fn the_oldest_offer_of_a_port_gives_way() {
+    let mut table = table(1, 20);
+    let port = |relay| {
+        let address = Ipv4Addr::new(10, 0, 0, relay);
+        Some(Port::of(&crate::dhcp::RelayAgent { address, information: Vec::new() }))
+    };
+    let offer = |number, port| Offer { port, most: 2, ..Offer::of(client(number), at(30)) };
+    for (number, relay) in [(1, 1), (2, 2), (3, 1), (4, 1)] {
+        table.hold(
+            ip(number),
+            Offer { until: at(u64::from(number) + 30), ..offer(number, port(relay)) },
+        );
+        check(&table);
+    }
+    let held = |number| table.held_for(&client(number), at(0)).is_some();
+    assert_eq!([1, 2, 3, 4].map(held), [false, true, true, true]);
 }
 
 #[test]
@@ -98,7 +138,7 @@ fn how_an_address_stands() {
     let mut table = table(1, 9);
     table.put(lease(1, 1, 500), at(0));
     table.put(Lease { state: LeaseState::Declined, ..lease(2, 1, 500) }, at(0));
-    table.hold(ip(3), client(1), at(30));
+    table.hold(ip(3), Offer::of(client(1), at(30)));
     for (host, of_holder, of_another) in [
         (1, Standing::Available, Standing::InUse),
         (2, Standing::Declined, Standing::Declined),
@@ -118,9 +158,9 @@ fn how_an_address_stands() {
 #[test]
 fn a_client_has_one_hold_and_an_address_one_client() {
     let mut table = table(1, 9);
-    table.hold(ip(1), client(1), at(30));
-    table.hold(ip(2), client(1), at(31));
-    table.hold(ip(2), client(2), at(32));
+    table.hold(ip(1), Offer::of(client(1), at(30)));
+    table.hold(ip(2), Offer::of(client(1), at(31)));
+    table.hold(ip(2), Offer::of(client(2), at(32)));
     assert_eq!(table.offers(), 1);
     let held = |number| table.held_for(&client(number), at(10));
     assert_eq!((held(1), held(2)), (None, Some(ip(2))));
@@ -152,7 +192,7 @@ fn what_ends_is_told_in_order() {
     table.put(lease(1, 1, 20), at(0));
     table.put(lease(2, 2, 10), at(0));
     table.put(Lease { state: LeaseState::Declined, ..lease(3, 3, 15) }, at(0));
-    table.hold(ip(4), client(4), at(5));
+    table.hold(ip(4), Offer::of(client(4), at(5)));
     assert_eq!(table.next_expiry(), Some(at(5)));
     let expired: Vec<Ipv4Addr> = table.expire(at(20)).iter().map(|l| l.address).collect();
     assert_eq!(expired, [ip(2), ip(1)], "a probation that ends is no client's loss");
@@ -167,7 +207,7 @@ fn what_could_not_be_stored_is_taken_back() {
     assert_eq!(table.put(first.clone(), at(0)), None);
     let released = Lease { state: LeaseState::Released, expires: at(5), ..first.clone() };
     assert_eq!(table.put(released, at(5)), Some(first.clone()));
-    table.hold(ip(1), client(2), at(35));
+    table.hold(ip(1), Offer::of(client(2), at(35)));
     table.restore(ip(1), Some(first), at(6));
     assert_eq!((table.offers(), table.active(at(6)).count()), (0, 1));
     check(&table);
@@ -183,7 +223,7 @@ fn a_lease_that_is_held_ends_in_its_time() {
     for (lease_end, hold_end) in [(10, 20), (20, 10), (10, 10)] {
         let mut table = table(1, 1);
         table.put(lease(1, 1, lease_end), at(0));
-        table.hold(ip(1), client(1), at(hold_end));
+        table.hold(ip(1), Offer::of(client(1), at(hold_end)));
         check(&table);
         for end in [10, 20] {
             let expired = table.expire(at(end));
@@ -207,7 +247,7 @@ fn an_offer_survives_what_is_taken_back_unless_the_address_is_anothers() {
     ] {
         let mut table = table(1, 2);
         table.put(lease(1, 1, 90), at(0));
-        table.hold(ip(1), client(2), at(130));
+        table.hold(ip(1), Offer::of(client(2), at(130)));
         table.restore(ip(1), before.clone(), at(100));
         assert_eq!(table.held_for(&client(2), at(100)).is_some(), stays, "{before:?}");
         check(&table);
@@ -257,7 +297,7 @@ fn a_pool_is_for_whom_it_admits() {
     assert_eq!(table.standing(ip(1), &anybody(&two), at(0)), Standing::NotInPool);
     table.put(lease(5, 3, 10), at(0));
     assert_eq!(table.choose(&anybody(&two), None, at(0)), None, "its own pool is full");
-    table.hold(ip(1), one.clone(), at(5));
+    table.hold(ip(1), Offer::of(one.clone(), at(5)));
     assert_eq!(table.choose(&anybody(&two), None, at(10)), Some(ip(5)), "though no timer ran");
     table.put(lease(1, 1, 9), at(0));
     assert_eq!(table.choose(&anybody(&two), None, at(10)), Some(ip(5)), "not the first that ended");
@@ -315,7 +355,7 @@ fn whatever_happens_each_address_is_in_one_place() {
                     chosen_reserved += u32::from(who.reserved == chosen);
                 }
                 if let Some(address) = chosen {
-                    table.hold(address, client.clone(), expires);
+                    table.hold(address, Offer::of(client.clone(), expires));
                     let running = table.get(address).is_some_and(|lease| lease.is_running(now));
                     held_and_running += u32::from(running);
                 }

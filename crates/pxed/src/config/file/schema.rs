@@ -87,13 +87,38 @@ const TIMES: &[Key] = &[
 ];
 
 /// What protects the network from strangers and the server from its clients.
-const GUARD: &[Key] = &[key(
-    "conflict-probe",
-    "\"30ms\"",
-    "on, which is 30ms",
-    "Asks by ARP who has an address before it is offered on the interface's own link, and waits so \
-     long for an answer: on, off, or a time up to 900ms. Not behind relay agents.",
-)];
+const GUARD: &[Key] = &[
+    key(
+        "conflict-probe",
+        "\"30ms\"",
+        "on, which is 30ms",
+        "Asks by ARP who has an address before it is offered on the interface's own link, and waits \
+         so long for an answer: on, off, or a time up to 900ms. Not behind relay agents.",
+    ),
+    key(
+        "machine-rate",
+        "100",
+        "100",
+        "Datagrams a second that one machine may send; five seconds' worth may come at once. 0 is \
+         without a limit, here and below.",
+    ),
+    key(
+        "newcomer-rate",
+        "1000",
+        "1000",
+        "Offers a second to all machines of the network that are not known, by a lease or a \
+         reservation, and do not take them. Known machines are always served.",
+    ),
+    key("port-rate", "200", "200", "The same behind one port of a relay agent (option 82)."),
+    key("inform-rate", "100", "100", "INFORMs a second of machines that are not known."),
+    key(
+        "max-offers",
+        "4096",
+        "4096",
+        "How many offers are held at once on an interface's own link; the oldest gives way.",
+    ),
+    key("max-port-offers", "1024", "1024", "The same behind one port of a relay agent."),
+];
 
 /// What clients are given. Of the top, the subnet, its classes, its groups and its reservation, the
 /// last that says something wins.

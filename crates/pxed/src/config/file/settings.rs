@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;
 
-use pxed_proto::dhcp::{LeaseTime, OptionSetting, Settings};
+use pxed_proto::dhcp::{LeaseTime, OptionSetting, Rates, Settings};
 use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
@@ -214,23 +214,47 @@ pub fn architectures(name: &str) -> Result<Vec<Architecture>, String> {
     Ok(numbers.iter().map(|number| Architecture(*number)).collect())
 }
 
+/// A rate that is as good as none.
+const RATE_MAX: i64 = 1_000_000;
+
+/// What a table of leases holds at the most.
+const OFFERS_MAX: i64 = limits::OFFERS_MAX as i64;
+
 /// What guards a network: what a table leaves open holds as it is `above`.
 #[derive(Clone, Copy, Debug)]
 pub struct Guard {
     /// How long an address probe waits, if there is one.
     pub conflict_probe: Option<Duration>,
+    /// How much of the service one source may have.
+    pub rates: Rates,
 }
 
 impl Default for Guard {
     fn default() -> Self {
-        Self { conflict_probe: Some(limits::CONFLICT_PROBE) }
+        Self { conflict_probe: Some(limits::CONFLICT_PROBE), rates: Rates::default() }
     }
 }
 
 /// What guards a network.
 pub fn guard(table: &Table<'_>, above: Guard) -> Guard {
     let probe = table.parsed("conflict-probe", conflict_probe);
-    Guard { conflict_probe: probe.map_or(above.conflict_probe, |at| at.value) }
+    let rate = |name, above: u32| {
+        let written = table.integer(name, 0..RATE_MAX + 1);
+        written.and_then(|at| u32::try_from(at.value).ok()).unwrap_or(above)
+    };
+    let most = |name, above: usize| {
+        let written = table.integer(name, 1..OFFERS_MAX + 1);
+        written.and_then(|at| usize::try_from(at.value).ok()).unwrap_or(above)
+    };
+    let rates = Rates {
+        machine: rate("machine-rate", above.rates.machine),
+        newcomers: rate("newcomer-rate", above.rates.newcomers),
+        port: rate("port-rate", above.rates.port),
+        informs: rate("inform-rate", above.rates.informs),
+        offers: most("max-offers", above.rates.offers),
+        port_offers: most("max-port-offers", above.rates.port_offers),
+    };
+    Guard { conflict_probe: probe.map_or(above.conflict_probe, |at| at.value), rates }
 }
 
 /// How long leases last, with what a table leaves open taken from `above`.

@@ -119,8 +119,8 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     let services = Services { tftp: server, http: SocketAddrV4::new(server, site.http_port) };
     let link = on.map(LinkId);
     let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
-    let Guard { conflict_probe } = guard(table, site.guard);
-    subnet.conflict_probe = conflict_probe;
+    let Guard { conflict_probe, rates } = guard(table, site.guard);
+    (subnet.conflict_probe, subnet.rates) = (conflict_probe, rates);
     let classes = pools(table, &mut ranges, &mut subnet);
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);

@@ -61,10 +61,10 @@ fn guard() -> Vec<Case> {
         site.taken = Some([192, 168, 77, 100].into());
         site.offer(&Client::new("52:54:00:00:00:01"))
     };
-    [(&TOP, "#top"), (&SUBNET, "#subnet")]
-        .into_iter()
-        .flat_map(|(section, place)| {
-            [case(
+    let mut cases = ports();
+    for (section, place) in [(&TOP, "#top"), (&SUBNET, "#subnet")] {
+        cases.extend([
+            case(
                 (section, "conflict-probe"),
                 place,
                 ["", "conflict-probe = \"off\""],
@@ -73,9 +73,88 @@ fn guard() -> Vec<Case> {
                     "- OFFER 192.168.77.101 to 52:54:00:00:00:01",
                     "+ OFFER 192.168.77.100 to 52:54:00:00:00:01",
                 ],
-            )]
+            ),
+            case(
+                (section, "machine-rate"),
+                place,
+                ["", "machine-rate = 1"],
+                |site| repeated(site, 6, |_| newcomer(1)),
+                &[
+                    "- OFFER 192.168.77.100 to 52:54:00:00:00:01",
+                    "+ no answer to 52:54:00:00:00:01: the machine sends more than machine-rate allows",
+                ],
+            ),
+            case(
+                (section, "newcomer-rate"),
+                place,
+                ["", "newcomer-rate = 1"],
+                |site| repeated(site, 6, newcomer),
+                &[
+                    "- OFFER 192.168.77.105 to 52:54:00:00:00:06",
+                    "+ no answer to 52:54:00:00:00:06: unknown machines ask more often than \
+                     newcomer-rate allows",
+                ],
+            ),
+            case(
+                (section, "inform-rate"),
+                place,
+                ["", "inform-rate = 1"],
+                |site| (1..=6).flat_map(|number| site.inform(&newcomer(number))).collect(),
+                &[
+                    "- ACK 192.168.77.7 of 52:54:00:00:00:06 (INFORM)",
+                    "+ no answer to 52:54:00:00:00:06: more INFORMs than inform-rate allows",
+                ],
+            ),
+            case(
+                (section, "max-offers"),
+                place,
+                ["", "max-offers = 1"],
+                |site| repeated(site, 3, newcomer),
+                &[
+                    "- OFFER 192.168.77.102 to 52:54:00:00:00:03",
+                    "+ OFFER 192.168.77.100 to 52:54:00:00:00:03",
+                ],
+            ),
+        ]);
+    }
+    cases
+}
+
+/// The same behind relay agents: of the top, and of a subnet.
+fn ports() -> Vec<Case> {
+    let behind = |number| newcomer(number).behind([192, 168, 78, 1].into());
+    let offers = move |times| move |site: &mut Site| repeated(site, times, behind);
+    let shed = [
+        "- OFFER 192.168.78.105 to 52:54:00:00:00:06",
+        "+ no answer to 52:54:00:00:00:06: unknown machines ask more often than port-rate allows on \
+         one port",
+    ];
+    let again = [
+        "- OFFER 192.168.78.102 to 52:54:00:00:00:03",
+        "+ OFFER 192.168.78.100 to 52:54:00:00:00:03",
+    ];
+    let network = "network = \"192.168.78.0/24\"";
+    [(&TOP, "#top", ""), (&SUBNET, network, network)]
+        .into_iter()
+        .flat_map(|(section, place, before)| {
+            let with = |line: &str| format!("{before}\n{line}");
+            let (rate, most) = (with("port-rate = 1"), with("max-port-offers = 1"));
+            [
+                case((section, "port-rate"), place, [before, &rate], offers(6), &shed),
+                case((section, "max-port-offers"), place, [before, &most], offers(3), &again),
+            ]
         })
         .collect()
+}
+
+/// The machine with this number, which nobody knows.
+fn newcomer(number: u8) -> Client {
+    Client::new(&format!("52:54:00:00:00:{number:02x}"))
+}
+
+/// So many DISCOVERs at one moment.
+fn repeated(site: &mut Site, times: u8, client: impl Fn(u8) -> Client) -> Vec<String> {
+    (1..=times).flat_map(|number| site.offer(&client(number))).collect()
 }
 
 /// Lease times: of the top, and of one subnet.

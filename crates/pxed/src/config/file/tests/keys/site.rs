@@ -129,6 +129,12 @@ impl Site {
         vec![self.hears(client, MessageType::Request, &more).0]
     }
 
+    /// The client has 192.168.77.7 and asks for the rest.
+    pub fn inform(&mut self, client: &Client) -> Vec<String> {
+        let own = Client { ciaddr: [192, 168, 77, 7].into(), ..client.clone() };
+        vec![self.hears(&own, MessageType::Inform, &[]).0]
+    }
+
     /// The client finds its address in use.
     pub fn decline(&mut self, client: &Client, address: Ipv4Addr) -> Vec<String> {
         let server = [192, 168, 77, 1];
@@ -216,6 +222,7 @@ pub struct Client {
     link: LinkId,
     secs: u16,
     relay: Ipv4Addr,
+    ciaddr: Ipv4Addr,
     options: BTreeMap<u8, Vec<u8>>,
 }
 
@@ -228,6 +235,7 @@ impl Client {
             link: LinkId(0),
             secs: 0,
             relay: Ipv4Addr::UNSPECIFIED,
+            ciaddr: Ipv4Addr::UNSPECIFIED,
             options: BTreeMap::from([(code::PARAMETER_REQUEST_LIST, wishes)]),
         }
     }
@@ -300,7 +308,7 @@ impl Client {
             xid: 7,
             secs: self.secs,
             flags: 0,
-            ciaddr: none,
+            ciaddr: self.ciaddr,
             yiaddr: none,
             siaddr: none,
             giaddr: self.relay,
