@@ -1,6 +1,7 @@
 //! Whole files: what they come to, and what is said of their mistakes.
 
 mod keys;
+mod mutated;
 
 use std::net::Ipv4Addr;
 use std::path::Path;
