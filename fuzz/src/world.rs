@@ -305,7 +305,10 @@ impl World {
         };
         self.users.retain(|address, user| !before(address, user));
         let other = self.users.insert(lease.address, lease.clone());
-        let other = other.filter(|other| other.hardware != lease.hardware);
+        // A client is known by its identifier or by its hardware.
+        let stranger =
+            |other: &Lease| other.hardware != lease.hardware && other.client != lease.client;
+        let other = other.filter(stranger);
         assert!(
             other.as_ref().is_none_or(|other| other.expires <= self.now),
             "{lease:?} {other:?}"
