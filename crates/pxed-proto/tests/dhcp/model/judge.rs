@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use pxed_proto::limits::DECLINE_WINDOW;
 
 use super::acts::{Place, Says};
-use super::reference::{Asked, Reference, Response, Standing, Verdict, must, who as holder};
+use super::reference::{Asked, Reference, Response, Standing, State, Verdict, must, who as holder};
 
 impl Reference {
     pub fn judge(&self, asked: &Asked, response: Response) -> Verdict {
@@ -145,8 +145,13 @@ impl Reference {
     fn judge_decline(&self, asked: &Asked, address: Ipv4Addr, response: Response) -> Verdict {
         let row = self.row(address).filter(|row| self.now.since(row.granted) <= DECLINE_WINDOW);
         let here = Place::of(address) == Some(asked.place);
-        let believed = here && row.is_some() && self.is_running(address, asked.who);
+        // Half a pool is as much as clients are believed about.
+        let hosts = (0..=u8::MAX).map(|host| self.state(asked.place.address(host)));
+        let declined = hosts.filter(|state| matches!(state, State::Declined { .. })).count();
+        let room = declined < (self.rules.hosts(asked.place).count() / 2).max(1);
+        let believed = here && room && row.is_some() && self.is_running(address, asked.who);
         let expected = if believed { Response::Declines(address) } else { Response::Silent };
-        must(response == expected || !self.is_sure(address), "DECLINE: the new holder's alone")
+        let known = self.all_sure(asked.place);
+        must(response == expected || !known, "DECLINE: the new holder's alone")
     }
 }
