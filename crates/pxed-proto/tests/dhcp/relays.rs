@@ -56,6 +56,18 @@ fn item_79_relay_agent_information_that_does_not_fit_is_left_out_and_told() {
 }
 
 #[test]
+fn item_80_relay_agent_information_stays_out_of_the_other_fields() {
+    let long = [&[200, 248][..], &[9; 248]].concat();
+    for sent in [client(1).discover(), client(1).discover().uefi(), client(1).discover().ipxe()] {
+        let sent = sent.option(61, &[3; 200]).option(82, &long).by_relay(RELAY);
+        let offer = Lan::new().hears(&sent).offer();
+        assert_eq!(offer.option(52), None, "nothing is overloaded");
+        assert!(offer.bytes[44..108].iter().all(|byte| *byte == 0), "sname");
+        assert!(!offer.bytes[108..236].contains(&9), "file");
+    }
+}
+
+#[test]
 fn item_81_damaged_relay_agent_information_is_not_echoed() {
     for damaged in [&[][..], &[1], &[1, 200, 7], &[1, 1, 7, 2]] {
         let sent = client(1).discover().option(82, damaged).by_relay(RELAY);

@@ -3,10 +3,11 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, LeaseState};
+use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, LeaseState, RelayAgent};
 use pxed_proto::machine::HardwareAddress;
 use pxed_proto::net::Mac;
 use tempfile::TempDir;
@@ -98,7 +99,7 @@ fn written(answers: &Answers) -> bool {
 }
 
 #[test]
-fn every_field_comes_back() {
+fn item_59_every_field_comes_back() {
     let chaddr = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16];
     let hardware = |htype, hlen| HardwareAddress::new(htype, hlen, chaddr).unwrap();
     let mut leases: Vec<Lease> = [(1, 6), (1, 5), (1, 0), (6, 6), (32, 16), (255, 1), (0, 0)]
@@ -115,6 +116,13 @@ fn every_field_comes_back() {
     use LeaseState::{Conflict, Declined, Leased, Released};
     for (state, host) in [Leased, Released, Declined, Conflict].into_iter().zip(20..) {
         leases.push(Lease { state, host_name: Some(format!("host-{host}.lab")), ..lease(host, 1) });
+    }
+    // A relay agent that says nothing, one that says something, and a switch.
+    let agents =
+        [([10, 0, 0, 1], vec![]), ([10, 9, 0, 1], vec![1, 2, 0, 0xff]), ([0; 4], vec![19, 0])];
+    for ((giaddr, information), host) in agents.into_iter().zip(26..) {
+        let agent = RelayAgent { address: Ipv4Addr::from_octets(giaddr), information };
+        leases.push(Lease { relay: Some(Arc::new(agent)), ..lease(host, 1) });
     }
     leases.push(Lease { expires: Timestamp::FOREVER, ..lease(30, 1) });
     leases.push(Lease { granted: Timestamp::EPOCH, expires: Timestamp::EPOCH, ..lease(31, 1) });
