@@ -40,13 +40,17 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "IP")]
     pub relay: Option<Ipv4Addr>,
 
-    /// What the relay agent says of its circuit (option 82.1).
-    #[arg(long, value_name = "TEXT", requires = "relay")]
+    /// What the relay agent, or a switch that is trusted, says of its circuit (option 82.1).
+    #[arg(long, value_name = "TEXT")]
     pub circuit_id: Option<String>,
 
-    /// What the relay agent calls it (option 82.2).
-    #[arg(long, value_name = "TEXT", requires = "relay")]
+    /// What the relay agent, or a switch that is trusted, calls it (option 82.2).
+    #[arg(long, value_name = "TEXT")]
     pub remote_id: Option<String>,
+
+    /// The subnet that the relay agent says it is on (option 82.5).
+    #[arg(long, value_name = "IP", requires = "relay")]
+    pub link_selection: Option<Ipv4Addr>,
 
     /// A further option of its DISCOVER, by name or number: host-name=bench-1, 224=hex:0102.
     #[arg(long = "option", value_name = "N=VALUE", value_parser = option)]
@@ -182,9 +186,11 @@ impl ExplainArgs {
 
     fn relay_information(&self) -> Option<(u8, Vec<u8>)> {
         let mut information = Vec::new();
-        for (sub, text) in [(1u8, &self.circuit_id), (2, &self.remote_id)] {
-            if let Some(text) = text {
-                let octets = text.as_bytes();
+        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        let link = self.link_selection.map(|link| link.octets().to_vec());
+        for (sub, octets) in [(1u8, text(&self.circuit_id)), (2, text(&self.remote_id)), (5, link)]
+        {
+            if let Some(octets) = octets {
                 information.extend([sub, u8::try_from(octets.len()).unwrap_or(u8::MAX)]);
                 information.extend(octets.iter().take(255));
             }
@@ -237,9 +243,14 @@ mod tests {
         let class = Message::parse(&rpi).unwrap().option(code::VENDOR_CLASS).unwrap().into_owned();
         assert_eq!(class, b"PXEClient:Arch:00000:UNDI:002001");
         assert_eq!(Message::parse(&rpi).unwrap().option(code::MAX_MESSAGE_SIZE), None);
-        let relayed = args("--relay 10.0.0.1 --circuit-id p7 --remote-id r").discover();
+        let link = "--link-selection 10.7.0.0";
+        let relayed = args(&format!("--relay 10.0.0.1 --circuit-id p7 --remote-id r {link}"));
+        let relayed = relayed.discover();
         let message = Message::parse(&relayed).unwrap();
         assert_eq!(message.giaddr, Ipv4Addr::new(10, 0, 0, 1));
-        assert_eq!(message.option(82).as_deref(), Some(&[1, 2, b'p', b'7', 2, 1, b'r'][..]));
+        assert_eq!(
+            message.option(82).as_deref(),
+            Some(&[1, 2, b'p', b'7', 2, 1, b'r', 5, 4, 10, 7, 0, 0][..])
+        );
     }
 }

@@ -74,6 +74,10 @@ fn a_relay_agent_brings_a_machine_to_its_subnet() {
     has_all(&text, &["giaddr 192.168.78.1\n", "echo 52:54:00:99:99:99 at 192.168.78.100\n"]);
     let text = explain(&format!("{other} --circuit-id port-7"));
     has_all(&text, &["yiaddr 192.168.78.7 ", "profile linux by group rack\n"]);
+    let selected = explain(&format!("{other} --link-selection 127.0.0.0"));
+    has_all(&selected, &["subnet 127.0.0.0/8\n", "giaddr 192.168.78.1\n"]);
+    let nowhere = explain(&format!("{other} --link-selection 10.9.0.0"));
+    has_all(&nowhere, &["no answer to", "the subnet that is selected is not configured"]);
 }
 
 #[test]
