@@ -9,7 +9,7 @@ use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
     Bootp, Class, Config, HostKey, Identity, LeaseTime, Link, LinkId, Mode, OptionSetting, Policy,
-    Pool, Reservation, Reservations, Settings, Subnet, Test,
+    Pool, RelayCaps, Reservation, Reservations, Settings, Subnet, Test,
 };
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
@@ -91,6 +91,11 @@ impl Shape {
         if self.has(15) && net > 0 {
             (subnet.rapid_commit, subnet.lease_cache) = (true, 25);
             subnet.bootp = Bootp::Dynamic;
+        }
+        if self.has(15) {
+            subnet.relay_caps = RelayCaps { remote_id: Some(2), circuit_id: Some(1) };
+            subnet.subnet_selection = Some("firmware".to_owned());
+            subnet.trusts_option_82 = net == 0;
         }
         if self.has(11) && net == 1 {
             subnet.mode = Mode::Off;

@@ -29,7 +29,9 @@ mod table;
 mod transmit;
 
 pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
-pub use config::{Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, Subnet, SubnetId};
+pub use config::{
+    Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, RelayCaps, Subnet, SubnetId,
+};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
@@ -39,5 +41,5 @@ pub use reason::{Ignored, NakReason, RequestState};
 pub use relay::{RelayAgent, RelaySubOption};
 pub use server::{Change, Commit, CommitError, CommitId, Explanation, Found, Output, Plan, Server};
 pub use settings::{Layers, OptionSetting, Origin, Settings};
-pub use table::Offer;
+pub use table::Hold;
 pub use transmit::{Arrival, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

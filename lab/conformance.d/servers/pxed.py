@@ -77,11 +77,15 @@ router = ["{link.SERVER}"]
             rules.append("rapid-commit = true")
         if kind.cache:
             rules.append("lease-cache = 25")
+        if kind.choose_subnet:
+            rules.append('subnet-selection = "choosers"')
         return "\n".join(rules)
 
     def far(self):
+        cap = f"max-per-remote-id = {self.kind.cap}" if self.kind.cap else ""
         return "\n".join(f"""
 [[subnet]]
+{cap}
 network = "{network}.0/24"
 range = ["{network}.100-{network}.249"]
 router = ["{network}.1"]
@@ -101,6 +105,10 @@ bootfile = "own.0"
 circuit-id = "{bed.OWN_CIRCUIT.decode()}"
 relay = "{link.RELAY}"
 address = "{bed.CIRCUIT_ADDRESS}"
+
+[[class]]
+name = "choosers"
+match = {{ option = {{ subnet-selection = true }} }}
 
 [[class]]
 name = "circuit"

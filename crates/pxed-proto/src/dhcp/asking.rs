@@ -52,6 +52,13 @@ pub struct Asking<'a> {
     pub probes: &'a Probes,
     /// The client's lease on another subnet of the same wire, if it runs.
     pub elsewhere: Option<&'a Lease>,
+    /// As many addresses as may be are in use behind the client's circuit or remote ID, and none of
+    /// them is its own.
+    pub crowded: bool,
+    /// The address to answer from, where the client does not name another one of the server's.
+    pub server: Ipv4Addr,
+    /// The client may select its subnet by option 118.
+    pub selects: bool,
     pub entitled: Entitled<'a>,
     /// The server's own name.
     pub host_name: Option<&'a str>,
@@ -85,6 +92,12 @@ impl<'a> Asking<'a> {
     /// The same, if the client can have it now.
     pub fn reserved_and_free(&self) -> Option<Ipv4Addr> {
         self.reserved().filter(|address| self.can_have(*address))
+    }
+
+    /// Is the address one too many for where the client is attached? What is reserved for the client
+    /// is taken from nobody.
+    pub fn is_capped(&self, address: Ipv4Addr) -> bool {
+        self.crowded && self.reserved() != Some(address)
     }
 
     /// Is the address the client's, or free for it?

@@ -69,6 +69,11 @@ pub struct Subnet {
     /// Believes option 82 of messages without a relay agent that come by this subnet's link: a
     /// switch there adds it, and lets no client say it.
     pub trusts_option_82: bool,
+    /// The class whose members, on this subnet's wire, may have addresses of another subnet by option
+    /// 118 (RFC 3011).
+    pub subnet_selection: Option<String>,
+    /// How many addresses may be in use behind one place of a relay agent.
+    pub relay_caps: RelayCaps,
     /// What is done there.
     pub mode: Mode,
     /// What is leased. No range holds the network's, the broadcast or a server's own address.
@@ -125,6 +130,16 @@ pub enum Bootp {
     Dynamic,
 }
 
+/// How many addresses of one wire may be in use, leased or offered, behind one place: the defence
+/// against a client that asks under many names (RFC 3046 section 4).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RelayCaps {
+    /// Behind one remote ID, which is nobody else's whatever the relay agent.
+    pub remote_id: Option<usize>,
+    /// Behind one circuit: a circuit ID with its remote ID, of one relay agent.
+    pub circuit_id: Option<usize>,
+}
+
 /// What is done on a subnet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mode {
@@ -170,6 +185,8 @@ impl Subnet {
             shared_network: None,
             relays: Vec::new(),
             trusts_option_82: false,
+            subnet_selection: None,
+            relay_caps: RelayCaps::default(),
             mode: Mode::Full,
             pools: Vec::new(),
             server: *services.http.ip(),

@@ -6,16 +6,15 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::probe::Question;
-use super::rate::Port;
 use super::reason::{Ignored, RequestState};
 use super::server::Change;
-use super::table::Offer;
+use super::table::Hold;
 use super::{reply, request};
 use crate::boot::Boot;
 use crate::event::Outcome;
+use crate::limits;
 use crate::wire::dhcp::MessageType;
 use crate::wire::options::code;
-use crate::{Timestamp, limits};
 
 pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
@@ -25,6 +24,9 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let Some(address) = asking.choose(wish) else {
         return Verdict::ignored(Ignored::PoolExhausted);
     };
+    if asking.is_capped(address) {
+        return Verdict::ignored(Ignored::RelayCap);
+    }
     let (probe, unprobed) = probe_first(asking, address);
     if probe.is_none() && asking.subnet.rapid_commit && asks_for_rapid_commit(asking) {
         return request::grant(asking, address, RequestState::RapidCommit, boot);
@@ -33,12 +35,12 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
     // The client's own lease keeps the address for it, unless it ends before the offer does; what
     // was offered before is not on offer any more.
-    let until = asking.now + asking.subnet.offer_hold;
-    let kept = asking.table.get(address).is_some_and(|lease| lease.is_active(until));
+    let hold = hold(asking);
+    let kept = asking.table.get(address).is_some_and(|lease| lease.is_active(hold.until));
     let change = match probe {
         Some(probe) => probe,
         None if kept => drop_hold(asking),
-        None => Change::Hold { subnet: asking.subnet_id, address, offer: offer(asking, until) },
+        None => Change::Hold { subnet: asking.subnet_id, address, hold },
     };
     Verdict { outcome: Outcome::Offered { address, boot, unprobed }, change, reply: Some(reply) }
 }
@@ -48,9 +50,7 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
 pub(super) fn probe_first(asking: &Asking<'_>, address: Ipv4Addr) -> (Option<Change>, bool) {
     let wait = probe_due(asking, address);
     let unprobed = wait.is_some() && !asking.probes.has_room_for(address);
-    let until = asking.now + asking.subnet.offer_hold;
-    let probe =
-        wait.filter(|_| !unprobed).map(|wait| probe(asking, address, offer(asking, until), wait));
+    let probe = wait.filter(|_| !unprobed).map(|wait| probe(asking, address, wait));
     (probe, unprobed)
 }
 
@@ -62,13 +62,6 @@ fn asks_for_rapid_commit(asking: &Asking<'_>) -> bool {
 /// Nothing changes but that what was offered before is not on offer any more.
 pub(super) fn drop_hold(asking: &Asking<'_>) -> Change {
     Change::DropHold { subnet: asking.subnet_id, client: asking.client.clone() }
-}
-
-fn offer(asking: &Asking<'_>, until: Timestamp) -> Offer {
-    let rates = asking.subnet.rates;
-    let port = asking.relay.as_deref().map(Port::of);
-    let most = if port.is_some() { rates.port_offers } else { rates.offers };
-    Offer { client: asking.client.clone(), until, port, most }
 }
 
 /// How long somebody is to be asked first whether the address is free. Only on the client's own
@@ -85,8 +78,14 @@ fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     (attached && !reserved && !its_own && !known).then_some(wait)
 }
 
-fn probe(asking: &Asking<'_>, address: Ipv4Addr, offer: Offer, wait: Duration) -> Change {
-    let subnet = asking.subnet_id;
+fn hold(asking: &Asking<'_>) -> Hold {
+    let (rates, relay) = (asking.subnet.rates, asking.relay.clone());
+    let most = if relay.is_some() { rates.port_offers } else { rates.offers };
+    let until = asking.now + asking.subnet.offer_hold;
+    Hold { client: asking.client.clone(), relay, until, most }
+}
+
+fn probe(asking: &Asking<'_>, address: Ipv4Addr, wait: Duration) -> Change {
     let question = Question {
         link: asking.link_id,
         arrival: *asking.arrival,
@@ -94,5 +93,6 @@ fn probe(asking: &Asking<'_>, address: Ipv4Addr, offer: Offer, wait: Duration) -
         mac: asking.machine.mac(),
         tried: 0,
     };
-    Change::Probe { subnet, address, offer, wait, question: Box::new(question) }
+    let (subnet, question, hold) = (asking.subnet_id, Box::new(question), hold(asking));
+    Change::Probe { subnet, address, hold, wait, question }
 }

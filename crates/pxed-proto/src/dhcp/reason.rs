@@ -120,8 +120,10 @@ pub enum Ignored {
     RelayAddress,
     /// The subnet has its relay agents, and this is none of them.
     UnknownRelay,
-    /// The relay agent says that the client is on a subnet (82.5) that is not configured.
+    /// The relay agent (82.5) or the client (118) selects a subnet that is not configured.
     UnknownLink,
+    /// As many addresses are in use behind the client's circuit or remote ID as may be.
+    RelayCap,
     /// The store is far behind: one change more than may wait for it.
     Busy,
     /// Every address of the pool is in use.
@@ -181,6 +183,7 @@ impl Ignored {
             Self::RelayAddress => "relay-address",
             Self::UnknownRelay => "unknown-relay",
             Self::UnknownLink => "unknown-link",
+            Self::RelayCap => "relay-cap",
             Self::Busy => "busy",
             Self::PoolExhausted => "pool-exhausted",
             Self::Conflicts => "conflicts",
@@ -223,7 +226,8 @@ impl fmt::Display for Ignored {
             Self::StandingBy => "standing by: the client has not asked for long enough",
             Self::RelayAddress => "giaddr can not be a relay agent's address",
             Self::UnknownRelay => "the relay agent is none of the subnet's",
-            Self::UnknownLink => "the subnet that the relay agent selects is not configured",
+            Self::UnknownLink => "the subnet that is selected is not configured",
+            Self::RelayCap => "its circuit or remote ID has as many addresses as it may have",
             Self::Busy => "busy: too many changes wait for the store",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::Conflicts => "one address after the other is in use by a stranger",

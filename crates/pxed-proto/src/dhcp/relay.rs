@@ -36,6 +36,16 @@ pub struct RelayAgent {
     pub information: Vec<u8>,
 }
 
+/// Where clients are attached, as relay agents tell it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Place {
+    /// A remote ID: it is to be unique, whatever the relay agent (RFC 3046 section 3.2).
+    Remote(Vec<u8>),
+    /// A circuit ID of one relay agent. Switches before it number their circuits alike, and tell
+    /// themselves apart by their remote ID.
+    Circuit(Ipv4Addr, Vec<u8>, Vec<u8>),
+}
+
 impl RelayAgent {
     /// The one that brought `message`. What came without one has an option 82 of the client's own
     /// making, and nobody is to rely on that, unless the link is `trusted`: there a switch adds it,
@@ -50,6 +60,19 @@ impl RelayAgent {
             return None;
         }
         Some(Self { address, information: information.unwrap_or_default().into_owned() })
+    }
+
+    /// What the client shares a remote ID with, if that tells anybody from anybody.
+    pub fn remote(&self) -> Option<Place> {
+        let id = self.sub_option(RelaySubOption::RemoteId).filter(|id| !id.is_empty())?;
+        Some(Place::Remote(id.to_vec()))
+    }
+
+    /// The circuit that the client is attached to.
+    pub fn circuit(&self) -> Option<Place> {
+        let id = self.sub_option(RelaySubOption::CircuitId).filter(|id| !id.is_empty())?;
+        let of = self.sub_option(RelaySubOption::RemoteId).unwrap_or_default();
+        Some(Place::Circuit(self.address, of.to_vec(), id.to_vec()))
     }
 
     /// A sub-option of what it says.

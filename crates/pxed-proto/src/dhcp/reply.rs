@@ -36,8 +36,8 @@ const BOOTP_WISHES: [u8; 3] = [code::DOMAIN_NAME_SERVER, code::HOST_NAME, code::
 const DHCP_ONLY: RangeInclusive<u8> = code::REQUESTED_ADDRESS..=code::CLIENT_IDENTIFIER;
 
 /// What no setting can put into a reply: it is a client's to say (RFC 2131 table 3), or only ever
-/// comes back (RFC 6842, RFC 3046), or is no option.
-const NOT_SETTINGS: [u8; 11] = [
+/// comes back (RFC 6842, RFC 3046, RFC 3011), or is no option.
+const NOT_SETTINGS: [u8; 12] = [
     code::PAD,
     code::REQUESTED_ADDRESS,
     code::OVERLOAD,
@@ -48,6 +48,7 @@ const NOT_SETTINGS: [u8; 11] = [
     code::CLIENT_IDENTIFIER,
     code::RAPID_COMMIT,
     code::RELAY_AGENT,
+    code::SUBNET_SELECTION,
     code::END,
 ];
 
@@ -159,7 +160,7 @@ impl<'a> Asking<'a> {
 
     /// Is it one of the server's addresses on this link, or the one that it answers with?
     pub fn is_own(&self, server: Ipv4Addr) -> bool {
-        self.link.addresses.contains(&server) || server == self.subnet.server
+        self.link.addresses.contains(&server) || [self.subnet.server, self.server].contains(&server)
     }
 
     /// Did a relay agent bring it?
@@ -177,7 +178,7 @@ impl<'a> Asking<'a> {
     fn source(&self) -> Ipv4Addr {
         let named = self.message.ipv4(code::SERVER_IDENTIFIER);
         let mut asked = named.into_iter().chain([self.arrival.destination]);
-        asked.find(|server| self.is_own(*server)).unwrap_or(self.subnet.server)
+        asked.find(|server| self.is_own(*server)).unwrap_or(self.server)
     }
 
     /// The server identifier to answer with: that address, unless the relay agent has the client
@@ -314,13 +315,16 @@ impl<'a> Options<'a> {
         }
     }
 
-    /// Client identifier (RFC 6842) and relay agent information (RFC 3046 section 2.2) go back as
-    /// they came, the latter last. What is not made of sub-options is not relay agent information.
+    /// Client identifier (RFC 6842), subnet selection (RFC 3011) where it is allowed, and relay agent
+    /// information (RFC 3046 section 2.2) go back as they came, the latter last. What is not made of sub-options is not relay agent information.
     fn echoes(&mut self) {
         let asked = |code| self.asking.message.option(code).filter(|value| !value.is_empty());
         let (id, information) = (asked(code::CLIENT_IDENTIFIER), asked(code::RELAY_AGENT));
         if let Some(id) = id.filter(|_| !self.asking.is_bootp()) {
             self.push(code::CLIENT_IDENTIFIER, &id);
+        }
+        if let Some(subnet) = asked(code::SUBNET_SELECTION).filter(|_| self.asking.selects) {
+            self.push(code::SUBNET_SELECTION, &subnet);
         }
         let Some(information) = information else { return };
         if is_sub_options(&information) && self.writer.reserve(encoded_len(information.len())) {

@@ -126,6 +126,9 @@ pub(super) fn grant(
         (Standing::Reserved, _) => return refuse(asking, Some(address), NakReason::Reserved),
         (Standing::NotInPool, None) => return refuse(asking, Some(address), NakReason::NotInPool),
     };
+    if asking.is_capped(address) {
+        return Verdict::ignored(Ignored::RelayCap);
+    }
     let lease = granted(asking, address, lease_time);
     let (lease_time, change) = match still_fresh(asking, &lease, state) {
         Some(left) => (lease_time.min(left), discover::drop_hold(asking)),

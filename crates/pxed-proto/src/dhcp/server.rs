@@ -11,7 +11,7 @@ use super::lease::{ClientKey, Lease};
 use super::probe::{Probe, Probes, Question};
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
-use super::table::{LeaseTable, Offer};
+use super::table::{Hold, LeaseTable};
 use super::transmit::{Arrival, Transmit};
 use super::{bootp, discover, inform, release, request};
 use crate::Timestamp;
@@ -72,8 +72,8 @@ pub enum Change {
         subnet: SubnetId,
         /// What.
         address: Ipv4Addr,
-        /// For whom, and until when.
-        offer: Offer,
+        /// For whom, until when.
+        hold: Hold,
     },
     /// The same, once an ARP probe has found nobody there: the offer is not made before.
     Probe {
@@ -81,8 +81,8 @@ pub enum Change {
         subnet: SubnetId,
         /// What.
         address: Ipv4Addr,
-        /// For whom, and until when it is held.
-        offer: Offer,
+        /// For whom, until when.
+        hold: Hold,
         /// How long to wait for an answer.
         wait: Duration,
         /// What to answer then.
@@ -169,9 +169,9 @@ impl Server {
         for lease in leases.into_iter().flatten().chain(elsewhere.into_values()) {
             self.load(lease, now);
         }
-        for (address, client, until) in holds.into_iter().flatten() {
+        for (address, hold) in holds.into_iter().flatten() {
             if let Some(table) = self.table_of(address) {
-                table.hold_again(address, client, until, now);
+                table.hold_again(address, hold, now);
             }
         }
     }
@@ -222,14 +222,14 @@ impl Server {
                 commits.extend(freed.map(|freed| self.put(freed, now, None)));
                 return Output { commits, ..Output::default() };
             }
-            Change::Hold { subnet, address, offer } => {
+            Change::Hold { subnet, address, hold } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, offer);
+                    table.hold(address, hold);
                 }
             }
-            Change::Probe { subnet, address, offer, wait, question } => {
+            Change::Probe { subnet, address, hold, wait, question } => {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, offer);
+                    table.hold(address, hold);
                 }
                 return self.probes.start(address, wait, event, *question);
             }
@@ -323,7 +323,9 @@ fn by_net(config: &Config) -> BTreeMap<Ipv4Net, SubnetId> {
 /// A table for each subnet. What is reserved lies in the subnet that contains it.
 fn tables(config: &Config) -> Vec<LeaseTable> {
     let reserved = |subnet: &Subnet| config.policy.reservations.addresses(subnet.net).collect();
-    let table = |subnet: &Subnet| LeaseTable::new(subnet.pools.clone(), reserved(subnet));
+    let table = |subnet: &Subnet| {
+        LeaseTable::new(subnet.pools.clone(), reserved(subnet), subnet.relay_caps)
+    };
     config.subnets.iter().map(table).collect()
 }
 

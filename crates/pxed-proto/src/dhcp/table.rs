@@ -16,16 +16,20 @@
 //!
 //! Every operation is logarithmic in what is in use.
 
+mod behind;
 mod fresh;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
+use std::sync::Arc;
 
+use self::behind::Behind;
 use self::fresh::Fresh;
-use super::config::Pool;
+use super::config::{Pool, RelayCaps};
 use super::lease::{ClientKey, Lease, LeaseState};
 use super::rate::Port;
+use super::relay::RelayAgent;
 use crate::machine::HardwareAddress;
 use crate::{Timestamp, limits};
 
@@ -45,6 +49,8 @@ pub struct LeaseTable {
     hold_ends: BTreeSet<(Timestamp, Ipv4Addr)>,
     /// The same of each port.
     port_hold_ends: BTreeMap<Option<Port>, BTreeSet<(Timestamp, Ipv4Addr)>>,
+    /// What is running or held, by where its client is attached.
+    behind: Behind,
 }
 
 /// Who asks for an address, and what it may have.
@@ -71,30 +77,22 @@ impl Applicant<'_> {
 }
 
 /// An offer: a short hold in memory, not a lease.
-#[derive(Clone, Debug)]
-struct Hold {
-    client: ClientKey,
-    until: Timestamp,
-    port: Option<Port>,
-}
-
-/// What is to be held for an offer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Offer {
+pub struct Hold {
     /// For whom.
     pub client: ClientKey,
+    /// The relay agent that the client is behind.
+    pub relay: Option<Arc<RelayAgent>>,
     /// Until when.
     pub until: Timestamp,
-    /// Behind which port of a relay agent; `None` on the server's own link.
-    pub port: Option<Port>,
-    /// How many may be held there at once.
+    /// How many may be held at once where the client is attached.
     pub most: usize,
 }
 
-impl Offer {
-    /// One that is not counted with others.
-    fn of(client: ClientKey, until: Timestamp) -> Self {
-        Self { client, until, port: None, most: limits::OFFERS_MAX }
+impl Hold {
+    /// Behind which port of a relay agent; `None` on the server's own link.
+    fn port(&self) -> Option<Port> {
+        self.relay.as_deref().map(Port::of)
     }
 }
 
@@ -115,7 +113,7 @@ pub enum Standing {
 
 impl LeaseTable {
     /// A table in which everything is fresh.
-    pub fn new(pools: Vec<Pool>, reserved: BTreeSet<Ipv4Addr>) -> Self {
+    pub fn new(pools: Vec<Pool>, reserved: BTreeSet<Ipv4Addr>, caps: RelayCaps) -> Self {
         let state = |pool| PoolState::new(pool, &reserved);
         Self {
             pools: pools.into_iter().map(state).collect(),
@@ -128,6 +126,7 @@ impl LeaseTable {
             hold_of: BTreeMap::new(),
             hold_ends: BTreeSet::new(),
             port_hold_ends: BTreeMap::new(),
+            behind: Behind::new(caps),
         }
     }
 
@@ -209,16 +208,20 @@ impl LeaseTable {
         let remembered = [who.reserved, active, held, had, wish];
         let available =
             |address: &Ipv4Addr| self.standing(*address, who, now) == Standing::Available;
-        let lapsed = [&self.hold_ends, &self.expiries]
-            .into_iter()
-            .flat_map(|ends| ends.iter().take_while(|(end, _)| *end <= now));
         remembered
             .into_iter()
             .flatten()
             .find(available)
             .or_else(|| self.free(who, true))
             .or_else(|| self.free(who, false))
-            .or_else(|| lapsed.into_iter().map(|(_, address)| *address).find(available))
+            .or_else(|| self.lapsed(now).find(available))
+    }
+
+    /// The addresses of holds and leases that have ended, and are not put away yet.
+    fn lapsed(&self, now: Timestamp) -> impl Iterator<Item = Ipv4Addr> {
+        let ended = move |ends: &&(Timestamp, Ipv4Addr)| ends.0 <= now;
+        let all = [&self.hold_ends, &self.expiries].into_iter();
+        all.flat_map(move |ends| ends.iter().take_while(ended)).map(|(_, address)| *address)
     }
 
     /// A free address of the pools for classes, or of those for everybody.
@@ -233,49 +236,44 @@ impl LeaseTable {
     /// Holds an address that no other client has, for an offer. The oldest hold gives way to the
     /// newest where there are too many, in all or behind one port, and a client has one. A lease of it
     /// runs on until its end.
-    pub fn hold(&mut self, address: Ipv4Addr, offer: Offer) {
-        let Offer { client, until, port, most } = offer;
-        self.drop_hold(&client);
+    pub fn hold(&mut self, address: Ipv4Addr, hold: Hold) {
+        self.drop_hold(&hold.client);
         self.end_hold(address);
         let full = |ends: &&BTreeSet<(Timestamp, Ipv4Addr)>, most| ends.len() >= most;
-        let of_port = self.port_hold_ends.get(&port).filter(|ends| full(ends, most));
+        let port = hold.port();
+        let of_port = self.port_hold_ends.get(&port).filter(|ends| full(ends, hold.most));
         let of_all = Some(&self.hold_ends).filter(|ends| full(ends, limits::OFFERS_MAX));
         let oldest = of_port.or(of_all).and_then(|ends| ends.first().copied());
         if let Some((_, oldest)) = oldest {
             self.end_hold(oldest);
         }
         self.forget_free(address);
-        self.hold_of.insert(client.clone(), address);
-        self.hold_ends.insert((until, address));
-        self.port_hold_ends.entry(port.clone()).or_default().insert((until, address));
-        self.holds.insert(address, Hold { client, until, port });
+        self.hold_of.insert(hold.client.clone(), address);
+        self.hold_ends.insert((hold.until, address));
+        self.port_hold_ends.entry(port).or_default().insert((hold.until, address));
+        self.behind.enter(hold.relay.as_deref(), address);
+        self.holds.insert(address, hold);
     }
 
     /// Holds an address for a client once more: what another table held, or what could not be
     /// leased. Not if the address is another's by now, if the client's own lease keeps it for as
     /// long, or if the client was offered another one since.
-    pub fn hold_again(
-        &mut self,
-        address: Ipv4Addr,
-        client: ClientKey,
-        until: Timestamp,
-        now: Timestamp,
-    ) {
-        let needless = |lease: &Lease| lease.is_running(until) || !is_of(lease, &client);
+    pub fn hold_again(&mut self, address: Ipv4Addr, hold: Hold, now: Timestamp) {
+        let Hold { client, until, .. } = &hold;
+        let needless = |lease: &Lease| lease.is_running(*until) || !is_of(lease, client);
         let lease = self.leases.get(&address).filter(|lease| lease.is_running(now));
-        let others = |hold: &Hold| hold.until > now && hold.client != client;
+        let others = |hold: &Hold| hold.until > now && hold.client != *client;
         let taken = lease.is_some_and(needless) || self.holds.get(&address).is_some_and(others);
-        let moved = self.held_for(&client, now).is_some_and(|newer| newer != address);
+        let moved = self.held_for(client, now).is_some_and(|newer| newer != address);
         let leasable = !self.reserved.contains(&address) && self.pool_of(address).is_some();
         if leasable && !taken && !moved {
-            self.hold(address, Offer::of(client, until));
+            self.hold(address, hold);
         }
     }
 
     /// All leases, and all offers that are held.
-    pub fn into_parts(self) -> (Vec<Lease>, Vec<(Ipv4Addr, ClientKey, Timestamp)>) {
-        let hold = |(address, hold): (Ipv4Addr, Hold)| (address, hold.client, hold.until);
-        (self.leases.into_values().collect(), self.holds.into_iter().map(hold).collect())
+    pub fn into_parts(self) -> (Vec<Lease>, BTreeMap<Ipv4Addr, Hold>) {
+        (self.leases.into_values().collect(), self.holds)
     }
 
     /// Forgets what was offered to the client.
@@ -300,6 +298,7 @@ impl LeaseTable {
         self.forget_expiry(address);
         if lease.is_running(now) {
             self.expiries.insert((lease.expires, address));
+            self.behind.enter(lease.relay.as_deref(), address);
         } else if !self.holds.contains_key(&address) {
             self.lay_idle(address, lease.expires);
         }
@@ -341,7 +340,7 @@ impl LeaseTable {
         }
         let mut expired = Vec::new();
         while let Some(&ends) = self.expiries.first().filter(|(end, _)| *end <= now) {
-            self.expiries.remove(&ends);
+            self.forget_expiry(ends.1);
             if !self.holds.contains_key(&ends.1) {
                 self.lay_idle(ends.1, ends.0);
             }
@@ -381,7 +380,10 @@ impl LeaseTable {
     }
 
     fn forget_expiry(&mut self, address: Ipv4Addr) {
-        self.expiries.remove(&(self.end_of(address), address));
+        if self.expiries.remove(&(self.end_of(address), address)) {
+            let lease = self.leases.get(&address);
+            self.behind.leave(lease.and_then(|lease| lease.relay.as_deref()), address);
+        }
     }
 
     fn forget_free(&mut self, address: Ipv4Addr) {
@@ -396,13 +398,15 @@ impl LeaseTable {
     fn end_hold(&mut self, address: Ipv4Addr) {
         let Some(hold) = self.holds.remove(&address) else { return };
         self.hold_ends.remove(&(hold.until, address));
-        if let Some(ends) = self.port_hold_ends.get_mut(&hold.port) {
+        let port = hold.port();
+        if let Some(ends) = self.port_hold_ends.get_mut(&port) {
             ends.remove(&(hold.until, address));
             if ends.is_empty() {
-                self.port_hold_ends.remove(&hold.port);
+                self.port_hold_ends.remove(&port);
             }
         }
         self.hold_of.remove(&hold.client);
+        self.behind.leave(hold.relay.as_deref(), address);
         let end = self.end_of(address);
         if !self.expiries.contains(&(end, address)) {
             self.lay_free(address);

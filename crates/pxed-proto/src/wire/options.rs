@@ -75,6 +75,7 @@ pub mod code {
     pub const CLIENT_MACHINE_ID: u8 = 97;
     pub const IPV6_ONLY_PREFERRED: u8 = 108;
     pub const CAPTIVE_PORTAL: u8 = 114;
+    pub const SUBNET_SELECTION: u8 = 118;
     pub const DOMAIN_SEARCH: u8 = 119;
     pub const CLASSLESS_STATIC_ROUTES: u8 = 121;
     pub const IPXE: u8 = 175;

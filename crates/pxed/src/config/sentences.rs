@@ -127,6 +127,15 @@ fn ways(name: &str, subnet: &Subnet, lines: &mut Vec<String>) {
         Bootp::Off => lines.push(format!("{name}: BOOTP clients are not answered")),
         Bootp::Dynamic => lines.push(format!("{name}: BOOTP clients keep an address for ever")),
     }
+    let caps = subnet.relay_caps;
+    for (id, cap) in [("remote", caps.remote_id), ("circuit", caps.circuit_id)] {
+        if let Some(cap) = cap {
+            lines.push(format!("{name}: at most {cap} addresses behind one {id} ID"));
+        }
+    }
+    if let Some(class) = &subnet.subnet_selection {
+        lines.push(format!("{name}: class {class} may select another subnet"));
+    }
     if let Some(shared) = &subnet.shared_network {
         lines.push(format!("{name}: part of the shared network {shared}"));
     }

@@ -7,8 +7,9 @@ use std::net::Ipv4Addr;
 use super::{Change, Output, Server};
 use crate::dhcp::asking::Verdict;
 use crate::dhcp::config::Link;
-use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::dhcp::lease::{Lease, LeaseState};
 use crate::dhcp::reason::Ignored;
+use crate::dhcp::table::Hold;
 use crate::dhcp::transmit::Transmit;
 use crate::event::{DhcpEvent, Event, Outcome};
 use crate::{Timestamp, limits};
@@ -183,7 +184,7 @@ impl Server {
         let on_top = on_top.and_then(|id| self.under_way.waiting.get(&id));
         let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
         if last.state == LeaseState::Leased {
-            self.hold_again(address, last.client.clone(), now);
+            self.hold_again(last.clone(), now);
         }
     }
 
@@ -206,11 +207,15 @@ impl Server {
         }
     }
 
-    fn hold_again(&mut self, address: Ipv4Addr, client: ClientKey, now: Timestamp) {
+    /// Its client is to find the address.
+    fn hold_again(&mut self, lease: Lease, now: Timestamp) {
+        let Lease { address, client, relay, .. } = lease;
         let Some(id) = self.subnet_of(address) else { return };
         let Some(subnet) = self.config.subnets.get(id.0) else { return };
         if let Some(table) = self.tables.get_mut(id.0) {
-            table.hold_again(address, client, now + subnet.offer_hold, now);
+            let until = now + subnet.offer_hold;
+            let hold = Hold { client, relay, until, most: limits::OFFERS_MAX };
+            table.hold_again(address, hold, now);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::dhcp::class::Facts;
 use crate::dhcp::config::{Mode, Subnet, SubnetId};
 use crate::dhcp::lease::{ClientKey, Lease};
 use crate::dhcp::reason::Ignored;
-use crate::dhcp::relay::RelayAgent;
+use crate::dhcp::relay::{Place, RelayAgent};
 use crate::dhcp::table::LeaseTable;
 use crate::net::Ipv4Net;
 use crate::wire::dhcp::MessageType;
@@ -26,14 +26,18 @@ impl Server {
     /// The client on the subnet that it is on.
     pub(super) fn locate<'a>(&'a self, heard: &Heard<'a>) -> Result<Asking<'a>, Ignored> {
         let agent = self.agent(heard).map(Arc::new);
-        let on_wire = self.on_wire(heard, self.wire_end(heard, agent.as_deref())?)?;
+        let selector = self.selector(heard, agent.as_ref());
+        let here = self.wire_end(heard, agent.as_deref(), selector.is_some())?;
+        let on_wire = self.on_wire(heard, here)?;
         let asking = on_wire.iter().map(|id| self.asking(heard, agent.as_ref(), *id));
         let asking = asking.collect::<Result<Vec<_>, _>>()?;
         let place = if asking.len() == 1 { 0 } else { place(&asking, heard) };
         let others = asking.iter().enumerate().filter(|(index, _)| *index != place);
         let elsewhere = others.into_iter().find_map(|(_, asking)| asking.active());
+        let crowded = asking.get(place).is_some_and(|here| is_crowded(here, &asking));
         let found = asking.into_iter().nth(place).ok_or(Ignored::NoSubnet)?;
-        Ok(Asking { elsewhere, ..found })
+        let server = selector.map_or(found.server, |subnet| subnet.server);
+        Ok(Asking { elsewhere, crowded, server, selects: selector.is_some(), ..found })
     }
 
     /// The subnets that lie on one wire with `here` and are served, `here` before the others.
@@ -54,7 +58,7 @@ impl Server {
     }
 
     /// Everything about a client, if it is on this subnet.
-    fn asking<'a>(
+    pub(super) fn asking<'a>(
         &'a self,
         heard: &Heard<'a>,
         agent: Option<&Arc<RelayAgent>>,
@@ -69,7 +73,7 @@ impl Server {
         let facts =
             Facts { message, machine: &machine, firmware, relay: relay.as_deref(), groups: &[] };
         let entitled = self.config.policy.of(&subnet.settings, &facts);
-        let (subnet_id, elsewhere) = (id, None);
+        let (subnet_id, elsewhere, crowded, selects) = (id, None, false, false);
         Ok(Asking {
             now,
             link_id,
@@ -86,6 +90,9 @@ impl Server {
             table,
             probes: &self.probes,
             elsewhere,
+            crowded,
+            server: subnet.server,
+            selects,
             entitled,
             host_name: self.config.host_name.as_deref(),
             under_way: &self.under_way,
@@ -115,6 +122,19 @@ fn place(asking: &[Asking<'_>], heard: &Heard<'_>) -> usize {
         .or_else(|| find(&|here| wish.is_some_and(|wish| here.can_have(wish))))
         .or_else(|| find(&|here| here.choose(None).is_some()))
         .unwrap_or(0)
+}
+
+/// Is the wire full for who is attached like this client? Known clients renew always.
+fn is_crowded(here: &Asking<'_>, on_wire: &[Asking<'_>]) -> bool {
+    let Some(agent) = here.relay.as_deref() else { return false };
+    let caps = here.subnet.relay_caps;
+    let full = |cap: Option<usize>, place: fn(&RelayAgent) -> Option<Place>| {
+        let (Some(cap), Some(place)) = (cap, place(agent)) else { return false };
+        let known = |on: &Asking<'_>| on.table.is_behind(&place, &on.client, on.now);
+        let in_use = on_wire.iter().map(|on| on.table.behind(&place, on.now)).sum::<usize>();
+        in_use >= cap && !on_wire.iter().any(known)
+    };
+    full(caps.remote_id, RelayAgent::remote) || full(caps.circuit_id, RelayAgent::circuit)
 }
 
 /// The address that the client says it has. `ciaddr` of a DISCOVER is a mistake; some clients leave

@@ -2,6 +2,7 @@
 //! link that it came in by.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use super::Server;
 use super::locate::own_address;
@@ -9,6 +10,7 @@ use crate::dhcp::asking::Heard;
 use crate::dhcp::config::{Subnet, SubnetId};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::relay::RelayAgent;
+use crate::wire::options::code;
 
 impl Server {
     /// Who says where the client is attached: the relay agent, or a switch on a link that is
@@ -24,13 +26,38 @@ impl Server {
         &self,
         heard: &Heard<'_>,
         agent: Option<&RelayAgent>,
+        client_selects: bool,
     ) -> Result<SubnetId, Ignored> {
         let giaddr = heard.message.giaddr;
-        match agent.and_then(RelayAgent::selected_link) {
-            Some(link) => self.selected(link, giaddr),
-            None if giaddr.is_unspecified() => self.attached(heard),
-            None => self.behind(giaddr),
+        let wish = heard.message.ipv4(code::SUBNET_SELECTION).filter(|_| client_selects);
+        // What the relay agent says "MUST be used" then (RFC 3527 section 4).
+        match (agent.and_then(RelayAgent::selected_link), wish) {
+            (Some(link), _) => self.selected(link, giaddr),
+            (None, Some(subnet)) => self.subnet_of(subnet).ok_or(Ignored::UnknownLink),
+            _ if giaddr.is_unspecified() => self.attached(heard),
+            _ => self.behind(giaddr),
         }
+    }
+
+    /// Where a client is that may say by option 118 on which subnet it wants an address (RFC 3011).
+    pub(super) fn selector<'a>(
+        &'a self,
+        heard: &Heard<'a>,
+        agent: Option<&Arc<RelayAgent>>,
+    ) -> Option<&'a Subnet> {
+        heard.message.ipv4(code::SUBNET_SELECTION)?;
+        let origin = match heard.message.giaddr {
+            Ipv4Addr::UNSPECIFIED => self.on_link(heard)?,
+            giaddr => self.behind(giaddr).ok()?,
+        };
+        let entitled = self.asking(heard, agent, origin).ok()?.entitled;
+        let allows = |subnet: &Subnet| {
+            let class = subnet.subnet_selection.as_deref();
+            class.is_some_and(|class| entitled.classes.contains(&class))
+        };
+        let mut wire = self.config.subnets.iter().enumerate();
+        let allowed = wire.any(|(id, subnet)| self.same_wire(id, origin) && allows(subnet));
+        self.subnet(origin).filter(|_| allowed)
     }
 
     /// A subnet of the link. A client behind a relay agent renews by unicast, without it: its
@@ -40,9 +67,12 @@ impl Server {
         let behind_relay = own_address(heard).filter(|_| by_unicast);
         let behind_relay = behind_relay.and_then(|address| self.subnet_of(address));
         let remote = |id: &SubnetId| self.subnet(*id).is_some_and(|subnet| subnet.link.is_none());
+        behind_relay.filter(remote).or_else(|| self.on_link(heard)).ok_or(Ignored::NoSubnet)
+    }
+
+    fn on_link(&self, heard: &Heard<'_>) -> Option<SubnetId> {
         let here = |subnet: &Subnet| subnet.link == Some(heard.link);
-        let attached = || self.config.subnets.iter().position(here).map(SubnetId);
-        behind_relay.filter(remote).or_else(attached).ok_or(Ignored::NoSubnet)
+        self.config.subnets.iter().position(here).map(SubnetId)
     }
 
     /// The subnet that a relay agent is said to serve, or else the one that it is on. Where it

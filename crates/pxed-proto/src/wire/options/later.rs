@@ -64,7 +64,7 @@ pub(super) static OPTIONS: &[Definition] = &[
     option(code::CAPTIVE_PORTAL, "captive-portal", "captive portal", Uri),
     option(116, "auto-configure", "auto-configure", Boolean),
     option(117, "name-service-search", "name service search", U16List),
-    option(118, "subnet-selection", "subnet selection", Address).client(),
+    option(code::SUBNET_SELECTION, "subnet-selection", "subnet selection", Address).client(),
     option(code::DOMAIN_SEARCH, "domain-search", "domain search", DomainList),
     option(120, "sip-servers", "SIP servers", SipServers),
     option(

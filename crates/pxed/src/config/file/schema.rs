@@ -216,6 +216,28 @@ pub const SUBNET: Section = Section {
                 "Believes option 82 also without a relay agent: for an interface behind a switch that \
                  adds it and lets no client say it (DHCP snooping).",
             ),
+            key(
+                "max-per-remote-id",
+                "4",
+                "none",
+                "How many addresses may be in use, leased or offered, behind one remote ID (option \
+                 82.2). Who has one, or a reserved address, always gets it; others hear nothing. \
+                 On a shared network the addresses of all subnets with this key count together.",
+            ),
+            key(
+                "max-per-circuit-id",
+                "2",
+                "none",
+                "The same for one circuit ID (option 82.1) of one remote ID and relay agent: a port of \
+                 a switch.",
+            ),
+            key(
+                "subnet-selection",
+                "\"arm64\"",
+                "nobody",
+                "The class whose members, on this subnet, may ask for an address of another subnet \
+                 (option 118, RFC 3011).",
+            ),
             key("mode", "\"full\"", "full", "full gives addresses; off keeps silent."),
             key(
                 "range",

@@ -27,7 +27,7 @@ pub struct Wanted {
     pub said: Said,
     /// Its place in the file.
     pub at: Place,
-    /// The classes that its pools name.
+    /// The classes that it and its pools name.
     pub classes: Vec<At<String>>,
     /// Its ranges and those of its pools, as they were written.
     pub ranges: Vec<At<AddressRange>>,
@@ -121,7 +121,10 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
     let Guard { conflict_probe, rates } = guard(table, site.guard);
     (subnet.conflict_probe, subnet.rates) = (conflict_probe, rates);
-    let classes = pools(table, &mut ranges, &mut subnet);
+    let mut classes = pools(table, &mut ranges, &mut subnet);
+    let selectors = table.text("subnet-selection");
+    subnet.subnet_selection = selectors.as_ref().map(|class| class.value.clone());
+    classes.extend(selectors);
     subnet.settings = said.settings.clone();
     ways(table, &mut subnet);
     relays(table, &mut subnet, interfaces);
@@ -337,7 +340,7 @@ fn rapid_commit(table: &Table<'_>, subnet: &mut Subnet) {
     }
 }
 
-/// Which relay agents and switches say where clients are.
+/// Which relay agents and switches say where clients are, and how many may be at one place.
 fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
     let own = |address| {
         interfaces.iter().flat_map(|interface| &interface.addresses).any(|(own, _)| *own == address)
@@ -349,6 +352,12 @@ fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
         }
         subnet.relays.push(relay);
     }
+    let cap = |name| {
+        let cap = table.integer(name, 1..limits::POOL_ADDRESSES_MAX.cast_signed())?;
+        usize::try_from(cap.value).ok()
+    };
+    subnet.relay_caps.remote_id = cap("max-per-remote-id");
+    subnet.relay_caps.circuit_id = cap("max-per-circuit-id");
     let Some(At { value: trusts, span }) = table.boolean("trust-option-82") else { return };
     subnet.trusts_option_82 = trusts;
     if trusts && subnet.link.is_none() {

@@ -121,18 +121,28 @@ group = "rack"
 fn who_says_where_clients_are() {
     let circuit = "[[reservation]]\ncircuit-id = \"port-7\"\naddress = \"192.168.77.50\"\n";
     let config = with(&format!(
-        "relay = [\"192.168.77.2\", \"10.255.0.1\"]\ntrust-option-82 = true\n{circuit}"
+        "relay = [\"192.168.77.2\", \"10.255.0.1\"]\ntrust-option-82 = true\n\
+         max-per-remote-id = 4\nmax-per-circuit-id = 2\nsubnet-selection = \"ras\"\n\
+         [[class]]\nname = \"ras\"\nmatch.mac = \"02:00:00:00:00:01\"\n{circuit}"
     ));
     let text = config.report(false);
     let config = config.config.unwrap_or_else(|| panic!("{text}"));
     let subnet = &config.dhcp.subnets[0];
     let relays = [Ipv4Addr::new(192, 168, 77, 2), Ipv4Addr::new(10, 255, 0, 1)];
     assert_eq!((&*subnet.relays, subnet.trusts_option_82), (&relays[..], true));
+    assert_eq!((subnet.relay_caps.remote_id, subnet.relay_caps.circuit_id), (Some(4), Some(2)));
+    assert_eq!(subnet.subnet_selection.as_deref(), Some("ras"));
     let reservation = config.dhcp.policy.reservations.iter().next().unwrap();
     let switch = HostKey::Circuit(Ipv4Addr::UNSPECIFIED, b"port-7".to_vec());
     assert_eq!((reservation.keys.as_slice(), &*reservation.name), (&[switch][..], "port-7"));
     let said = config.sentences().join("\n");
-    for part in ["relay agents 192.168.77.2, 10.255.0.1 only", "believes option 82"] {
+    for part in [
+        "relay agents 192.168.77.2, 10.255.0.1 only",
+        "believes option 82",
+        "at most 4 addresses behind one remote ID",
+        "at most 2 addresses behind one circuit ID",
+        "class ras may select another subnet",
+    ] {
         assert!(said.contains(part), "{said}");
     }
 }
@@ -253,6 +263,9 @@ fn mistakes_are_answered_with_what_to_write() {
         ),
         ("[[reservation]]\ncircuit-id = \"p\"", "5:14", &["needs the relay agent", "relay ="]),
         ("relay = \"192.168.77.1\"", "4:9", &["own address, and no relay agent's"]),
+        ("max-per-remote-id = 0", "4:21", &["max-per-remote-id is from 1"]),
+        ("max-per-circuit-id = \"2\"", "4:22", &["max-per-circuit-id can not be a string"]),
+        ("subnet-selection = \"ras\"", "4:20", &["there is no class ras"]),
         (
             "[[subnet]]\nnetwork = \"10.9.0.0/24\"\ntrust-option-82 = true",
             "6:19",

@@ -6,8 +6,9 @@ use super::super::schema::{POOL, SUBNET};
 use super::{Case, Client, Site, case, domain, member, stranger};
 
 pub fn cases() -> Vec<Case> {
-    let all = [places(), relays(), addresses(), pools(), ways(), standby(), shortcuts()];
-    all.into_iter().flatten().collect()
+    let network = [places(), relays(), attachment(), addresses(), pools()];
+    let service = [ways(), standby(), shortcuts()];
+    network.into_iter().chain(service).flatten().collect()
 }
 
 /// Where it is.
@@ -108,6 +109,41 @@ fn relays() -> Vec<Case> {
             [class, &trusted],
             switched,
             &["+ domain name (15): \"c.example\""],
+        ),
+    ]
+}
+
+/// What it matters behind which port a client is, and where it wants to be.
+fn attachment() -> Vec<Case> {
+    let subnet = "[[subnet]]\nnetwork = \"192.168.99.0/24\"\n\
+                  range = \"192.168.99.100-192.168.99.109\"\n";
+    let [of_remote, of_circuit] =
+        ["remote", "circuit"].map(|id| format!("{subnet}max-per-{id}-id = 1"));
+    let two = |site: &mut Site| {
+        let port = |mac: &str| Client::new(mac).says(82, &[1, 1, 7, 2, 1, 9]);
+        let behind = |mac: &str| port(mac).behind(Ipv4Addr::new(192, 168, 99, 1));
+        let first = site.offer(&behind("52:54:00:00:00:01"));
+        [first, site.offer(&behind("52:54:00:00:00:02"))].concat()
+    };
+    let one_too_many = [
+        "- OFFER 192.168.99.101 to 52:54:00:00:00:02",
+        "+ no answer to 52:54:00:00:00:02: its circuit or remote ID has as many addresses as it \
+         may have",
+    ];
+    vec![
+        case((&SUBNET, "max-per-remote-id"), "#more", [subnet, &of_remote], two, &one_too_many),
+        case((&SUBNET, "max-per-circuit-id"), "#more", [subnet, &of_circuit], two, &one_too_many),
+        case(
+            (&SUBNET, "subnet-selection"),
+            "#subnet",
+            ["", "subnet-selection = \"arm64\""],
+            |site| site.offer(&member().says(118, &[192, 168, 78, 0])),
+            &[
+                "- OFFER 192.168.77.100 to 02:07:00:00:00:09, boot \
+                 tftp://192.168.77.1/ipxe-arm64.efi",
+                "+ OFFER 192.168.78.100 to 02:07:00:00:00:09, boot \
+                 tftp://192.168.77.1/ipxe-arm64.efi",
+            ],
         ),
     ]
 }
