@@ -180,6 +180,45 @@ impl Form {
         }
     }
 
+    /// What it is called: a name of [`TYPES`] where it is one of them.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Untyped | Self::Bytes | Self::Fqdn => "hex",
+            Self::Empty => "empty",
+            Self::Boolean => "boolean",
+            Self::U8 => "u8",
+            Self::U16 => "u16",
+            Self::U32 => "u32",
+            Self::I32 => "i32",
+            Self::Seconds => "seconds",
+            Self::AtLeast(_, form) => form.name(),
+            Self::Bits(_) => "bits",
+            Self::U8List => "u8-list",
+            Self::U16List => "u16-list",
+            Self::Address => "address",
+            Self::Mask => "mask",
+            Self::Addresses => "addresses",
+            Self::AddressPairs(VIA) => "static-routes",
+            Self::AddressPairs(_) => "address-pairs",
+            Self::Ipv6Address => "ipv6-address",
+            Self::Text | Self::Name | Self::MessageType => "text",
+            Self::Uri => "uri",
+            Self::Opaque => "text or hex",
+            Self::DomainName => "domain-name",
+            Self::DomainList => "domain-list",
+            Self::Routes => "routes",
+            Self::SipServers => "sip-servers",
+            Self::UserClass => "text",
+            Self::Architectures => "u16-list",
+            Self::MachineId => "UUID",
+            Self::Repeat(_) => "list",
+            Self::Counted(_, form) => form.name(),
+            Self::Record { .. } => "table",
+            Self::SubOptions(_) => "sub-options",
+            Self::ByEnterprise(_) => "by enterprise",
+        }
+    }
+
     /// What an operator writes, with an example: the reference page's words and an error's.
     pub fn wanted(&self) -> &'static str {
         match self {

@@ -1,5 +1,7 @@
 //! config.example.toml and docs/configuration.md, written from the schema.
 
+mod chapters;
+
 use std::fmt::Write;
 
 use super::schema::{
@@ -49,18 +51,8 @@ fn documented(key: &Key) -> String {
 
 /// The reference page.
 pub fn page() -> String {
-    let mut text = String::from(
-        "# The configuration file\n\n\
-         `pxed serve --config FILE` reads it, `pxed check FILE` says what is wrong with it or what it\n\
-         comes to. It is TOML; durations are written `90s`, `5m`, `1h`, `2d`. Paths that do not begin\n\
-         with / begin in the directory of the file. This page is generated from the same table as the\n\
-         parser's own messages.\n\n\
-         What a client is given is said in layers, and the last one that says something wins: the top\n\
-         of the file, its subnet, its classes (a later one over an earlier one), its groups (likewise),\n\
-         its reservation. A flag of `pxed serve` wins over all of them (`--router` in the subnets that\n\
-         the router is in). A machine has one reservation: the one of its MAC, else of its client\n\
-         identifier, its UUID, its circuit ID, its remote ID.\n",
-    );
+    let mut text = String::from(chapters::BEFORE);
+    let _ = write!(text, "\n```toml\n{}```\n", chapters::WORKED);
     for section in SECTIONS {
         let title = match section.path {
             "" => "The top of the file".to_owned(),
@@ -78,7 +70,7 @@ pub fn page() -> String {
             );
         }
     }
-    text
+    text + &chapters::after()
 }
 
 /// Lines of at most 98 characters, each but the first with `prefix`.

@@ -11,6 +11,7 @@ use pxed_proto::net::{Ipv4Net, Mac};
 
 use super::*;
 
+mod mending;
 mod plausible;
 
 /// Two interfaces: eth1 with 192.168.77.1/24, eth2 with two networks.
@@ -346,7 +347,7 @@ fn all_mistakes_are_found_in_one_run() {
     let read = read("boot = 1\nlease-time = \"x\"\n[[subnet]]\ninterface = \"eth9\"\nfoo = 1\n");
     assert_eq!(read.counts(), (4, 0), "{}", read.report(false));
     assert!(read.config.is_none());
-    let syntax = read_text(Path::new("f"), "a = \nb = [".to_owned(), &find);
+    let syntax = read_text(Path::new("f"), "a = \nb = \n".to_owned(), &find);
     assert!(syntax.counts().0 >= 2, "{}", syntax.report(false));
 }
 
@@ -400,6 +401,27 @@ fn the_documents_are_generated_from_the_schema() {
         let written = std::fs::read_to_string(&path).unwrap_or_default();
         assert!(written == text, "{file} is old: UPDATE_REFERENCE=1 cargo test -p pxed");
     }
+}
+
+/// The reference's own example is a file that pxed reads.
+#[test]
+fn the_worked_example_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::create_dir(dir.path().join("boot")).unwrap();
+    let files = ["boot/snponly-arm64.efi", "menu.ipxe", "vmlinuz", "initrd.gz"];
+    for file in files {
+        std::fs::write(dir.path().join(file), "#!ipxe\n").unwrap();
+    }
+    let text = reference::page();
+    let (_, rest) = text.split_once("```toml\n").unwrap();
+    let (worked, rest) = rest.split_once("```").unwrap();
+    let read = |text: String| read_text(&dir.path().join("pxed.toml"), text, &find);
+    let worked = read(worked.to_owned());
+    assert_eq!(worked.counts(), (0, 0), "{}", worked.report(false));
+    let (_, options) = rest.split_once("```toml\n").unwrap();
+    let (options, _) = options.split_once("```").unwrap();
+    let options = read(format!("{SUBNET}{options}"));
+    assert_eq!(options.counts(), (0, 0), "{}", options.report(false));
 }
 
 /// What is wrong with the example here: this machine lacks it, or another subnet would be there.
