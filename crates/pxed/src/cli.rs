@@ -39,6 +39,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Tell what a machine would get now from the running pxed, or by a configuration file, and which
     /// rule decided it. Nothing is sent and nothing changes.
+    ///
+    /// Exits with 0 whenever that could be told, also if the machine would get no answer.
     Explain(ExplainArgs),
     /// Tell what is in a capture: DHCP, PXE, TFTP and HTTP as the conversation it was, machine by
     /// machine.

@@ -11,16 +11,17 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 
 use pxed_proto::Timestamp;
-use pxed_proto::catalog::Catalog;
+use pxed_proto::boot::Boot;
+use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::dhcp::{
-    self, Arrival, CLIENT_PORT, Change, Destination, Found, LinkId, SERVER_PORT, Server,
+    self, Arrival, CLIENT_PORT, Change, Destination, Found, LinkId, Pool, SERVER_PORT, Server,
 };
-use pxed_proto::event::Event;
+use pxed_proto::event::{Event, Outcome};
 use pxed_proto::machine::{Architecture, Firmware};
 use pxed_proto::net::Mac;
 use pxed_proto::text::Hex;
 use pxed_proto::wire::dhcp::Message;
-use pxed_proto::wire::options::{Decoded, Described};
+use pxed_proto::wire::options::{Decoded, Described, code};
 
 use crate::http::ScriptRequest;
 use crate::journal::Record;
@@ -70,20 +71,26 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
     let message = Message::parse(&inquiry.datagram).ok();
     let arrival = arrival(message.as_ref(), link, config);
     let dhcp::Explanation { plan, found } = server.explain(now, link, &arrival, &inquiry.datagram);
-    let mut explained = found.as_ref().map(rules).unwrap_or_default();
+    let transmit = plan.reply.as_ref();
+    let reply = transmit.and_then(|transmit| Message::parse(&transmit.message).ok());
+    let exchange = Exchange { asked: message.as_ref(), reply: reply.as_ref() };
+    let mut explained = found.as_ref().map(|found| rules(found, &exchange)).unwrap_or_default();
     if let Change::Probe { wait, .. } = plan.change {
         explained.probe_ms = u64::try_from(wait.as_millis()).ok();
     }
     let event = Record::new(Event::Dhcp(plan.event));
     explained.event = serde_json::to_value(&event).unwrap_or_default();
     let mut script = None;
-    if let Some(transmit) = plan.reply
-        && let Ok(reply) = Message::parse(&transmit.message)
-    {
+    if let (Some(transmit), Some(reply)) = (transmit, &reply) {
         let (source, destination) = (transmit.source, destination(transmit.destination));
-        let (decoded, octets) = (Decoded(&reply).to_string(), Hex(&transmit.message).to_string());
-        explained.reply = Some(Reply { source, destination, decoded, octets });
+        let (decoded, octets) = (Decoded(reply).to_string(), Hex(&transmit.message).to_string());
+        let delay_ms = u64::try_from(transmit.delay.as_millis()).unwrap_or(u64::MAX);
+        explained.reply = Some(Reply { source, destination, delay_ms, decoded, octets });
         let request = found.as_ref().and_then(|found| script_request(&event, found, reply.yiaddr));
+        let has_profile = |request: &ScriptRequest| {
+            *config.catalog.profile(request.profile.as_deref()) != Profile::Nothing
+        };
+        let request = request.filter(has_profile);
         script = request.map(|request| (request, config.catalog.clone()));
     }
     Ok(Unscripted { explained, script })
@@ -121,20 +128,79 @@ fn destination(destination: Destination) -> String {
     match destination {
         Destination::Unicast { mac, address } => format!("{address} at {mac}"),
         Destination::Broadcast => "everybody on the link".to_owned(),
-        Destination::Routed(host) => host.to_string(),
+        Destination::Routed(host) if host.port() == SERVER_PORT => {
+            format!("the relay agent {}", host.ip())
+        }
+        Destination::Routed(host) => host.ip().to_string(),
     }
 }
 
-/// Which rules hold for the machine, and what each decided.
-fn rules(found: &Found<'_>) -> Explained {
-    let (layers, booting) = (&found.entitled.layers, found.firmware != Firmware::NotBooting);
-    let mut rules = Vec::new();
-    let mut rule = |what: String, by: dhcp::Origin<'_>| {
-        rules.push(Rule { what, by: by.to_string() });
-    };
-    for (number, (origin, option)) in layers.options(booting) {
-        rule(Described(number, &option.value).to_string(), origin);
+/// What was asked and answered.
+struct Exchange<'a> {
+    asked: Option<&'a Message<'a>>,
+    reply: Option<&'a Message<'a>>,
+}
+
+impl Exchange<'_> {
+    /// Why an option that is said does not stand in the reply.
+    fn not_sent(&self, number: u8) -> Option<String> {
+        let absent = self.reply.filter(|reply| reply.option(number).is_none());
+        let wishes = self.asked.and_then(|asked| asked.option(code::PARAMETER_REQUEST_LIST));
+        let asked = wishes.is_some_and(|wishes| wishes.contains(&number));
+        absent.map(|_| if asked { "it has no room" } else { "not asked for" }.to_owned())
     }
+
+    /// The lease, and where it comes from.
+    fn lease(&self, found: &Found<'_>) -> Vec<Rule> {
+        let own = |message: &&Message<'_>| !message.yiaddr.is_unspecified();
+        let Some(reply) = self.reply.filter(own) else { return Vec::new() };
+        let reservation = found.entitled.reservation;
+        let reserved = reservation.filter(|own| own.address == Some(reply.yiaddr));
+        let pool = found.subnet.pools.iter().find(|pool| pool.range.contains(reply.yiaddr));
+        let by = match (reserved, found.leased == Some(reply.yiaddr), pool) {
+            (Some(reservation), ..) => format!("reservation {}", reservation.name),
+            (None, true, _) => "the lease that it has".to_owned(),
+            (None, false, Some(Pool { range, class: Some(class) })) => {
+                format!("the pool {range} of class {class}")
+            }
+            (None, false, Some(Pool { range, class: None })) => format!("the range {range}"),
+            (None, false, None) => "nobody".to_owned(),
+        };
+        let address = Rule { what: format!("address {}", reply.yiaddr), by, not_sent: None };
+        let wished = self.asked.is_some_and(|asked| asked.u32(code::LEASE_TIME).is_some());
+        let by = if wished { "what it asks for, and the subnet's bounds" } else { "the subnet" };
+        let time = |value: &[u8]| Described(code::LEASE_TIME, value).to_string();
+        let time = reply.option(code::LEASE_TIME).map(|value| time(&value));
+        let time = time.map(|what| Rule { what, by: by.to_owned(), not_sent: None });
+        [address].into_iter().chain(time).collect()
+    }
+}
+
+/// What one may expect of a reservation, and does not hold here.
+fn notes(found: &Found<'_>) -> Vec<String> {
+    let elsewhere = |own: &&dhcp::Reservation| {
+        own.address.is_some_and(|address| !found.subnet.net.contains_host(address))
+    };
+    let own = found.entitled.reservation.filter(elsewhere);
+    let note = |own: &dhcp::Reservation| {
+        let address = own.address.map(|address| address.to_string()).unwrap_or_default();
+        format!("reservation {}: its address {address} is not on this subnet", own.name)
+    };
+    own.map(note).into_iter().collect()
+}
+
+/// Which rules hold for the machine, and what each decided.
+fn rules(found: &Found<'_>, exchange: &Exchange<'_>) -> Explained {
+    let (layers, booting) = (&found.entitled.layers, found.firmware != Firmware::NotBooting);
+    let mut rules = exchange.lease(found);
+    for (number, (origin, option)) in layers.options(booting) {
+        let what = Described(number, &option.value).to_string();
+        let not_sent = exchange.not_sent(number);
+        rules.push(Rule { what, by: origin.to_string(), not_sent });
+    }
+    let mut rule = |what: String, by: dhcp::Origin<'_>| {
+        rules.push(Rule { what, by: by.to_string(), not_sent: None });
+    };
     if let Some((origin, name)) = layers.find(|settings| settings.profile.as_deref()) {
         rule(format!("profile {name}"), origin);
     }
@@ -156,6 +222,7 @@ fn rules(found: &Found<'_>) -> Explained {
         classes: found.entitled.classes.iter().map(|&name| name.to_owned()).collect(),
         layers: layers.origins().map(|origin| origin.to_string()).collect(),
         rules,
+        notes: notes(found),
         ..Explained::default()
     }
 }
@@ -164,7 +231,10 @@ fn rules(found: &Found<'_>) -> Explained {
 fn script_request(event: &Record, found: &Found<'_>, address: Ipv4Addr) -> Option<ScriptRequest> {
     let Event::Dhcp(event) = &event.event else { return None };
     let machine = event.request?.machine;
-    if found.firmware == Firmware::NotBooting {
+    let (Outcome::Offered { boot, .. } | Outcome::Acked { boot, .. }) = &event.outcome else {
+        return None;
+    };
+    if !matches!(boot, Boot::File(_)) {
         return None;
     }
     let wishes = found.entitled.wishes(Firmware::Ipxe(found.firmware.architecture()));

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
+use pxed_proto::time::Human;
 use serde::{Deserialize, Serialize};
 
 /// What would become of a datagram, and which rules decided that.
@@ -21,6 +23,9 @@ pub struct Explained {
     pub layers: Vec<String>,
     /// What was decided, by whom.
     pub rules: Vec<Rule>,
+    /// What one may have expected, and why it is not so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// What would be told of it: an event as `pxed events` has it.
     pub event: serde_json::Value,
     /// How long somebody would be asked first by ARP whether the address is free; another would be
@@ -43,6 +48,9 @@ pub struct Explained {
 pub struct Rule {
     pub what: String,
     pub by: String,
+    /// Why it does not stand in the reply, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_sent: Option<String>,
 }
 
 /// What would be sent.
@@ -51,6 +59,9 @@ pub struct Reply {
     pub source: Ipv4Addr,
     /// To whom.
     pub destination: String,
+    /// How long it waits before it leaves.
+    #[serde(default)]
+    pub delay_ms: u64,
     /// The fields and options, in lines.
     pub decoded: String,
     /// The message itself, in hexadecimal.
@@ -60,6 +71,19 @@ pub struct Reply {
 impl fmt::Display for Explained {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { subnet, reservation, classes, layers, rules, .. } = self;
+        let told = self.event.get("message").and_then(|message| message.as_str());
+        writeln!(f, "{}", told.unwrap_or_default())?;
+        if let Some(Reply { delay_ms: delay @ 1.., .. }) = &self.reply {
+            let delay = Human(Duration::from_millis(*delay));
+            writeln!(f, "the reply waits {delay}, for another server to be faster (offer-delay)")?;
+        }
+        if let Some(wait) = self.probe_ms {
+            writeln!(
+                f,
+                "if nobody has the address by an ARP probe of {wait} ms, else another one"
+            )?;
+        }
+        self.notes.iter().try_for_each(|note| writeln!(f, "{note}"))?;
         if let Some(subnet) = subnet {
             writeln!(f, "subnet {subnet}")?;
         }
@@ -72,15 +96,10 @@ impl fmt::Display for Explained {
         if !layers.is_empty() {
             writeln!(f, "what is said, the last one wins: {}", layers.join(", "))?;
         }
-        rules.iter().try_for_each(|Rule { what, by }| writeln!(f, "  {what} by {by}"))?;
-        let told = self.event.get("message").and_then(|message| message.as_str());
-        writeln!(f, "{}", told.unwrap_or_default())?;
-        if let Some(wait) = self.probe_ms {
-            writeln!(
-                f,
-                "if nobody has the address by an ARP probe of {wait} ms, else another one"
-            )?;
-        }
+        rules.iter().try_for_each(|Rule { what, by, not_sent }| match not_sent {
+            Some(why) => writeln!(f, "  {what} by {by}; not sent: {why}"),
+            None => writeln!(f, "  {what} by {by}"),
+        })?;
         if let Some(Reply { source, destination, decoded, .. }) = &self.reply {
             writeln!(f, "the reply, from {source} to {destination}:")?;
             indented(f, decoded)?;

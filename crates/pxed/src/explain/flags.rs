@@ -3,14 +3,17 @@
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
+use clap::builder::PossibleValue;
 use clap::{Args, ValueEnum};
-use pxed_proto::machine::Uuid;
+use pxed_proto::machine::{Architecture, Uuid};
 use pxed_proto::net::Mac;
 use pxed_proto::wire::dhcp::{BOOTREQUEST, FLAG_BROADCAST, Header, Writer};
 use pxed_proto::wire::options::{self, Value, code};
 
 use super::Inquiry;
 use crate::cli::ControlArgs;
+use crate::config::architectures;
+use crate::config::values::octets;
 use crate::control::{Explain, Question, Request};
 
 /// The flags of `pxed explain`.
@@ -24,9 +27,14 @@ pub struct ExplainArgs {
     #[arg(long, value_enum, default_value_t = Kind::Uefi)]
     pub firmware: Kind,
 
-    /// Its architecture, a number of option 93 [default: the firmware's usual one].
-    #[arg(long, value_name = "N")]
-    pub arch: Option<u16>,
+    /// Its architecture as the configuration names it, uefi-arm64, or a number of option 93
+    /// [default: the firmware's usual one].
+    #[arg(long, value_name = "ARCH", value_parser = arch)]
+    pub arch: Option<Arch>,
+
+    /// For how many seconds it has been asking (secs): a standby waits for that.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub secs: u16,
 
     /// Its UUID (option 97), as the firmware's setup shows it.
     #[arg(long, value_name = "UUID", value_parser = uuid)]
@@ -40,13 +48,15 @@ pub struct ExplainArgs {
     #[arg(long, value_name = "IP")]
     pub relay: Option<Ipv4Addr>,
 
-    /// What the relay agent, or a switch that is trusted, says of its circuit (option 82.1).
-    #[arg(long, value_name = "TEXT")]
-    pub circuit_id: Option<String>,
+    /// What the relay agent, or a switch that is trusted, says of its circuit (option 82.1), as text
+    /// or hex:00 04.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub circuit_id: Option<Id>,
 
-    /// What the relay agent, or a switch that is trusted, calls it (option 82.2).
-    #[arg(long, value_name = "TEXT")]
-    pub remote_id: Option<String>,
+    /// What the relay agent, or a switch that is trusted, calls it (option 82.2), as text or
+    /// hex:00 04.
+    #[arg(long, value_name = "ID", value_parser = id)]
+    pub remote_id: Option<Id>,
 
     /// The subnet that the relay agent says it is on (option 82.5).
     #[arg(long, value_name = "IP", requires = "relay")]
@@ -62,6 +72,22 @@ pub struct ExplainArgs {
 
     #[command(flatten)]
     pub whom: ControlArgs,
+}
+
+/// The numbers of an architecture.
+#[derive(Clone, Debug)]
+pub struct Arch(Vec<Architecture>);
+
+/// What a relay agent says of a client.
+#[derive(Clone, Debug)]
+pub struct Id(Vec<u8>);
+
+fn arch(text: &str) -> Result<Arch, String> {
+    architectures(text).map(Arch)
+}
+
+fn id(text: &str) -> Result<Id, String> {
+    octets(text).map(Id)
 }
 
 /// Kinds of firmware that can be explained.
@@ -110,17 +136,55 @@ impl ExplainArgs {
         Question { request, state_dir, json }
     }
 
+    /// Why there is no such machine, if there is none.
+    ///
+    /// # Errors
+    ///
+    /// The architecture and the firmware contradict each other.
+    pub fn check(&self) -> Result<(), String> {
+        let Some(Arch(numbers)) = &self.arch else { return Ok(()) };
+        let fits = |arch: &Architecture| {
+            let (name, bios) = (arch.name().unwrap_or_default(), *arch == Architecture::BIOS);
+            match self.firmware {
+                Kind::Bios => bios,
+                Kind::Rpi => bios || arch.0 == 41,
+                Kind::Uefi => !bios,
+                Kind::UefiHttp => name.is_empty() || name.ends_with("HTTP"),
+                Kind::Ipxe => true,
+                Kind::Os => false,
+            }
+        };
+        if numbers.iter().any(fits) {
+            return Ok(());
+        }
+        let firmware = self.firmware.to_possible_value();
+        let firmware = firmware.as_ref().map(PossibleValue::get_name).unwrap_or_default();
+        let first = numbers.first().map(ToString::to_string).unwrap_or_default();
+        Err(format!("--firmware {firmware} does not go with --arch: it is never {first}"))
+    }
+
     /// What is asked, of whomever.
     pub fn inquiry(&self) -> Inquiry {
         Inquiry { interface: self.interface.clone(), datagram: self.discover() }
     }
 
     fn architecture(&self) -> u16 {
-        self.arch.unwrap_or(match self.firmware {
+        let numbers = self.arch.as_ref().map(|Arch(numbers)| numbers);
+        let by_http = |arch: &&Architecture| {
+            let is_http = arch.name().is_some_and(|name| name.ends_with("HTTP"));
+            is_http == (self.firmware == Kind::UefiHttp)
+        };
+        let number =
+            |numbers: &Vec<Architecture>| numbers.iter().find(by_http).or(numbers.first()).copied();
+        numbers.and_then(number).map_or_else(|| self.usual(), |arch| arch.0)
+    }
+
+    const fn usual(&self) -> u16 {
+        match self.firmware {
             Kind::Uefi => 7,
             Kind::UefiHttp => 16,
             Kind::Bios | Kind::Ipxe | Kind::Rpi | Kind::Os => 0,
-        })
+        }
     }
 
     /// The DISCOVER that such a machine sends.
@@ -133,7 +197,7 @@ impl ExplainArgs {
             htype: 1,
             hlen: 6,
             xid: 0,
-            secs: 0xffff,
+            secs: self.secs,
             flags: FLAG_BROADCAST,
             ciaddr: none,
             yiaddr: none,
@@ -186,10 +250,9 @@ impl ExplainArgs {
 
     fn relay_information(&self) -> Option<(u8, Vec<u8>)> {
         let mut information = Vec::new();
-        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        let id = |id: &Option<Id>| id.as_ref().map(|Id(octets)| octets.clone());
         let link = self.link_selection.map(|link| link.octets().to_vec());
-        for (sub, octets) in [(1u8, text(&self.circuit_id)), (2, text(&self.remote_id)), (5, link)]
-        {
+        for (sub, octets) in [(1u8, id(&self.circuit_id)), (2, id(&self.remote_id)), (5, link)] {
             if let Some(octets) = octets {
                 information.extend([sub, u8::try_from(octets.len()).unwrap_or(u8::MAX)]);
                 information.extend(octets.iter().take(255));
@@ -210,7 +273,7 @@ const RPI_WISHES: [u8; 14] = [1, 3, 43, 60, 66, 67, 128, 129, 130, 131, 132, 133
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pxed_proto::machine::{Architecture, Firmware, identify};
+    use pxed_proto::machine::{Firmware, identify};
     use pxed_proto::wire::dhcp::Message;
 
     fn args(flags: &str) -> ExplainArgs {
@@ -229,6 +292,11 @@ mod tests {
             ("--firmware bios", Firmware::Pxe(Some(Architecture::BIOS))),
             ("", Firmware::Pxe(Some(Architecture::UEFI_X64))),
             ("--arch 11", Firmware::Pxe(Some(Architecture::UEFI_ARM64))),
+            ("--arch uefi-arm64", Firmware::Pxe(Some(Architecture::UEFI_ARM64))),
+            (
+                "--arch uefi-arm64 --firmware uefi-http",
+                Firmware::HttpBoot(Some(Architecture::HTTP_ARM64)),
+            ),
             ("--firmware uefi-http", Firmware::HttpBoot(Some(Architecture::HTTP_X64))),
             ("--firmware ipxe", Firmware::Ipxe(Some(Architecture::BIOS))),
             ("--firmware rpi", Firmware::Pxe(Some(Architecture::BIOS))),
@@ -252,5 +320,32 @@ mod tests {
             message.option(82).as_deref(),
             Some(&[1, 2, b'p', b'7', 2, 1, b'r', 5, 4, 10, 7, 0, 0][..])
         );
+    }
+    #[test]
+    fn an_architecture_is_one_that_the_firmware_has() {
+        for (flags, fits) in [
+            ("--firmware bios", true),
+            ("--firmware bios --arch bios", true),
+            ("--firmware bios --arch 7", false),
+            ("--firmware uefi --arch bios", false),
+            ("--firmware uefi --arch 40", true),
+            ("--firmware uefi-http --arch 16", true),
+            ("--firmware uefi-http --arch 7", false),
+            ("--firmware rpi --arch 11", false),
+            ("--firmware ipxe --arch uefi-x64", true),
+            ("--firmware os --arch 7", false),
+        ] {
+            assert_eq!(args(flags).check().is_ok(), fits, "{flags}");
+        }
+        let said = args("--firmware bios --arch uefi-x64").check().unwrap_err();
+        assert_eq!(said, "--firmware bios does not go with --arch: it is never UEFI x64");
+    }
+
+    #[test]
+    fn ids_are_octets_or_text() {
+        let relayed = args("--relay 10.0.0.1 --circuit-id hex:0004 --secs 9").discover();
+        let message = Message::parse(&relayed).unwrap();
+        assert_eq!(message.option(82).as_deref(), Some(&[1, 2, 0, 4][..]));
+        assert_eq!(message.secs, 9);
     }
 }

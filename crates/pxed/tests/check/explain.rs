@@ -93,3 +93,52 @@ fn who_is_nowhere_is_told_so() {
     assert_eq!((said.code, said.out.as_str()), (Some(2), ""));
     has_all(&said.err, &["there is no key foo", "f.toml:1:1"]);
 }
+
+#[test]
+fn the_verdict_comes_first_and_says_where_the_lease_is_from() {
+    let text = explain("--mac 52:54:00:12:34:56");
+    assert!(text.starts_with("DISCOVER 52:54:00:12:34:56 on lo"), "{text}");
+    has_all(
+        &text,
+        &[
+            "  address 127.0.0.50 by reservation bench-1\n",
+            "  IP address lease time (51): 3600",
+            "  host name (12): \"bench-1\" by reservation bench-1\n",
+        ],
+    );
+    let text = explain("--mac 52:54:00:12:34:56 --option 55=hex:0106 --firmware os");
+    has_all(&text, &["NTP servers (42): 127.0.0.3 by the subnet; not sent: not asked for\n"]);
+    let text = explain("--mac 52:54:00:12:34:56 --relay 192.168.78.1");
+    has_all(
+        &text,
+        &[
+            "reservation bench-1: its address 127.0.0.50 is not on this subnet\n",
+            "  address 192.168.78.100 by the range 192.168.78.100-192.168.78.110\n",
+            " to the relay agent 192.168.78.1:\n",
+        ],
+    );
+}
+
+#[test]
+fn a_standby_is_explained_as_it_behaves() {
+    let standby = SITE.replace("[[class]]", "min-secs = 4\noffer-delay = \"1s\"\n[[class]]");
+    let explain = |flags: &str| {
+        let flags = format!("explain --config f.toml --relay 192.168.78.1 {flags}");
+        pxed(directory(&standby).path(), &flags).out
+    };
+    let mac = "--mac 52:54:00:99:99:99";
+    has_all(&explain(mac), &["no answer to 52:54:00:99:99:99: standing by"]);
+    has_all(&explain(&format!("{mac} --secs 4")), &["OFFER 192.168.78.100", "the reply waits 1s"]);
+}
+
+#[test]
+fn where_nothing_boots_no_script_is_shown() {
+    for flags in ["--arch uefi-riscv64", "--firmware os"] {
+        let text = explain(&format!("--mac 02:07:00:00:00:01 {flags}"));
+        assert!(!text.contains("script"), "{flags}: {text}");
+    }
+    let flags = "explain --config f.toml --mac 02:07:00:00:00:01 --firmware bios --arch 7";
+    let said = pxed(directory(SITE).path(), flags);
+    assert_eq!(said.code, Some(2));
+    has_all(&said.err, &["--firmware bios does not go with --arch"]);
+}

@@ -1,6 +1,8 @@
 //! What a client would get, and by which rules: the way of a real datagram, stopped before
 //! [`Server::apply`].
 
+use std::net::Ipv4Addr;
+
 use super::{Plan, Server, request_of};
 use crate::Timestamp;
 use crate::dhcp::asking::Heard;
@@ -30,6 +32,8 @@ pub struct Found<'a> {
     pub firmware: Firmware,
     /// What it is given, by whom.
     pub entitled: Entitled<'a>,
+    /// The address that it has a lease of there.
+    pub leased: Option<Ipv4Addr>,
 }
 
 impl Server {
@@ -61,6 +65,7 @@ impl Server {
         let relay = asking.relay.as_deref();
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
         let entitled = self.config.policy.of(&subnet.settings, &facts);
-        Some(Found { subnet, firmware, entitled })
+        let leased = asking.active().map(|lease| lease.address);
+        Some(Found { subnet, firmware, entitled, leased })
     }
 }
