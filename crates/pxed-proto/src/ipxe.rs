@@ -85,7 +85,7 @@ fn line(script: &mut String, text: std::fmt::Arguments<'_>) {
 
 const NOTHING: &str = "\
 echo pxed: nothing is configured for this machine to boot.
-echo pxed: give pxed --kernel and --initrd, or --script.
+echo pxed: name a profile by boot = in its file, or give it --kernel and --initrd, or --script.
 goto failed
 ";
 

@@ -24,9 +24,11 @@ use crate::cli::{LogFormat, ServeArgs};
 use crate::net::Interface;
 use crate::privileges;
 
+pub use file::settings::architectures;
 pub use file::{Read, parse, read, reference};
 pub use loaders::Loaders;
 pub use network::link;
+pub use sentences::counted;
 
 /// Everything that `pxed serve` needs to know.
 #[derive(Debug)]

@@ -160,7 +160,7 @@ impl Journal {
 
     fn warn_of(&self, event: &DhcpEvent) {
         match event.outcome {
-            Outcome::Ignored(Ignored::PoolExhausted) => {
+            Outcome::Ignored(Ignored::NoPool | Ignored::PoolExhausted) => {
                 self.warn_at_times(
                     "exhausted pools",
                     format_args!("{}: {}", event.heard(), event.done()),

@@ -104,6 +104,10 @@ fn read_file(path: &Path) -> Result<config::Read, ExitCode> {
 
 /// Says what a machine would get from the running pxed, or by a configuration file.
 fn explain(args: &ExplainArgs) -> ExitCode {
+    if let Err(problem) = args.check() {
+        let _ = writeln!(io::stderr(), "pxed: {problem}");
+        return ExitCode::from(EXIT_USAGE);
+    }
     let Some(file) = &args.config else {
         let code = ask(&args.question());
         if code == ExitCode::from(EXIT_NOT_RUNNING) {
@@ -153,7 +157,8 @@ fn check(args: &CheckArgs) -> ExitCode {
     if let Some(config) = &read.config {
         let _ = config.sentences().iter().try_for_each(|line| writeln!(out, "{line}"));
     }
-    let _ = writeln!(out, "{}: {errors} errors, {warnings} warnings", args.file.display());
+    let (some, more) = (config::counted(errors, "error"), config::counted(warnings, "warning"));
+    let _ = writeln!(out, "{}: {some}, {more}", args.file.display());
     match (errors, warnings) {
         (0, 0) => ExitCode::SUCCESS,
         (0, _) if !args.strict => ExitCode::SUCCESS,

@@ -10,6 +10,7 @@ use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::ipxe;
 use pxed_proto::limits;
 use pxed_proto::machine::{Firmware, HardwareAddress, Machine};
+use pxed_proto::wire::options;
 use tokio::task::block_in_place;
 
 use crate::files::Files;
@@ -130,7 +131,22 @@ pub fn check_template(template: &str) -> Result<(), String> {
         server => "192.168.77.1",
         http => "http://192.168.77.1:8067",
     };
-    render(template, &facts).map(drop)
+    render(template, &facts).map(drop).map_err(|problem| match undefined(&problem) {
+        Some(name) => {
+            let names = ["mac", "uuid", "ip", "server", "http"];
+            let meant =
+                options::nearest_of(name, names).map(|name| format!("; did you mean {name}?"));
+            let known = names.join(", ");
+            format!("{problem}{}; there are {known}", meant.unwrap_or_default())
+        }
+        None => problem,
+    })
+}
+
+/// The name that is none, of such a problem.
+fn undefined(problem: &str) -> Option<&str> {
+    let (before, _) = problem.split_once("` is undefined")?;
+    before.rsplit('`').next()
 }
 
 /// A served file as a script's text.

@@ -36,7 +36,7 @@ fn all_wrong(cases: &[(&str, &str, &str)]) {
 fn interfaces_that_can_not_be_served() {
     all_wrong(&[
         ("--range 127.0.0.10-127.0.0.20", "--interface <IFACE>", "--help"),
-        ("-i eth77 --range 10.0.0.1-10.0.0.2", "--interface eth77: no interface eth77", "lo"),
+        ("-i eth77 --range 10.0.0.1-10.0.0.2", "--interface eth77: no interface eth77", "has"),
         ("-i lo -i lo --range 127.0.0.10-127.0.0.20", "--interface lo: it is named twice", "once"),
     ]);
 }

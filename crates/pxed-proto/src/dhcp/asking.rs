@@ -129,6 +129,12 @@ impl<'a> Asking<'a> {
         self.applies(|who| self.table.choose(who, wish, self.now))
     }
 
+    /// Is there an address that it could have, if nobody else had it?
+    pub fn may_have_some(&self) -> bool {
+        let mut pools = self.subnet.pools.iter();
+        self.reserved().is_some() || pools.any(|pool| self.entitled.admits(pool))
+    }
+
     fn applies<T>(&self, ask: impl FnOnce(&Applicant<'_>) -> T) -> T {
         ask(&Applicant {
             client: &self.client,

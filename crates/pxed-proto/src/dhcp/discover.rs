@@ -22,7 +22,8 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
         return Verdict::ignored(Ignored::StandingBy);
     }
     let Some(address) = asking.choose(wish) else {
-        return Verdict::ignored(Ignored::PoolExhausted);
+        let open = asking.may_have_some();
+        return Verdict::ignored(if open { Ignored::PoolExhausted } else { Ignored::NoPool });
     };
     if asking.is_capped(address) {
         return Verdict::ignored(Ignored::RelayCap);

@@ -126,7 +126,9 @@ pub enum Ignored {
     RelayCap,
     /// The store is far behind: one change more than may wait for it.
     Busy,
-    /// Every address of the pool is in use.
+    /// No pool has addresses for clients like it.
+    NoPool,
+    /// Every address of the pools that are open to it is in use.
     PoolExhausted,
     /// One address after the other was found in use by a probe; the next DISCOVER goes on.
     Conflicts,
@@ -185,6 +187,7 @@ impl Ignored {
             Self::UnknownLink => "unknown-link",
             Self::RelayCap => "relay-cap",
             Self::Busy => "busy",
+            Self::NoPool => "no-pool",
             Self::PoolExhausted => "pool-exhausted",
             Self::Conflicts => "conflicts",
             Self::Superseded => "superseded",
@@ -229,6 +232,7 @@ impl fmt::Display for Ignored {
             Self::UnknownLink => "the subnet that is selected is not configured",
             Self::RelayCap => "its circuit or remote ID has as many addresses as it may have",
             Self::Busy => "busy: too many changes wait for the store",
+            Self::NoPool => "no pool is open to this client",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::Conflicts => "one address after the other is in use by a stranger",
             Self::Superseded => "a later DISCOVER is answered in its place",

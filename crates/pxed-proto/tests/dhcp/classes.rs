@@ -59,6 +59,16 @@ fn members_of_a_class_have_its_pool_before_everybodys() {
 }
 
 #[test]
+fn who_belongs_to_no_class_of_the_pools_is_told_apart() {
+    let mut lan = two_pools();
+    lan.reload(|config| drop(config.subnets[0].pools.pop()));
+    assert_eq!(lan.hears(&client(1).discover()).silence(), Ignored::NoPool);
+    let firmware = [2, 3].map(|number| lan.leases_as(number, Sent::bios));
+    assert_eq!(firmware, [10, 11].map(local));
+    assert_eq!(lan.hears(&client(4).discover().bios()).silence(), Ignored::PoolExhausted);
+}
+
+#[test]
 fn an_address_of_a_pool_for_others_is_refused() {
     let mut lan = two_pools();
     let wish = client(1).discover().address(50, local(11));

@@ -12,8 +12,9 @@ pub mod reference;
 mod report;
 mod rules;
 pub mod schema;
-mod settings;
+pub mod settings;
 mod subnets;
+mod syntax;
 #[cfg(test)]
 mod tests;
 
@@ -80,11 +81,7 @@ fn read_text(
     find: &dyn Fn(&str) -> Result<Interface, InterfaceError>,
 ) -> Read {
     let (document, errors) = DeTable::parse_recoverable(&source);
-    let syntax = |error: &toml::de::Error| {
-        let span = error.span().unwrap_or_default();
-        Problem::error(span, error.message().to_owned())
-    };
-    let problems = errors.iter().map(syntax).collect::<Vec<_>>();
+    let problems = syntax::problems(&errors, &source);
     let directory = std::path::absolute(path).unwrap_or_default();
     let directory = directory.parent().map(Path::to_owned).unwrap_or_default();
     let notes = Notes { problems: RefCell::new(problems), directory };
@@ -105,9 +102,10 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     let lease_time = settings::lease_times(top, LeaseTime::of(DEFAULT_LEASE_TIME));
     let guard = settings::guard(top, Guard::default());
     let site = Site { find, http_port: service.http_port, lease_time, guard };
-    let (wanted, interfaces) = subnets::subnets(top, &site);
+    let (subnets, interfaces) = subnets::subnets(top, &site);
+    let wanted = &subnets.wanted;
     let groups = rules::groups(top);
-    let names: Vec<String> = groups.iter().map(|group| group.rule.name.clone()).collect();
+    let names = top.names("group");
     let classes = rules::classes(top, &names);
     let switches = wanted.iter().any(|wanted| wanted.subnet.trusts_option_82);
     let reservations = rules::reservations(top, &names, switches);
@@ -124,11 +122,11 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     let layers: Vec<&Said> = layers.chain(reservations.iter().map(|ruled| &ruled.said)).collect();
     layers.iter().for_each(|said| across::check_profile(top, said, &catalog));
     across::check_files(top, &layers, &loaders, service.boot_dir.as_deref());
-    across::check_classes(top, &wanted, &classes, &catalog);
-    across::check_reservations(top, &reservations, &wanted, &interfaces);
+    across::check_classes(top, wanted, &classes, &catalog);
+    across::check_reservations(top, &reservations, &subnets, &interfaces);
     let parts = plausible::Parts {
         top: &said,
-        wanted: &wanted,
+        wanted,
         groups: &groups,
         classes: &classes,
         reservations: &reservations,
@@ -149,7 +147,7 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     };
     let dhcp = dhcp::Config {
         links: interfaces.iter().map(link).collect(),
-        subnets: wanted.into_iter().map(|wanted| wanted.subnet).collect(),
+        subnets: subnets.wanted.into_iter().map(|wanted| wanted.subnet).collect(),
         policy,
         catalog: Arc::new(catalog),
         host_name: host_name(),

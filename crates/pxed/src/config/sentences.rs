@@ -1,7 +1,7 @@
 //! What a configuration comes to, in sentences: for `pxed check`, and for the log at start.
 
 use pxed_proto::catalog::Profile;
-use pxed_proto::dhcp::{Bootp, Identity, LeaseTime, Mode, Subnet};
+use pxed_proto::dhcp::{Bootp, Identity, LeaseTime, Mode, Reservation, Subnet};
 use pxed_proto::time::Human;
 use pxed_proto::wire::options::Described;
 
@@ -16,16 +16,21 @@ impl Config {
         }
         let policy = &self.dhcp.policy;
         for class in &policy.classes {
-            lines.push(format!("class {}: {} settings", class.name, count(&class.settings)));
+            let own = counted(count(&class.settings), "setting");
+            lines.push(format!("class {}: members have {own} of their own", class.name));
         }
         for group in &policy.groups {
-            lines.push(format!("group {}: {} settings", group.name, count(&group.settings)));
+            let named = |own: &&Reservation| own.group.as_ref() == Some(&group.name);
+            let members = group.members.len() + policy.reservations.iter().filter(named).count();
+            let members = counted(members, "member");
+            let own = counted(count(&group.settings), "setting");
+            lines.push(format!("group {}: {members}, with {own} of their own", group.name));
         }
         let reserved = policy.reservations.iter().count();
         if reserved > 0 {
-            let with_address =
-                policy.reservations.iter().filter(|own| own.address.is_some()).count();
-            lines.push(format!("{reserved} reservations, {with_address} of them with an address"));
+            let with_address = policy.reservations.iter().filter(|own| own.address.is_some());
+            let (reserved, with) = (counted(reserved, "reservation"), with_address.count());
+            lines.push(format!("{reserved}, {with} of them with an address"));
         }
         self.boot(&mut lines);
         lines
@@ -91,6 +96,11 @@ fn count(settings: &pxed_proto::dhcp::Settings) -> usize {
     let single =
         [settings.profile.is_some(), settings.tftp_server.is_some(), settings.boot_file.is_some()];
     settings.options.len() + settings.loaders.len() + single.iter().filter(|set| **set).count()
+}
+
+/// `1 error`, `2 errors`.
+pub fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// What is unusual about how a subnet is served.

@@ -8,6 +8,8 @@ use pxed_proto::dhcp::LeaseTime;
 use pxed_proto::limits;
 use pxed_proto::machine::Uuid;
 use pxed_proto::net::{AddressRange, Ipv4Net};
+
+use super::network::hosts;
 use pxed_proto::wire::dhcp::FILE_MAX;
 
 /// `90`, `90s`, `5m`, `1h`, `2d`: more than nothing.
@@ -58,11 +60,18 @@ pub fn host(text: &str) -> Result<Ipv4Addr, String> {
 
 /// `192.168.77.0/24`.
 pub fn network(text: &str) -> Result<Ipv4Net, String> {
-    let form = || "write a network: 192.168.77.0/24".to_owned();
-    let (address, prefix_len) = text.split_once('/').ok_or_else(form)?;
+    let form = || "write a network with the length of its mask: 192.168.77.0/24".to_owned();
+    let (address, len) = text.split_once('/').unwrap_or((text, ""));
     let address: Ipv4Addr = address.parse().map_err(|_| form())?;
-    let net =
-        prefix_len.parse().ok().and_then(|len| Ipv4Net::new(address, len)).ok_or_else(form)?;
+    if let Ok(mask) = len.parse()
+        && let Some(net) = Ipv4Net::with_mask(address, mask)
+    {
+        return Err(format!("write the length of the mask: {net}"));
+    }
+    let net = len.parse().ok().and_then(|len| Ipv4Net::new(address, len)).ok_or_else(|| {
+        let usual = Ipv4Net::new(address, 24).filter(|_| len.is_empty());
+        usual.map_or_else(form, |net| format!("write the length of its mask too, such as {net}"))
+    })?;
     match address.octets() {
         _ if net.network() != address => Err(format!("{text} is a host of {net}: write {net}")),
         [0 | 224.., ..] => Err(format!("no machine can have an address of {net}")),
@@ -74,6 +83,9 @@ pub fn network(text: &str) -> Result<Ipv4Net, String> {
 pub fn range_or_host(text: &str) -> Result<AddressRange, String> {
     if text.contains('-') {
         return range(text);
+    }
+    if let Some(hosts) = text.contains('/').then(|| network(text).ok().and_then(hosts)).flatten() {
+        return Err(format!("write the first and the last address: {hosts}"));
     }
     let address = host(text)?;
     AddressRange::new(address, address).ok_or_else(String::new)
@@ -104,7 +116,12 @@ pub fn range(text: &str) -> Result<AddressRange, String> {
     let form = || "write the first and the last address: 192.168.77.100-192.168.77.200".to_owned();
     let (first, last) = text.split_once('-').ok_or_else(form)?;
     let address = |part: &str| part.trim().parse::<Ipv4Addr>().map_err(|_| form());
-    let (first, last) = (address(first)?, address(last)?);
+    let first = address(first)?;
+    if let Ok(host) = last.trim().parse::<u8>() {
+        let [a, b, c, _] = first.octets();
+        return Err(format!("write both addresses whole: {first}-{a}.{b}.{c}.{host}"));
+    }
+    let last = address(last)?;
     AddressRange::new(first, last)
         .ok_or_else(|| format!("the first address comes after the last: write {last}-{first}"))
 }
@@ -130,6 +147,20 @@ pub fn boot_file(text: &str) -> Result<String, String> {
         "firmware takes 1 to {FILE_MAX} printable ASCII characters without spaces, of a URL up to {}",
         u8::MAX
     ))
+}
+
+/// Text as its octets, or `hex:01 02`.
+pub fn octets(text: &str) -> Result<Vec<u8>, String> {
+    let Some(digits) = text.strip_prefix("hex:") else { return Ok(text.as_bytes().to_vec()) };
+    let digits: Vec<u8> = digits.bytes().filter(|byte| !matches!(byte, b' ' | b':')).collect();
+    let (pairs, rest) = digits.as_chunks::<2>();
+    let octet = |pair: &[u8; 2]| {
+        let text = std::str::from_utf8(pair).ok()?;
+        u8::from_str_radix(text, 16).ok()
+    };
+    let octets: Option<Vec<u8>> = pairs.iter().map(octet).collect();
+    let wanted = || "write text, or octets as hex:01 02 ff".to_owned();
+    octets.filter(|octets| rest.is_empty() && !octets.is_empty()).ok_or_else(wanted)
 }
 
 #[cfg(test)]
@@ -175,6 +206,9 @@ mod tests {
             ("224.0.0.0/24", "no machine can have"),
             ("240.0.0.0/8", "no machine can have"),
             ("0.0.0.0/0", "no machine can have"),
+            ("10.20.30.0/255.255.255.0", "write the length of the mask: 10.20.30.0/24"),
+            ("10.20.30.0", "such as 10.20.30.0/24"),
+            ("10.20.30.0/33", "write a network with"),
         ] {
             let said = network(text).unwrap_err();
             assert!(said.contains(problem), "{text}: {said}");
@@ -186,6 +220,9 @@ mod tests {
         assert_eq!(range("10.0.0.1-10.0.0.9").unwrap().to_string(), "10.0.0.1-10.0.0.9");
         assert_eq!(range("10.0.0.9").unwrap_err(), range("a-b").unwrap_err());
         assert!(range("10.0.0.9-10.0.0.1").unwrap_err().contains("write 10.0.0.1-10.0.0.9"));
+        assert!(range("10.0.0.1-9").unwrap_err().contains("whole: 10.0.0.1-10.0.0.9"));
+        let cidr = range_or_host("10.0.0.0/24").unwrap_err();
+        assert!(cidr.contains("10.0.0.1-10.0.0.254"), "{cidr}");
     }
 
     #[test]

@@ -144,12 +144,13 @@ impl ExplainArgs {
     pub fn check(&self) -> Result<(), String> {
         let Some(Arch(numbers)) = &self.arch else { return Ok(()) };
         let fits = |arch: &Architecture| {
-            let (name, bios) = (arch.name().unwrap_or_default(), *arch == Architecture::BIOS);
+            let name = arch.name().unwrap_or_default();
+            let bios = name.starts_with("BIOS");
             match self.firmware {
                 Kind::Bios => bios,
                 Kind::Rpi => bios || arch.0 == 41,
                 Kind::Uefi => !bios,
-                Kind::UefiHttp => name.is_empty() || name.ends_with("HTTP"),
+                Kind::UefiHttp => !bios && (name.is_empty() || name.ends_with("HTTP")),
                 Kind::Ipxe => true,
                 Kind::Os => false,
             }

@@ -123,7 +123,7 @@ fn a_warning_fails_only_where_that_is_asked_for() {
     for (flags, code) in [("", 0), ("--strict", 1)] {
         let said = check(&text, flags);
         assert_eq!(said.code, Some(code), "{}", said.out);
-        has_all(&said.out, &["warning: leases of less", "f.toml:1:14", "0 errors, 1 warnings"]);
+        has_all(&said.out, &["warning: leases of less", "f.toml:1:14", "0 errors, 1 warning\n"]);
     }
 }
 
@@ -192,7 +192,7 @@ fn a_mistake_is_said_once() {
         &format!("{class}.option = {{ vendor-clas = true }}"),
     ] {
         let said = check(&format!("{SUBNET}{more}\n"), "");
-        has_all(&said.out, &["f.toml: 1 errors,"]);
+        has_all(&said.out, &["f.toml: 1 error,"]);
     }
 }
 
@@ -233,7 +233,7 @@ fn the_example_lacks_only_its_subnets() {
     assert_eq!(example.code, Some(0));
     let said = check(&example.out, "");
     assert_eq!(said.code, Some(2));
-    has_all(&said.out, &["error: there is no [[subnet]]", "write [[subnet]]", "1 errors, 0 warn"]);
+    has_all(&said.out, &["error: there is no [[subnet]]", "write [[subnet]]", "1 error, 0 warn"]);
     let said = check(&format!("{}\n{SUBNET}", example.out), "--strict");
     assert_eq!(said.code, Some(0), "{}", said.out);
 }

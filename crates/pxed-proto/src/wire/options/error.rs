@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::form::TYPES;
 use super::value::Value;
 
 /// Why a value is none for its option. Shown, it is a sentence for the operator.
@@ -127,7 +128,11 @@ impl fmt::Display for ValueError {
                 "its type is not known: write \"hex:01 02 ff\" for octets, or \
                  {{ type = \"text\", value = {found} }} with its type"
             ),
-            Self::UnknownType { found, nearest } => unknown(f, "type", found, *nearest),
+            Self::UnknownType { found, nearest } => {
+                unknown(f, "type", found, *nearest)?;
+                let types = TYPES.iter().map(|(name, _)| *name).collect::<Vec<_>>();
+                write!(f, "; there are {}", types.join(", "))
+            }
             Self::UnknownKey { found, nearest } => unknown(f, "key", found, *nearest),
             Self::Missing(key) => write!(f, "\"{key}\" is missing"),
             Self::Pxeds { name, instead } => write!(f, "pxed sets {name} itself: {instead}"),

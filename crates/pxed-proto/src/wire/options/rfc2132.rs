@@ -13,7 +13,8 @@ const fn option(number: u8, name: &'static str, title: &'static str, form: Form)
     Definition::of(number, name, title, form)
 }
 
-const LEASE: &str = "it follows the lease time; set that of the subnet or the pool";
+const LEASE: &str =
+    "it follows the lease time; write lease-time at the top of the file or in [[subnet]]";
 const FRAMING: &str = "it is the message's own framing; leave it out";
 
 /// By number.

@@ -205,7 +205,14 @@ fn errors_say_what_to_write() {
             "hex:123".into(),
             "a string of octets such as \"hex:01 02 ff\" is wanted, not \"hex:123\"",
         ),
-        (224, typed("adress", 7), "there is no type \"adress\"; did you mean \"address\"?"),
+        (
+            224,
+            typed("adress", 7),
+            "there is no type \"adress\"; did you mean \"address\"?; there are address, \
+             address-pairs, addresses, boolean, domain-list, domain-name, empty, hex, i32, \
+             ipv6-address, routes, seconds, sip-servers, static-routes, sub-options, text, texts, \
+             u16, u16-list, u32, u8, u8-list, uri",
+        ),
         (224, typed("u8", 256), "256 is not between 0 and 255"),
         (224, Value::table([("type", "u8".into())]), "\"value\" is missing"),
         (

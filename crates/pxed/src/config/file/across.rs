@@ -1,18 +1,19 @@
 //! What tables say of each other: names that must exist, addresses that must be nobody else's.
 
-use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, Test};
+use pxed_proto::net::Ipv4Net;
 
 use super::document::{At, Place, Table};
 use super::report::Problem;
 use super::rules::Ruled;
-use super::schema;
+use super::schema::no_such;
 use super::settings::Said;
-use super::subnets::Wanted;
+use super::subnets::{Subnets, Wanted};
 use crate::config::Loaders;
 use crate::net::Interface;
 
@@ -20,10 +21,10 @@ use crate::net::Interface;
 pub fn check_profile(top: &Table<'_>, said: &Said, catalog: &Catalog) {
     let Some(At { value: name, span }) = &said.profile else { return };
     if !catalog.profiles.contains_key(name) {
-        let problem = Problem::error(span.clone(), format!("there is no profile {name}"));
-        let nearest = schema::nearest(name, catalog.profiles.keys().map(String::as_str));
-        top.problem(match nearest {
-            Some(nearest) => problem.help(format!("did you mean {nearest}?")),
+        let known: Vec<String> = catalog.profiles.keys().cloned().collect();
+        let problem = no_such("profile", name, span.clone(), &known);
+        top.problem(match problem.help {
+            Some(_) => problem,
             None => problem.help(format!("add [profile.{name}]")),
         });
     }
@@ -38,8 +39,17 @@ pub fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_di
         let name = file.trim_start_matches('/');
         let here = boot_dir.is_some_and(|dir| dir.join(name).is_file());
         if !here && !is_url(file) && !loaders.named_files().any(|(known, _)| known == name) {
-            let problem = Problem::warning(span.clone(), format!("there is no file {file}"));
-            top.problem(problem.help("put it into boot-dir, or name its tftp-server"));
+            let place = boot_dir.map(|dir| dir.join(name)).unwrap_or_else(|| name.into());
+            let text = format!("there is no file {}", place.display());
+            let within = boot_dir.and_then(|dir| Path::new(file).strip_prefix(dir).ok());
+            let problem = Problem::warning(span.clone(), text);
+            top.problem(match within {
+                Some(within) => problem.help(format!(
+                    "names begin in boot-dir: write {:?}",
+                    within.display().to_string()
+                )),
+                None => problem.help("put it into boot-dir, or name its tftp-server"),
+            });
         }
     }
 }
@@ -51,17 +61,20 @@ pub fn check_classes(
     classes: &[Ruled<dhcp::Class>],
     catalog: &Catalog,
 ) {
-    let mut names = BTreeSet::new();
-    for class in classes {
-        if !names.insert(class.rule.name.as_str()) {
+    let names = top.names("class");
+    for (index, class) in classes.iter().enumerate() {
+        let same = |other: &&Ruled<dhcp::Class>| other.rule.name == class.rule.name;
+        if let Some(first) = classes.iter().take(index).find(same) {
             let text = format!("there are two classes {}", class.rule.name);
-            top.problem(Problem::error(class.at.of("name"), text));
+            let problem = Problem::error(class.at.of("name"), text);
+            top.problem(problem.see(first.at.of("name"), "the first one"));
         }
         let Test::Architecture(known) = &class.rule.test else { continue };
         let can_boot = known.iter().any(|arch| {
             catalog.loader(*arch).is_some() || class.rule.settings.loaders.contains_key(arch)
         });
-        if !can_boot && class.rule.settings.boot_file.is_none() {
+        let tried = !class.said.files.is_empty();
+        if !can_boot && !tried {
             let text =
                 format!("there is no loader for the architecture of class {}", class.rule.name);
             let problem = Problem::warning(class.at.of("match"), text);
@@ -69,8 +82,8 @@ pub fn check_classes(
         }
     }
     for At { value, span } in wanted.iter().flat_map(|wanted| &wanted.classes) {
-        if !names.contains(value.as_str()) {
-            top.problem(Problem::error(span.clone(), format!("there is no class {value}")));
+        if !names.contains(value) {
+            top.problem(no_such("class", value, span.clone(), &names));
         }
     }
 }
@@ -79,9 +92,10 @@ pub fn check_classes(
 pub fn check_reservations(
     top: &Table<'_>,
     reservations: &[Ruled<dhcp::Reservation>],
-    wanted: &[Wanted],
+    subnets: &Subnets,
     interfaces: &[Interface],
 ) {
+    let (wanted, nets) = (&subnets.wanted, &subnets.nets);
     let own =
         |address| interfaces.iter().any(|i| i.addresses.iter().any(|(own, _)| *own == address));
     for (index, Ruled { rule, at, .. }) in reservations.iter().enumerate() {
@@ -100,8 +114,7 @@ pub fn check_reservations(
         if own(address) {
             let text = format!("{address} is this server's own address");
             top.problem(Problem::error(at.of("address"), text));
-        } else if !wanted.iter().any(|wanted| wanted.subnet.net.contains_host(address)) {
-            let text = format!("{address} is in no subnet");
+        } else if let Some(text) = not_a_hosts(address, nets) {
             top.problem(Problem::error(at.of("address"), text));
         }
     }
@@ -114,5 +127,20 @@ pub fn check_reservations(
                 top.problem(Problem::warning(wanted.place_of(pool), text));
             }
         }
+    }
+}
+
+/// Why no machine can have an address, where all networks are known.
+fn not_a_hosts(address: Ipv4Addr, nets: &[Option<Ipv4Net>]) -> Option<String> {
+    if nets.iter().flatten().any(|net| net.contains_host(address)) {
+        return None;
+    }
+    match nets.iter().flatten().find(|net| net.contains(address)) {
+        Some(net) if net.network() == address => {
+            Some(format!("{address} is the address of the network {net} itself"))
+        }
+        Some(net) => Some(format!("{address} is the broadcast address of {net}")),
+        None if nets.contains(&None) => None,
+        None => Some(format!("{address} is in no subnet")),
     }
 }

@@ -25,11 +25,16 @@ pub fn check(top: &Table<'_>, wanted: &[Wanted]) {
                 && (one.subnet.shared_network.is_none()
                     || one.subnet.shared_network != other.subnet.shared_network)
             {
-                let text =
-                    format!("{net} and {others} are on one interface, but no shared network");
+                let names =
+                    one.subnet.shared_network.as_ref().zip(other.subnet.shared_network.as_ref());
+                let what = match names {
+                    Some((one, other)) => format!("two shared networks, {other} and {one}"),
+                    None => "no shared network".to_owned(),
+                };
+                let text = format!("{net} and {others} are on one interface, but {what}");
                 let problem = Problem::error(one.at.of("shared-network"), text)
                     .see(other.at.of("shared-network"), "the other one");
-                top.problem(problem.help("give both shared-network = \"...\""));
+                top.problem(problem.help("give both the same shared-network = \"...\""));
             }
         }
         check_ranges(top, one);

@@ -11,7 +11,8 @@ use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
 use super::report::Problem;
-use super::schema::{Key, Section, nearest};
+use super::schema::{Key, SECTIONS, Section, nearest};
+use crate::config::values::duration;
 
 /// A value and where it stands.
 #[derive(Clone, Debug)]
@@ -204,10 +205,25 @@ impl<'d> Table<'d> {
             _ => {
                 let text = format!("{name} may be there several times");
                 let problem = Problem::error(found.span(), text);
-                self.problem(problem.help(format!("write [[{name}]]")));
+                let form = match self.key(name) {
+                    Some(Key { example, .. }) if !example.is_empty() => {
+                        format!("{name} = {example}")
+                    }
+                    _ => section.path.to_owned(),
+                };
+                self.problem(problem.help(format!("write {form}")));
                 Vec::new()
             }
         }
+    }
+
+    /// What the tables of `[[name]]` are called, also those with a mistake in them.
+    pub fn names(&self, name: &str) -> Vec<String> {
+        let tables = self.find(name).and_then(|found| found.get_ref().as_array());
+        let name = |item: &Spanned<DeValue<'_>>| {
+            Some(item.get_ref().as_table()?.get("name")?.get_ref().as_str()?.to_owned())
+        };
+        tables.into_iter().flat_map(|items| items.iter()).filter_map(name).collect()
     }
 
     /// The tables `[name.KEY]`, each with its key, read as `section`.
@@ -287,18 +303,31 @@ impl<'d> Table<'d> {
             "" => "at the top of the file".to_owned(),
             path => format!("in {path}"),
         };
-        let mut problem = Problem::error(span, format!("there is no key {name} {place}"));
-        if let Some(known) = nearest(name, self.section.keys().map(|key| key.name)) {
-            problem = problem.help(format!("did you mean {known}?"));
-        }
-        self.problem(problem);
+        let problem = Problem::error(span, format!("there is no key {name} {place}"));
+        let known = nearest(name, self.section.keys().map(|key| key.name));
+        let elsewhere = || SECTIONS.iter().filter(|s| s.keys().any(|key| key.name == name));
+        self.problem(match (known, elsewhere().next()) {
+            (Some(known), _) => problem.help(format!("did you mean {known}?")),
+            (None, Some(_)) => {
+                let places: Vec<String> = elsewhere().map(|section| section.place()).collect();
+                problem.help(format!("{name} belongs {}", places.join(", or ")))
+            }
+            (None, None) => problem,
+        });
     }
 
     fn wrong_type<T>(&self, name: &str, found: &Spanned<DeValue<'_>>) -> Option<T> {
         let is = found.get_ref().type_str();
         let problem =
             Problem::error(found.span(), format!("{name} can not be {}", with_article(is)));
-        let example = self.key(name).map(|key| format!("write {name} = {}", key.example));
+        let known = self.key(name);
+        let is_duration = |key: &&Key| duration(key.example.trim_matches('"')).is_ok();
+        let example = match found.get_ref().as_integer() {
+            Some(seconds) if known.as_ref().is_some_and(is_duration) => {
+                Some(format!("write {name} = \"{}s\"", seconds.as_str()))
+            }
+            _ => known.map(|key| format!("write {name} = {}", key.example)),
+        };
         self.problem(match example {
             Some(example) => problem.help(example),
             None => problem,

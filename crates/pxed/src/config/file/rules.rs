@@ -12,9 +12,9 @@ use pxed_proto::wire::options::{self, Value, code};
 
 use super::document::{At, Place, Table, convert};
 use super::report::Problem;
-use super::schema::{CLASS, GROUP, MATCH, RESERVATION};
+use super::schema::{CLASS, GROUP, MATCH, RESERVATION, no_such};
 use super::settings::{Said, architectures, settings, settings_with};
-use crate::config::values::{host, uuid};
+use crate::config::values::{host, octets, uuid};
 
 /// A rule, with what its table says and where it stands.
 pub struct Ruled<T> {
@@ -61,8 +61,8 @@ pub fn classes(top: &Table<'_>, groups: &[String]) -> Vec<Ruled<Class>> {
         };
         let test = test(&matching, groups)?;
         // A test with a mistake in it says nothing of what was meant.
-        if is_impossible(&test) && table.problem_count() == before {
-            let text = format!("no client can belong to class {name}");
+        if let Some(why) = impossible(&test).filter(|_| table.problem_count() == before) {
+            let text = format!("no client can belong to class {name}: {why}");
             table.problem(Problem::error(matching.span(), text));
         }
         let rule = Class { name, test, settings: said.settings.clone() };
@@ -89,18 +89,19 @@ fn mac_pattern(text: &str) -> Result<MacPattern, String> {
 /// What `match` asks for: all of its keys.
 fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     let (mut tests, before) = (Vec::new(), table.problem_count());
+    let clean = || table.problem_count() == before;
     let archs = table.list_of("arch", |value| match value {
         Value::Integer(number) => architectures(&number.to_string()),
         Value::Text(name) => architectures(name),
         other => Err(format!("{other} is no architecture")),
     });
-    if table.has("arch") {
+    if table.has("arch") && clean() {
         let all = archs.into_iter().flat_map(|at| at.value).collect::<Vec<Architecture>>();
         tests.push(Test::Architecture(all));
     }
     tests.extend(table.parsed("firmware", firmware).map(|at| Test::Firmware(at.value)));
     let macs = table.list("mac", mac_pattern);
-    if table.has("mac") {
+    if table.has("mac") && clean() {
         tests.push(any(macs.into_iter().map(|at| Test::Mac(at.value)).collect()));
     }
     let like = |name, code| table.parsed(name, pattern).map(|at| Test::OptionLike(code, at.value));
@@ -125,7 +126,7 @@ fn test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     if let Some(inner) = table.table("not", &MATCH) {
         tests.push(Test::Not(Box::new(test(&inner, groups)?)));
     }
-    if tests.is_empty() && table.problem_count() == before {
+    if tests.is_empty() && clean() {
         table.problem(Problem::error(table.span(), "match asks for nothing"));
     }
     Some(if tests.len() > 1 { Test::All(tests) } else { tests.pop()? })
@@ -141,7 +142,7 @@ fn any(mut tests: Vec<Test>) -> Test {
 fn group_test(table: &Table<'_>, groups: &[String]) -> Option<Test> {
     let At { value: name, span } = table.text("group")?;
     if !groups.contains(&name) {
-        table.problem(Problem::error(span, format!("there is no group {name}")));
+        table.problem(no_such("group", &name, span, groups));
     }
     Some(Test::Group(name))
 }
@@ -191,19 +192,28 @@ fn option_test(
     }
 }
 
-/// Can nobody pass this test? Finds what a person writes by mistake, not every contradiction.
-fn is_impossible(test: &Test) -> bool {
+/// Why nobody can pass this test. Finds what a person writes by mistake, not every contradiction.
+fn impossible(test: &Test) -> Option<String> {
     match test {
-        Test::Architecture(known) => known.is_empty(),
-        Test::Any(tests) => tests.iter().all(is_impossible),
+        Test::Architecture(known) if known.is_empty() => Some("arch names nothing".to_owned()),
+        Test::Any(tests) if tests.is_empty() => Some("it names nothing".to_owned()),
+        Test::Any(tests) => {
+            let whys: Option<Vec<String>> = tests.iter().map(impossible).collect();
+            whys?.pop()
+        }
         Test::All(_) => {
             let all = conjuncts(test);
-            let clash = |(index, test): (usize, &&Test)| {
-                all.iter().skip(index + 1).any(|other| contradict(test, other))
+            let clash = || {
+                let pairs = all.iter().enumerate();
+                let mut pairs = pairs.flat_map(|(index, one)| {
+                    all.iter().skip(index + 1).map(move |other| (one, other))
+                });
+                let (one, other) = pairs.find(|(one, other)| contradict(one, other))?;
+                Some(format!("{} and {} contradict each other", key_of(one), key_of(other)))
             };
-            all.iter().any(|test| is_impossible(test)) || all.iter().enumerate().any(clash)
+            all.iter().find_map(|test| impossible(test)).or_else(clash)
         }
-        _ => false,
+        _ => None,
     }
 }
 
@@ -212,6 +222,25 @@ fn conjuncts(test: &Test) -> Vec<&Test> {
     match test {
         Test::All(tests) => tests.iter().flat_map(conjuncts).collect(),
         other => vec![other],
+    }
+}
+
+/// The key that a test was written with.
+fn key_of(test: &Test) -> &'static str {
+    match test {
+        Test::All(_) => "all",
+        Test::Any(_) => "any",
+        Test::Not(_) => "not",
+        Test::Architecture(_) => "arch",
+        Test::Firmware(_) => "firmware",
+        Test::Mac(_) => "mac",
+        Test::OptionLike(code::VENDOR_CLASS, _) => "vendor-class",
+        Test::OptionLike(code::USER_CLASS, _) => "user-class",
+        Test::OptionPresent(_) | Test::OptionIs(..) | Test::OptionLike(..) => "option",
+        Test::Relay(_) => "relay",
+        Test::RelayAgent(RelaySubOption::CircuitId, _) => "circuit-id",
+        Test::RelayAgent(..) => "remote-id",
+        Test::Group(_) => "group",
     }
 }
 
@@ -249,6 +278,10 @@ pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<R
         });
         let said = settings_with(&table, host_name);
         let keys = keys(&table, switches);
+        let said_some = ["mac", "client-id", "uuid", "circuit-id", "remote-id"];
+        if keys.is_empty() && said_some.iter().any(|key| table.has(key)) {
+            return None; // with a mistake, which was said
+        }
         if keys.is_empty() {
             let problem = Problem::error(table.span(), "nothing says which machine this is for");
             table.problem(problem.help("give mac, client-id, uuid, circuit-id or remote-id"));
@@ -258,7 +291,7 @@ pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<R
         if let Some(At { value, span }) = &group
             && !groups.contains(value)
         {
-            table.problem(Problem::error(span.clone(), format!("there is no group {value}")));
+            table.problem(no_such("group", value, span.clone(), groups));
         }
         let mut rule = Reservation {
             name: key_name(&keys),
@@ -330,18 +363,4 @@ fn pattern(text: &str) -> Result<Pattern, String> {
         part => octets(&format!("hex:{part}")),
     };
     Ok(Pattern::of_parts(digits.split('*').map(part).collect::<Result<_, _>>()?))
-}
-
-/// Text as its octets, or `hex:01 02`.
-fn octets(text: &str) -> Result<Vec<u8>, String> {
-    let Some(digits) = text.strip_prefix("hex:") else { return Ok(text.as_bytes().to_vec()) };
-    let digits: Vec<u8> = digits.bytes().filter(|byte| !matches!(byte, b' ' | b':')).collect();
-    let (pairs, rest) = digits.as_chunks::<2>();
-    let octet = |pair: &[u8; 2]| {
-        let text = std::str::from_utf8(pair).ok()?;
-        u8::from_str_radix(text, 16).ok()
-    };
-    let octets: Option<Vec<u8>> = pairs.iter().map(octet).collect();
-    let wanted = || "write text, or octets as hex:01 02 ff".to_owned();
-    octets.filter(|octets| rest.is_empty() && !octets.is_empty()).ok_or_else(wanted)
 }

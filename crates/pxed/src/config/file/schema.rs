@@ -3,6 +3,10 @@
 //! The parser's complaints, config.example.toml and docs/configuration.md all come from here. A key
 //! enters together with its behaviour.
 
+use std::ops::Range;
+
+use super::report::Problem;
+
 /// A table of the file.
 #[derive(Debug)]
 pub struct Section {
@@ -15,6 +19,14 @@ pub struct Section {
 }
 
 impl Section {
+    /// Where its keys stand, in words.
+    pub fn place(&self) -> String {
+        match self.path {
+            "" => "at the top of the file, before its first table".to_owned(),
+            path => format!("in {path}"),
+        }
+    }
+
     /// All keys.
     pub fn keys(&self) -> impl Iterator<Item = &'static Key> {
         self.groups.iter().copied().flatten()
@@ -455,6 +467,15 @@ pub const PROFILE: Section = Section {
 /// All sections, in the order of the documents.
 pub const SECTIONS: &[&Section] =
     &[&TOP, &SUBNET, &POOL, &CLASS, &MATCH, &GROUP, &RESERVATION, &PROFILE];
+
+/// `there is no class arn`, and what was probably meant.
+pub fn no_such(what: &str, name: &str, span: Range<usize>, known: &[String]) -> Problem {
+    let problem = Problem::error(span, format!("there is no {what} {name}"));
+    match nearest(name, known.iter().map(String::as_str)) {
+        Some(nearest) => problem.help(format!("did you mean {nearest}?")),
+        None => problem,
+    }
+}
 
 /// The name that was probably meant: one within a third of its letters.
 pub fn nearest<'n>(written: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {

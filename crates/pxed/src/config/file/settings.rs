@@ -9,13 +9,14 @@ use pxed_proto::dhcp::{LeaseTime, OptionSetting, Rates, Settings};
 use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
-use pxed_proto::wire::options::{self, Value, code};
+use pxed_proto::wire::options::{self, Value, ValueError, code};
 use pxed_proto::wire::pxe;
 use toml::Spanned;
 use toml::de::DeValue;
 
 use super::document::{At, Table, convert};
 use super::report::Problem;
+use super::schema::nearest;
 use crate::config::values::{boot_file, conflict_probe, domain, duration, host, lease_time};
 
 /// What one table says clients are given, and where it names profiles that must exist.
@@ -128,10 +129,31 @@ fn option(
     match options::encode(number, &plain) {
         Ok(value) => Some(OptionSetting { code: number, value, always, booting_only }),
         Err(error) => {
-            table.problem(Problem::error(value.span(), format!("{word}: {error}")));
+            let (span, error) = innermost(value, &error);
+            table.problem(Problem::error(span, format!("{word}: {error}")));
             None
         }
     }
+}
+
+/// The place within a value that an error is about, and what is left to say of it.
+fn innermost<'e>(
+    value: &Spanned<DeValue<'_>>,
+    error: &'e ValueError,
+) -> (Range<usize>, &'e ValueError) {
+    if let Some(inner) = value.get_ref().as_table().and_then(|table| table.get("value"))
+        && matches!(error, ValueError::In { .. })
+    {
+        return innermost(inner, error);
+    }
+    let ValueError::In { place, error: inner } = error else { return (value.span(), error) };
+    let item = place.strip_prefix("item ").and_then(|number| number.parse::<usize>().ok());
+    let child = match value.get_ref() {
+        DeValue::Array(items) => item.and_then(|number| items.get(number.checked_sub(1)?)),
+        DeValue::Table(table) => table.get(place.as_str()),
+        _ => None,
+    };
+    child.map_or_else(|| (value.span(), error), |child| innermost(child, inner))
 }
 
 /// Sub-options of option 43 that were written by number or as octets, and that PXE firmware will
@@ -192,26 +214,33 @@ fn loaders(table: &Table<'_>) -> (BTreeMap<Architecture, String>, Vec<At<String>
     (loaders, files)
 }
 
-/// The numbers that an architecture's name stands for, booting by PXE or by HTTP; or the number.
+/// Architectures by name: the numbers of booting by PXE and by HTTP.
+pub const ARCHITECTURES: &[(&str, &[u16])] = &[
+    ("bios", &[0, 20]),
+    ("uefi-ia32", &[6, 15]),
+    ("uefi-x64", &[7, 9, 16]),
+    ("uefi-arm32", &[10, 18]),
+    ("uefi-arm64", &[11, 19]),
+    ("uefi-riscv64", &[27, 28]),
+    ("uefi-loongarch64", &[39, 40]),
+];
+
+/// The numbers that an architecture's name stands for, or the number itself.
 pub fn architectures(name: &str) -> Result<Vec<Architecture>, String> {
-    let numbers: &[u16] = match name {
-        "bios" => &[0, 20],
-        "uefi-ia32" => &[6, 15],
-        "uefi-x64" => &[7, 9, 16],
-        "uefi-arm32" => &[10, 18],
-        "uefi-arm64" => &[11, 19],
-        "uefi-riscv64" => &[27, 28],
-        "uefi-loongarch64" => &[39, 40],
-        number => {
-            let number = number.parse().map_err(|_| {
-                "write bios, uefi-ia32, uefi-x64, uefi-arm32, uefi-arm64, uefi-riscv64, \
-                 uefi-loongarch64, or a number of option 93"
-                    .to_owned()
-            })?;
-            return Ok(vec![Architecture(number)]);
+    if let Some((_, numbers)) = ARCHITECTURES.iter().find(|(known, _)| *known == name) {
+        return Ok(numbers.iter().map(|number| Architecture(*number)).collect());
+    }
+    let names = || ARCHITECTURES.iter().map(|(known, _)| *known);
+    name.parse().map(|number| vec![Architecture(number)]).map_err(|_| {
+        let part = names().find(|known| known.ends_with(&format!("-{name}")));
+        match part.or_else(|| nearest(name, names())) {
+            Some(nearest) => format!("there is no architecture {name}; did you mean {nearest}?"),
+            None => format!(
+                "write {}, or a number of option 93",
+                names().collect::<Vec<_>>().join(", ")
+            ),
         }
-    };
-    Ok(numbers.iter().map(|number| Architecture(*number)).collect())
+    })
 }
 
 /// A rate that is as good as none.
@@ -259,6 +288,9 @@ pub fn guard(table: &Table<'_>, above: Guard) -> Guard {
 
 /// How long leases last, with what a table leaves open taken from `above`.
 pub fn lease_times(table: &Table<'_>, above: LeaseTime) -> LeaseTime {
+    if ["lease-time", "min-lease-time", "max-lease-time"].iter().all(|key| !table.has(key)) {
+        return above; // and its mistakes are said there
+    }
     let default = table.parsed("lease-time", lease_time);
     let min = table.parsed("min-lease-time", duration);
     let max = table.parsed("max-lease-time", lease_time);

@@ -44,6 +44,14 @@ impl Wanted {
     }
 }
 
+/// All subnets.
+pub struct Subnets {
+    /// Those that can be served.
+    pub wanted: Vec<Wanted>,
+    /// The networks of all that are written; `None` where that is not known.
+    pub nets: Vec<Option<Ipv4Net>>,
+}
+
 /// What holds for every subnet.
 pub struct Site<'a> {
     /// Looks an interface up.
@@ -57,17 +65,23 @@ pub struct Site<'a> {
 }
 
 /// All `[[subnet]]`, and the interfaces that they name.
-pub fn subnets(top: &Table<'_>, site: &Site<'_>) -> (Vec<Wanted>, Vec<Interface>) {
+pub fn subnets(top: &Table<'_>, site: &Site<'_>) -> (Subnets, Vec<Interface>) {
     let mut interfaces: Vec<Interface> = Vec::new();
     let tables = top.tables("subnet", &SUBNET);
     let attached = |table: &&Table<'_>| table.has("interface");
     for table in tables.iter().filter(attached) {
         interface(table, site, &mut interfaces);
     }
-    let read = |table: &Table<'_>| subnet(table, site, &interfaces);
-    let wanted: Vec<Wanted> = tables.iter().filter_map(read).collect();
+    let (mut wanted, mut nets) = (Vec::new(), Vec::new());
+    for table in &tables {
+        let found = subnet(table, site, &interfaces);
+        // One with a mistake is there as well: who has an address of it has made none.
+        let written = || table.parsed("network", network).map(|at| at.value);
+        nets.push(found.as_ref().map(|found| found.subnet.net).or_else(written));
+        wanted.extend(found);
+    }
     apart::check(top, &wanted);
-    (wanted, interfaces)
+    (Subnets { wanted, nets }, interfaces)
 }
 
 fn interface(table: &Table<'_>, site: &Site<'_>, interfaces: &mut Vec<Interface>) {

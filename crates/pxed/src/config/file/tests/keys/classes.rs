@@ -34,8 +34,8 @@ fn classes() -> Vec<Case> {
             of_pool,
             &[
                 "- OFFER 192.168.99.50 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
-                "- no answer to 02:07:00:00:00:09: every address of the pool is in use",
-                "+ no answer to 52:54:00:00:00:01: every address of the pool is in use",
+                "- no answer to 02:07:00:00:00:09: no pool is open to this client",
+                "+ no answer to 52:54:00:00:00:01: no pool is open to this client",
                 "+ OFFER 192.168.99.50 to 02:07:00:00:00:09, boot \
                  tftp://192.168.77.1/ipxe-arm64.efi",
             ],

@@ -60,14 +60,16 @@ const SETTINGS: &[Setting] = &[
         member: &[
             "- # pxed, for 02:07:00:00:00:09",
             "- echo pxed: nothing is configured for this machine to boot.",
-            "- echo pxed: give pxed --kernel and --initrd, or --script.",
+            "- echo pxed: name a profile by boot = in its file, or give it --kernel and --initrd, or \
+             --script.",
             "- goto failed",
             "+ echo menu for 02:07:00:00:00:09 at 127.0.0.1",
         ],
         stranger: &[
             "- # pxed, for 52:54:00:00:00:01",
             "- echo pxed: nothing is configured for this machine to boot.",
-            "- echo pxed: give pxed --kernel and --initrd, or --script.",
+            "- echo pxed: name a profile by boot = in its file, or give it --kernel and --initrd, or \
+             --script.",
             "- goto failed",
             "+ echo menu for 52:54:00:00:00:01 at 127.0.0.1",
         ],

@@ -205,7 +205,7 @@ fn pools() -> Vec<Case> {
             both,
             &[
                 "- warning: 192.168.77.0/24 has no range: only reserved machines get addresses",
-                "- no answer to 02:07:00:00:00:09: every address of the pool is in use",
+                "- no answer to 02:07:00:00:00:09: no pool is open to this client",
                 "+ warning: all pools of 192.168.77.0/24 are for classes: other machines get no \
                  address",
                 "+ OFFER 192.168.77.50 to 02:07:00:00:00:09, boot \
@@ -232,8 +232,8 @@ fn pools() -> Vec<Case> {
             &[
                 "- OFFER 192.168.77.50 to 02:07:00:00:00:09, boot \
                  tftp://192.168.77.1/ipxe-arm64.efi",
-                "- no answer to 52:54:00:00:00:01: every address of the pool is in use",
-                "+ no answer to 02:07:00:00:00:09: every address of the pool is in use",
+                "- no answer to 52:54:00:00:00:01: no pool is open to this client",
+                "+ no answer to 02:07:00:00:00:09: no pool is open to this client",
                 "+ OFFER 192.168.77.50 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
             ],
         ),
