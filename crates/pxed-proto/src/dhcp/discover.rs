@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
+use super::lease::LeaseState;
 use super::probe::Question;
 use super::reason::{Ignored, RequestState};
 use super::server::Change;
@@ -73,9 +74,9 @@ fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     let reserved = asking.reserved() == Some(address);
     let its_own = asking.table.get(address).is_some_and(|lease| {
         let lately = asking.now.since(lease.expires) < limits::PROBE_VALID;
-        lease.client == asking.client && lately
+        lease.client == asking.client && lease.state != LeaseState::Declined && lately
     });
-    let known = asking.probes.knows_free(address, asking.now);
+    let known = asking.probes.knows_free(address, asking.machine.mac(), asking.now);
     (attached && !reserved && !its_own && !known).then_some(wait)
 }
 
@@ -91,6 +92,7 @@ fn probe(asking: &Asking<'_>, address: Ipv4Addr, wait: Duration) -> Change {
         link: asking.link_id,
         arrival: *asking.arrival,
         datagram: asking.datagram.to_vec(),
+        client: asking.client.clone(),
         mac: asking.machine.mac(),
         tried: 0,
     };

@@ -10,6 +10,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::config::{Link, LinkId};
+use super::lease::ClientKey;
 use super::reason::Ignored;
 use super::server::Output;
 use super::transmit::Arrival;
@@ -44,6 +45,8 @@ pub struct Question {
     pub arrival: Arrival,
     /// What it is.
     pub datagram: Vec<u8>,
+    /// Who waits.
+    pub client: ClientKey,
     /// The client's own hardware: an answer from there is no conflict.
     pub mac: Option<Mac>,
     /// How many addresses were found in use for it.
@@ -56,6 +59,9 @@ struct Running {
     id: ProbeId,
     event: DhcpEvent,
     question: Question,
+    /// The client does not wait any more: it was answered otherwise, or has taken another server's
+    /// offer.
+    withdrawn: bool,
 }
 
 /// An address that nobody answered for in time.
@@ -64,6 +70,8 @@ struct Silent {
     id: ProbeId,
     /// Whose answer is no conflict.
     mac: Option<Mac>,
+    /// Who answered, and is no conflict.
+    holder: Option<Mac>,
     until: Timestamp,
 }
 
@@ -82,9 +90,11 @@ impl Probes {
         self.running.len() < limits::PROBES_MAX || self.running.contains_key(&address)
     }
 
-    /// Was the address found free lately?
-    pub fn knows_free(&self, address: Ipv4Addr, now: Timestamp) -> bool {
-        self.silent.get(&address).is_some_and(|silent| silent.until > now)
+    /// Was the address found free lately, for this client? Who answered for it itself has it, and
+    /// others do not.
+    pub fn knows_free(&self, address: Ipv4Addr, mac: Option<Mac>, now: Timestamp) -> bool {
+        let free = |silent: &Silent| silent.holder.is_none_or(|holder| Some(holder) == mac);
+        self.silent.get(&address).is_some_and(|silent| silent.until > now && free(silent))
     }
 
     /// How many wait.
@@ -104,6 +114,7 @@ impl Probes {
         if let Some(running) = self.running.get_mut(&address) {
             let tried = running.question.tried.max(question.tried);
             running.question = Question { tried, ..question };
+            running.withdrawn = false;
             let before = std::mem::replace(&mut running.event, event);
             let outcome = Outcome::Ignored(Ignored::Superseded);
             let before = DhcpEvent { outcome, left_out: Vec::new(), ..before };
@@ -111,20 +122,36 @@ impl Probes {
         }
         self.last = ProbeId(self.last.0 + 1);
         let (id, link) = (self.last, question.link);
-        self.running.insert(address, Running { id, event, question });
+        self.running.insert(address, Running { id, event, question, withdrawn: false });
         Output { probe: Some(Probe { id, link, address, wait }), ..Output::default() }
     }
 
-    /// Ends a probe: what was asked.
-    pub fn end(&mut self, probe: &Probe) -> Option<Question> {
-        let running = self.running.get(&probe.address).filter(|running| running.id == probe.id)?;
-        let question = running.question.clone();
-        self.running.remove(&probe.address);
-        Some(question)
+    /// The client does not wait for an answer any more.
+    pub fn withdraw(&mut self, client: &ClientKey) {
+        let its_own = |running: &&mut Running| running.question.client == *client;
+        self.running.values_mut().filter(its_own).for_each(|running| running.withdrawn = true);
     }
 
-    /// Nobody has answered; the oldest that is known gives way to the newest.
-    pub fn remember_silent(&mut self, probe: &Probe, mac: Option<Mac>, now: Timestamp) {
+    /// Ends a probe: what was asked, or what is to be told since nobody waits for it.
+    pub fn end(&mut self, probe: &Probe) -> Option<Result<Question, Event>> {
+        self.running.get(&probe.address).filter(|running| running.id == probe.id)?;
+        let running = self.running.remove(&probe.address)?;
+        if !running.withdrawn {
+            return Some(Ok(running.question));
+        }
+        let outcome = Outcome::Ignored(Ignored::Superseded);
+        Some(Err(Event::Dhcp(DhcpEvent { outcome, left_out: Vec::new(), ..running.event })))
+    }
+
+    /// Nobody has answered but perhaps the client itself, `holder`; the oldest that is known gives
+    /// way to the newest.
+    pub fn remember_silent(
+        &mut self,
+        probe: &Probe,
+        mac: Option<Mac>,
+        holder: Option<Mac>,
+        now: Timestamp,
+    ) {
         let (address, until) = (probe.address, now + limits::PROBE_VALID);
         self.forget_silent(address);
         if self.silent.len() >= limits::PROBES_REMEMBERED_MAX
@@ -132,14 +159,19 @@ impl Probes {
         {
             self.forget_silent(oldest);
         }
-        self.silent.insert(address, Silent { id: probe.id, mac, until });
+        self.silent.insert(address, Silent { id: probe.id, mac, holder, until });
         self.silent_ends.insert((until, address));
     }
 
-    /// Somebody answers for an address that was found free by this probe: `true` if it matters.
-    pub fn is_late_answer(&self, probe: &Probe, from: Mac, now: Timestamp) -> bool {
-        let silent = self.silent.get(&probe.address).filter(|silent| silent.id == probe.id);
-        silent.is_some_and(|silent| silent.until > now && silent.mac != Some(from))
+    /// Somebody answers for an address that was found free by this probe: `true` if that is a
+    /// stranger. Of the client itself it is known now that it has the address.
+    pub fn answered_late(&mut self, probe: &Probe, from: Mac, now: Timestamp) -> bool {
+        let silent = self.silent.get_mut(&probe.address).filter(|silent| silent.id == probe.id);
+        let Some(silent) = silent.filter(|silent| silent.until > now) else { return false };
+        if silent.mac == Some(from) {
+            silent.holder = Some(from);
+        }
+        silent.mac != Some(from)
     }
 
     /// It is not known any more that nobody has the address.

@@ -189,11 +189,15 @@ impl<'a> Asking<'a> {
     }
 
     /// Where the relay agent waits for the reply, if it is not the client that does: at the
-    /// servers' port, or at the one that it says it sent from (RFC 8357).
+    /// servers' port, or at the one that it says it sent from (RFC 8357): not by the word of whoever
+    /// writes in another's name.
     fn relay_port(&self) -> Option<SocketAddrV4> {
         let agent = RelayAgent::of(self.message, false)?;
         let from = self.arrival.source.port();
-        let port = if agent.uses_source_port() && from != 0 { from } else { SERVER_PORT };
+        let itself = *self.arrival.source.ip() == agent.address;
+        let believed = itself || self.subnet.relays.contains(&agent.address);
+        let own_port = believed && agent.uses_source_port() && from != 0;
+        let port = if own_port { from } else { SERVER_PORT };
         Some(SocketAddrV4::new(agent.address, port))
     }
 

@@ -237,6 +237,7 @@ impl Server {
                 if let Some(table) = self.tables.get_mut(subnet.0) {
                     table.drop_hold(&client);
                 }
+                self.probes.withdraw(&client);
             }
             Change::None => {}
         }

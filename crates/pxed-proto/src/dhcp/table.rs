@@ -286,7 +286,9 @@ impl LeaseTable {
     /// Writes a lease over what stood there: what the client or the address was held for is
     /// settled by it. Returns what it replaced.
     pub fn put(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
-        self.drop_hold(&lease.client);
+        if !lease.is_mark() {
+            self.drop_hold(&lease.client);
+        }
         self.end_hold(lease.address);
         self.write(lease, now)
     }

@@ -31,6 +31,7 @@ mod discovers;
 mod identities;
 mod informs;
 mod inspects;
+mod known_free;
 mod links;
 mod model;
 mod mutated;

@@ -204,6 +204,23 @@ fn item_89_who_is_not_authoritative_refuses_nothing_under_a_shared_name() {
     }
 }
 
+/// Whoever writes in a relay agent's name does not choose the port of what that is sent.
+#[test]
+fn item_90_the_port_is_the_relay_agents_own_word() {
+    let sent = |from: Ipv4Addr| {
+        let mut sent = client(1).discover().option(82, &[19, 0]).by_relay(RELAY);
+        sent.arrival.source = SocketAddrV4::new(from, 53);
+        sent
+    };
+    let other = Ipv4Addr::new(203, 0, 113, 66);
+    let mut lan = Lan::new();
+    assert_eq!(lan.hears(&sent(other)).offer().destination, routed(RELAY, 67));
+    assert_eq!(lan.hears(&sent(RELAY)).offer().destination, routed(RELAY, 53));
+    lan.reload(|config| config.subnets[1].relays = vec![RELAY]);
+    let offer = lan.hears(&sent(other)).offer();
+    assert_eq!(offer.destination, routed(RELAY, 53), "one that is known has several addresses");
+}
+
 #[test]
 fn item_90_a_relay_agent_with_a_port_of_its_own_is_answered_there() {
     let said = [1, 1, 7, 19, 0];

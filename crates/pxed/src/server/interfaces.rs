@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{self, LinkId};
+use pxed_proto::net::Mac;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
@@ -42,8 +43,9 @@ pub(super) struct Supervisor {
 struct Watched {
     name: Arc<str>,
     link: LinkId,
-    /// The kernel's number of the interface that the sockets are bound to.
-    bound: Option<u32>,
+    /// The kernel's number of the interface that the sockets are bound to, and its address: ARP asks
+    /// in its name.
+    bound: Option<(u32, Mac)>,
     /// Its MTU, as TFTP knows it; 0 if it is not there.
     mtu: u32,
     standing: Standing,
@@ -74,7 +76,7 @@ impl Supervisor {
         let watched = interfaces.iter().enumerate().map(|(link, interface)| Watched {
             name: interface.name.clone(),
             link: LinkId(link),
-            bound: (!interface.is_awaited()).then_some(interface.index),
+            bound: (!interface.is_awaited()).then_some((interface.index, interface.mac)),
             mtu: if interface.is_awaited() { 0 } else { interface.mtu },
             never_served: interface.is_awaited(),
             standing: if interface.is_awaited() { Standing::Awaited } else { Standing::Served },
@@ -166,12 +168,12 @@ impl Watched {
         dhcp: &Mailbox,
         tftp: &mpsc::Sender<tftp::Change>,
     ) -> Result<(), BindError> {
-        if self.bound == Some(interface.index) {
+        if self.bound == Some((interface.index, interface.mac)) {
             return Ok(());
         }
         self.let_go(dhcp, tftp).await;
         let (sockets, listener) = of_interface(interface)?;
-        (self.bound, self.mtu) = (Some(interface.index), interface.mtu);
+        (self.bound, self.mtu) = (Some((interface.index, interface.mac)), interface.mtu);
         // It was gone, even if nobody saw it; and it is told that it is back.
         if self.standing == Standing::Served {
             self.standing = Standing::Gone;

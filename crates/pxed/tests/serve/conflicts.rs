@@ -71,3 +71,16 @@ fn item_32_others_are_answered_while_a_probe_waits() {
         assert!(offer("02") < offer("01"), "{log}");
     });
 }
+
+/// Whoever answers a probe answers the address that asked: an old one would hear nothing.
+#[test]
+fn item_32_an_interface_with_another_mac_is_probed_from_that() {
+    story("item_32_an_interface_with_another_mac_is_probed_from_that", |lan| {
+        let _stranger = lan.stranger("192.168.77.100/24");
+        let pxed = lan.pxed("");
+        lan.over_there("ip link set srv address 02:00:00:77:00:99");
+        pxed.says(&["srv is back"]);
+        let ack = lan.machine_beside_stranger(1).get_address();
+        assert_eq!(ack.address(), Ipv4Addr::new(192, 168, 77, 101));
+    });
+}

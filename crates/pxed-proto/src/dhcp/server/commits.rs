@@ -150,6 +150,9 @@ impl Server {
         now: Timestamp,
         told: Option<Told>,
     ) -> Commit {
+        if lease.is_mark() {
+            self.probes.forget_silent(lease.address);
+        }
         let before = match self.table_of(lease.address) {
             Some(table) => table.put(lease.clone(), now),
             None => self.elsewhere.insert(lease.address, lease.clone()),

@@ -17,19 +17,25 @@ impl Server {
     /// that waits is offered the address, or the next one. An answer that comes late, for an address
     /// that is offered already, takes it out of use: the REQUEST is refused.
     pub fn probed(&mut self, probe: &Probe, found: Option<Mac>, now: Timestamp) -> Output {
-        let address = probe.address;
-        let Some(question) = self.probes.end(probe) else {
-            let late = |holder: &Mac| self.probes.is_late_answer(probe, *holder, now);
-            let mark = found.filter(late).and_then(|holder| self.mark(probe, holder, now));
+        let Some(ended) = self.probes.end(probe) else {
+            let late = found.filter(|holder| self.probes.answered_late(probe, *holder, now));
+            let mark = late.and_then(|holder| self.mark(probe, holder, now));
             return Output { commits: mark.into_iter().collect(), ..Output::default() };
         };
-        let stranger = found.filter(|holder| Some(*holder) != question.mac);
-        let Some(mark) = stranger.and_then(|holder| self.mark(probe, holder, now)) else {
-            self.probes.remember_silent(probe, question.mac, now);
-            return self.answer(question, now);
+        let question = match ended {
+            Ok(question) => question,
+            Err(withdrawn) => return Output { event: Some(withdrawn), ..Output::default() },
         };
-        self.probes.forget_silent(address);
-        let mut output = self.answer(Question { tried: question.tried + 1, ..question }, now);
+        let own = found.filter(|holder| Some(*holder) == question.mac);
+        let stranger = found.filter(|_| own.is_none());
+        if stranger.is_some() && self.is_busy() {
+            return self.answer(question, Some(Ignored::Busy), now);
+        }
+        let Some(mark) = stranger.and_then(|holder| self.mark(probe, holder, now)) else {
+            self.probes.remember_silent(probe, question.mac, own, now);
+            return self.answer(question, None, now);
+        };
+        let mut output = self.answer(Question { tried: question.tried + 1, ..question }, None, now);
         output.commits.insert(0, mark);
         output
     }
@@ -39,20 +45,23 @@ impl Server {
         self.probes.running()
     }
 
-    /// Answers what had to wait, as if it came now.
-    fn answer(&mut self, question: Question, now: Timestamp) -> Output {
+    /// Answers what had to wait, as if it came now; or does not, for a reason.
+    fn answer(&mut self, question: Question, why_not: Option<Ignored>, now: Timestamp) -> Output {
         let Question { link, arrival, datagram, tried, .. } = question;
         // It was paid for when it came in.
         let buckets = std::mem::take(&mut self.buckets);
         let plan = self.plan(now, link, &arrival, &datagram);
         self.buckets = buckets;
         let mut plan = Plan { charge: Charge::default(), ..plan };
+        let mut why_not = why_not;
         if let Change::Probe { question, .. } = &mut plan.change {
             question.tried = tried;
-            if tried >= limits::PROBES_PER_DISCOVER_MAX {
-                plan.event.outcome = Outcome::Ignored(Ignored::Conflicts);
-                plan = Plan { change: Change::None, reply: None, ..plan };
-            }
+            let many = tried >= limits::PROBES_PER_DISCOVER_MAX;
+            why_not = why_not.or(many.then_some(Ignored::Conflicts));
+        }
+        if let Some(reason) = why_not {
+            plan.event.outcome = Outcome::Ignored(reason);
+            plan = Plan { change: Change::None, reply: None, ..plan };
         }
         self.apply(plan, now)
     }
