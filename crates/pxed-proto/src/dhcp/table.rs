@@ -143,10 +143,15 @@ impl LeaseTable {
     /// How many addresses are out of use at `now` because this client declined them, or answers for
     /// them.
     pub fn declined_by(&self, client: &ClientKey, now: Timestamp) -> usize {
-        let running = |address| self.get(address).is_some_and(|lease| lease.is_running(now));
+        self.marked_by(client, now).count()
+    }
+
+    fn marked_by(&self, client: &ClientKey, now: Timestamp) -> impl Iterator<Item = Ipv4Addr> {
+        let running =
+            move |address: &Ipv4Addr| self.get(*address).is_some_and(|l| l.is_running(now));
         let from = (client.clone(), Ipv4Addr::UNSPECIFIED);
-        let its_own = self.declined.range(from..).take_while(|(other, _)| other == client);
-        its_own.filter(|(_, address)| running(*address)).count()
+        let its_own = self.declined.range(from..).take_while(move |(other, _)| other == client);
+        its_own.map(|(_, address)| *address).filter(running)
     }
 
     /// What is out of use at `now` by DECLINE.
@@ -194,8 +199,9 @@ impl LeaseTable {
     }
 
     /// The address to offer (RFC 2131 section 4.3.1): the one reserved for the client, its own, the
-    /// one it was offered, the one it had, the one it asks for; else one of a pool for a class that
-    /// it belongs to, or of everybody's: one that nobody had, the one free for longest.
+    /// one it was offered, the one it had, the one it asks for, one that it answers for by ARP; else
+    /// one of a pool for a class that it belongs to, or of everybody's: one that nobody had, the one
+    /// free for longest.
     pub fn choose(
         &self,
         who: &Applicant<'_>,
@@ -212,6 +218,7 @@ impl LeaseTable {
             .into_iter()
             .flatten()
             .find(available)
+            .or_else(|| self.marked_by(who.client, now).find(available))
             .or_else(|| self.free(who, true))
             .or_else(|| self.free(who, false))
             .or_else(|| self.lapsed(now).find(available))

@@ -122,3 +122,18 @@ fn what_a_stranger_has_is_not_offered_while_the_store_has_no_room() {
     let Some(Event::Dhcp(event)) = output.event else { panic!("no event") };
     assert!(matches!(event.outcome, Outcome::Ignored(_)), "{:?}", event.outcome);
 }
+
+/// An initial RAM disk leases an address and never renews it: its machine has it still.
+#[test]
+fn who_outlived_its_lease_is_offered_its_address_again() {
+    let mut lan = lan_up_to(101);
+    let probe = asks(&mut lan, 1);
+    lan.probed(&probe, None);
+    lan.hears(&client(1).selecting(local(100))).ack();
+    lan.at(700).wakes();
+    let probe = lan.takes(&client(2).discover().address(50, local(100))).probe.unwrap();
+    let next = lan.probed(&probe, Some(client(1).mac())).output.probe.unwrap();
+    lan.probed(&next, None);
+    lan.hears(&client(2).selecting(local(101))).ack();
+    assert_eq!(lan.hears(&client(1).discover()).offer().yiaddr(), local(100));
+}

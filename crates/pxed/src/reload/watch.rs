@@ -1,10 +1,12 @@
 //! Noticing that a file may have changed.
 //!
 //! Editors put another file in its place, configuration management writes into it, perhaps in
-//! pieces, and a container's platform turns a symbolic link that is on the way. So every change in
-//! the file's directory, and in the directories that symbolic links lead through, is a reason to
-//! look and not a message to read.
+//! pieces, a container's platform turns a symbolic link that is on the way, and a release takes the
+//! place of a directory above. So every change in the file's directory and in the directories that
+//! symbolic links lead through, and every move of one above them, is a reason to look and not a
+//! message to read.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +16,7 @@ use std::thread;
 use std::time::Duration;
 
 use nix::errno::Errno;
-use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use tokio::sync::Notify;
 use tokio::time::sleep;
 use tracing::{info, warn};
@@ -30,12 +32,12 @@ const LINKS_MAX: usize = 40;
 
 /// Has `look` look at the file whenever it may have changed.
 pub(super) async fn follow(path: &Path, look: impl AsyncFn()) -> Infallible {
-    let (watch, mut told) = (Watch::start(), false);
+    let (mut watch, mut told) = (Watch::start(), false);
     info!("watching {}", path.display());
     loop {
         // First listen, then look: what changes meanwhile is heard.
-        let listening = match &watch {
-            Ok(watch) => watch.add(path).map(|()| watch),
+        let listening = match &mut watch {
+            Ok(watch) => watch.listen(path).map(|()| &*watch),
             Err(error) => Err(*error),
         };
         settled(path).await;
@@ -78,6 +80,8 @@ fn stamp(path: &Path) -> Option<[i128; 5]> {
 struct Watch {
     inotify: Arc<Inotify>,
     changed: Arc<Notify>,
+    /// What is listened to.
+    directories: BTreeSet<WatchDescriptor>,
 }
 
 impl Watch {
@@ -85,7 +89,8 @@ impl Watch {
     fn start() -> Result<Self, Errno> {
         let inotify = Arc::new(Inotify::init(InitFlags::IN_CLOEXEC)?);
         let changed = Arc::new(Notify::new());
-        let watch = Self { inotify: inotify.clone(), changed: changed.clone() };
+        let (heard, directories) = (inotify.clone(), BTreeSet::new());
+        let watch = Self { inotify: heard, changed: changed.clone(), directories };
         let listen = move || {
             while matches!(inotify.read_events(), Ok(_) | Err(Errno::EINTR)) {
                 changed.notify_one();
@@ -95,19 +100,32 @@ impl Watch {
         thread.map(|_| watch).map_err(|_| Errno::EAGAIN)
     }
 
-    /// Listens to the file's directories; to one that it listens to already it listens once.
-    fn add(&self, path: &Path) -> Result<(), Errno> {
+    /// Listens to the file's directories as they are now, and no longer to those that they were.
+    fn listen(&mut self, path: &Path) -> Result<(), Errno> {
+        let moves = AddWatchFlags::IN_DELETE_SELF | AddWatchFlags::IN_MOVE_SELF;
         let changes = AddWatchFlags::IN_CREATE
             | AddWatchFlags::IN_MODIFY
             | AddWatchFlags::IN_CLOSE_WRITE
             | AddWatchFlags::IN_ATTRIB
             | AddWatchFlags::IN_DELETE
-            | AddWatchFlags::IN_MOVE
-            | AddWatchFlags::IN_DELETE_SELF
-            | AddWatchFlags::IN_MOVE_SELF;
-        directories(path).iter().try_for_each(|directory| {
-            self.inotify.add_watch(directory, AddWatchFlags::IN_ONLYDIR | changes).map(drop)
-        })
+            | AddWatchFlags::IN_MOVE;
+        let add = |directory: &Path, flags| {
+            self.inotify.add_watch(directory, AddWatchFlags::IN_ONLYDIR | flags)
+        };
+        let directories = directories(path);
+        // Not all that lies above may be readable. What is in both is told more of, and so the last.
+        let above = directories.iter().flat_map(|directory| directory.ancestors().skip(1));
+        let above = above.filter_map(|above| add(above, moves).ok());
+        let mut listening: BTreeSet<WatchDescriptor> = above.collect();
+        for directory in &directories {
+            listening.insert(add(directory, changes | moves)?);
+        }
+        for old in self.directories.difference(&listening) {
+            // One that was deleted is forgotten by the kernel.
+            let _ = self.inotify.rm_watch(*old);
+        }
+        self.directories = listening;
+        Ok(())
     }
 }
 
@@ -154,5 +172,20 @@ mod tests {
         // The kernel refuses it as well.
         symlink("loop", root.join("loop")).unwrap();
         assert_eq!(directories(&root.join("loop")).len(), LINKS_MAX + 1);
+    }
+
+    #[test]
+    fn directories_that_the_file_has_left_are_let_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, mut watch) = (dir.path().join("current"), Watch::start().unwrap());
+        let mut counts = Vec::new();
+        for release in ["1", "2", "3"] {
+            fs::create_dir(dir.path().join(release)).unwrap();
+            let _ = fs::remove_file(&link);
+            symlink(release, &link).unwrap();
+            watch.listen(&link.join("pxed.toml")).unwrap();
+            counts.push(watch.directories.len());
+        }
+        assert!(counts.iter().all(|count| *count == counts[0]), "{counts:?}");
     }
 }

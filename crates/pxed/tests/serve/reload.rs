@@ -215,6 +215,27 @@ fn a_watched_file_whose_directory_was_away_is_taken() {
     });
 }
 
+/// As a release takes the place of the one before.
+#[test]
+fn a_watched_file_below_a_directory_that_is_replaced_is_taken() {
+    story("a_watched_file_below_a_directory_that_is_replaced_is_taken", |lan| {
+        configured(lan, &reserved(60), "").stop();
+        let text = |host| reserved(host).replace("DIR", lan.path().to_str().unwrap());
+        let file = lan.file("release/etc/pxed.toml", text(60));
+        lan.file("next/etc/pxed.toml", text(61));
+        let pxed = lan.start(&format!("--config {}", file.display()));
+        pxed.says(&["INFO", "ready"]);
+        offers(lan, 60);
+        let path = |name| lan.path().join(name);
+        std::fs::rename(path("release"), path("before")).unwrap();
+        std::fs::rename(path("next"), path("release")).unwrap();
+        offers(lan, 61);
+        lan.file("release/etc/pxed.toml", text(62));
+        offers(lan, 62);
+        pxed.stop();
+    });
+}
+
 #[test]
 fn a_file_that_is_not_watched_waits_for_a_word() {
     story("a_file_that_is_not_watched_waits_for_a_word", |lan| {
