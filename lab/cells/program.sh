@@ -166,6 +166,24 @@ EOF
     fact "$(cat "$CELL/sent.log"); $(paste -sd ';' "$CELL/waited.log")"
 }
 
+# The server's address is a bridge's, as where virtual machines boot beside real ones.
+cell_bridge() {
+    network 1
+    on srv sh -ec "
+        ip addr flush dev eth0
+        ip link add br1 type bridge forward_delay 0
+        ip link set eth0 master br1
+        ip addr add $SERVER/24 dev br1
+        ip link set br1 up"
+    start_server -i br1 --range "$RANGE" --http-port 8067 --state-dir "$CELL/state"
+    client udhcpc c1
+    must_have_lease c1
+    log_mark
+    client_renew udhcpc c1
+    must_say renewing "$(mac_of c1)"
+    fact "leased and renewed on br1"
+}
+
 # An interface that is deleted and made again, as that of a virtual machine or a USB adapter: how
 # long is it there, and not served? The times are recorded; that it is served at all is tested.
 cell_interface_returns() {
@@ -202,5 +220,6 @@ cell drops-privilege check 60 cell_drops_privilege
 cell durable check 60 cell_durable
 cell lab-notices check 60 cell_lab_notices
 cell flood check 60 cell_flood
+cell bridge check 60 cell_bridge
 cell interface-returns check 60 cell_interface_returns
 cell conformance check 180 cell_conformance
