@@ -15,6 +15,7 @@ mod discover;
 mod inform;
 mod inspect;
 mod lease;
+mod plan;
 mod policy;
 mod probe;
 mod rate;
@@ -27,6 +28,7 @@ mod server;
 mod settings;
 mod table;
 mod transmit;
+mod under_way;
 
 pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
 pub use config::{
@@ -34,12 +36,13 @@ pub use config::{
 };
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
+pub use plan::{Change, Commit, CommitError, CommitId, Output, Plan};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
 pub use probe::{Probe, ProbeId, Question};
 pub use rate::{Charge, Port, Rates, Source};
 pub use reason::{Ignored, NakReason, RequestState};
 pub use relay::{RelayAgent, RelaySubOption};
-pub use server::{Change, Commit, CommitError, CommitId, Explanation, Found, Output, Plan, Server};
+pub use server::{Explanation, Found, Server};
 pub use settings::{Layers, OptionSetting, Origin, Settings};
 pub use table::Hold;
 pub use transmit::{Arrival, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
+use super::plan::Change;
 use super::policy::Entitled;
 use super::probe::Probes;
 use super::rate::Charge;
 use super::reason::Ignored;
 use super::relay::RelayAgent;
 use super::reply::Reply;
-use super::server::{Change, UnderWay};
 use super::table::{Applicant, LeaseTable, Standing};
 use super::transmit::Arrival;
+use super::under_way::UnderWay;
 use crate::event::Outcome;
 use crate::machine::{Firmware, HardwareAddress, Machine};
 use crate::wire::dhcp::Message;

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::lease::LeaseState;
+use super::plan::Change;
 use super::probe::Question;
 use super::reason::{Ignored, RequestState};
-use super::server::Change;
 use super::table::Hold;
 use super::{reply, request};
 use crate::boot::Boot;

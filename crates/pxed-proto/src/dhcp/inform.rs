@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::asking::{Asking, Verdict};
+use super::plan::Change;
 use super::reason::Ignored;
 use super::reply;
-use super::server::Change;
 use crate::boot::Boot;
 use crate::event::Outcome;
 use crate::wire::options::code;

@@ -7,8 +7,10 @@ use std::net::Ipv4Addr;
 
 use super::config::{Pool, Subnet};
 use super::lease::{ClientKey, Lease, LeaseState};
-use super::server::{Output, Server, Told};
+use super::plan::Output;
+use super::server::Server;
 use super::table::LeaseTable;
+use super::under_way::Told;
 use crate::Timestamp;
 use crate::event::Event;
 use crate::machine::HardwareAddress;

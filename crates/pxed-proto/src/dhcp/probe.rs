@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use super::config::{Link, LinkId};
 use super::lease::ClientKey;
+use super::plan::Output;
 use super::reason::Ignored;
-use super::server::Output;
 use super::transmit::Arrival;
 use crate::event::{DhcpEvent, Event, Outcome};
 use crate::net::Mac;

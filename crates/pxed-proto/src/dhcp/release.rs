@@ -3,9 +3,9 @@
 
 use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState};
+use super::plan::Change;
 use super::rate::Port;
 use super::reason::Ignored;
-use super::server::Change;
 use crate::event::Outcome;
 use crate::limits;
 use crate::wire::options::code;

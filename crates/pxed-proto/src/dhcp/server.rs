@@ -3,16 +3,17 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
-use super::lease::{ClientKey, Lease};
-use super::probe::{Probe, Probes, Question};
+use super::lease::Lease;
+use super::plan::{Change, Output, Plan};
+use super::probe::Probes;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
-use super::table::{Hold, LeaseTable};
-use super::transmit::{Arrival, Transmit};
+use super::table::LeaseTable;
+use super::transmit::Arrival;
+use super::under_way::{Told, UnderWay};
 use super::{bootp, discover, inform, release, request};
 use crate::Timestamp;
 use crate::boot::Boot;
@@ -29,8 +30,6 @@ mod locate;
 mod probing;
 mod wire_end;
 
-pub use commits::{Commit, CommitError, CommitId};
-pub(super) use commits::{Told, UnderWay};
 pub use explain::{Explanation, Found};
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
@@ -46,78 +45,6 @@ pub struct Server {
     buckets: Buckets,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
-}
-
-/// What a datagram deserves.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The fact, as it will be told once it is true.
-    pub event: DhcpEvent,
-    /// What becomes of the lease table.
-    pub change: Change,
-    /// What is sent.
-    pub reply: Option<Transmit>,
-    /// What it costs those who are counted.
-    pub charge: Charge,
-}
-
-/// What becomes of the lease table.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// Nothing.
-    None,
-    /// An address is held for an offer: in memory only.
-    Hold {
-        /// Where.
-        subnet: SubnetId,
-        /// What.
-        address: Ipv4Addr,
-        /// For whom, until when.
-        hold: Hold,
-    },
-    /// The same, once an ARP probe has found nobody there: the offer is not made before.
-    Probe {
-        /// Where.
-        subnet: SubnetId,
-        /// What.
-        address: Ipv4Addr,
-        /// For whom, until when.
-        hold: Hold,
-        /// How long to wait for an answer.
-        wait: Duration,
-        /// What to answer then.
-        question: Box<Question>,
-    },
-    /// What was held for the client is free again: it took another server's offer, or is offered
-    /// what it has.
-    DropHold {
-        /// Where.
-        subnet: SubnetId,
-        /// Whose.
-        client: ClientKey,
-    },
-    /// A lease is written: granted, released or declined. This must be durable.
-    Put {
-        /// What; its version is the one after that of the lease it replaces.
-        lease: Lease,
-        /// The client's lease of another address, which it gives up by this.
-        freed: Option<Lease>,
-    },
-}
-
-/// What is to be done in the world after one step.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Output {
-    /// Record this.
-    pub event: Option<Event>,
-    /// Send this.
-    pub transmit: Option<Transmit>,
-    /// Make these durable, and say so by [`Server::committed`]; the event and the message that
-    /// belong to them come out then.
-    pub commits: Vec<Commit>,
-    /// Ask who has this address, and say what came of it by [`Server::probed`]; the event and the
-    /// message come out then.
-    pub probe: Option<Probe>,
 }
 
 impl Server {

@@ -1,102 +1,17 @@
 //! Lease changes that wait for the store: what is told once they are durable, and how they are
 //! taken back where they can not be.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
-use super::{Change, Output, Server};
+use super::Server;
 use crate::dhcp::asking::Verdict;
-use crate::dhcp::config::Link;
 use crate::dhcp::lease::{Lease, LeaseState};
+use crate::dhcp::plan::{Change, Commit, CommitError, CommitId, Output};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::table::Hold;
-use crate::dhcp::transmit::Transmit;
+use crate::dhcp::under_way::{Told, Waiting};
 use crate::event::{DhcpEvent, Event, Outcome};
 use crate::{Timestamp, limits};
-
-/// Names a commit; later ones are greater.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct CommitId(pub u64);
-
-/// A lease change that must be durable. Commits are to be carried out in the order of their ids.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Commit {
-    /// Which one.
-    pub id: CommitId,
-    /// The row. It replaces the row of its address with the version before (0: no row), or fails.
-    pub lease: Lease,
-}
-
-/// Why a commit failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum CommitError {
-    /// The store has another version of the row: this one (`None`: no row). It is taken over.
-    Conflict(Option<Lease>),
-    /// The store could not write.
-    Failed,
-}
-
-/// A commit that the store has not answered.
-#[derive(Clone, Debug)]
-struct Waiting {
-    lease: Lease,
-    before: Option<Lease>,
-    /// A change that this one stands on has failed.
-    doomed: bool,
-    /// `None` for what nobody asked for: a lease that is given up for another one.
-    told: Option<Told>,
-}
-
-/// The commits that the store has not answered.
-#[derive(Clone, Debug, Default)]
-pub(in crate::dhcp) struct UnderWay {
-    waiting: BTreeMap<CommitId, Waiting>,
-    /// The same by address, since what was changed on top of a change fails with it.
-    by_address: BTreeSet<(Ipv4Addr, CommitId)>,
-    last: CommitId,
-}
-
-/// What is told once a change is durable.
-#[derive(Clone, Debug)]
-pub(in crate::dhcp) struct Told {
-    pub event: Event,
-    pub reply: Option<Transmit>,
-}
-
-impl UnderWay {
-    fn add(&mut self, waiting: Waiting) -> CommitId {
-        self.last = CommitId(self.last.0 + 1);
-        self.by_address.insert((waiting.lease.address, self.last));
-        self.waiting.insert(self.last, waiting);
-        self.last
-    }
-
-    fn remove(&mut self, id: CommitId) -> Option<Waiting> {
-        let done = self.waiting.remove(&id)?;
-        self.by_address.remove(&(done.lease.address, id));
-        Some(done)
-    }
-
-    /// Has the store answered every change of this address?
-    pub fn is_settled(&self, address: Ipv4Addr) -> bool {
-        self.of(address).next().is_none()
-    }
-
-    /// The changes of one address, in their order.
-    fn of(&self, address: Ipv4Addr) -> impl DoubleEndedIterator<Item = CommitId> {
-        let all = (address, CommitId(0))..=(address, CommitId(u64::MAX));
-        self.by_address.range(all).map(|(_, id)| *id)
-    }
-
-    /// Replies name their link by its place in the configuration: it has moved.
-    pub fn move_replies(&mut self, before: &[Link], after: &[Link]) {
-        for told in self.waiting.values_mut().filter_map(|waiting| waiting.told.as_mut()) {
-            let reply = told.reply.take();
-            let moved = |reply: &Transmit| reply.link.moved(before, after);
-            told.reply = reply.and_then(|reply| Some(Transmit { link: moved(&reply)?, ..reply }));
-        }
-    }
-}
 
 impl Server {
     /// The store's answer to a commit. Only now the reply leaves and the event is a fact.

@@ -2,11 +2,13 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Change, Commit, Output, Plan, Server, Told};
+use super::Server;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::dhcp::plan::{Change, Commit, Output, Plan};
 use crate::dhcp::probe::{Probe, Question};
 use crate::dhcp::rate::Charge;
 use crate::dhcp::reason::Ignored;
+use crate::dhcp::under_way::Told;
 use crate::event::{Conflict, Event, Outcome};
 use crate::machine::HardwareAddress;
 use crate::net::Mac;
