@@ -12,6 +12,7 @@ mod bootp;
 mod class;
 mod config;
 mod discover;
+mod form;
 mod inform;
 mod inspect;
 mod lease;
@@ -34,6 +35,7 @@ pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Patte
 pub use config::{
     Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, RelayCaps, Subnet, SubnetId,
 };
+pub use form::{Discovery, Form, Naming};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
 pub use plan::{Change, Commit, CommitError, CommitId, Output, Plan};
