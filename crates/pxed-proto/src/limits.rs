@@ -18,6 +18,10 @@ pub const DHCP_DATAGRAM_MIN: usize = 576;
 /// option 43 is cut here.
 pub const OPTION_JOINED_MAX: usize = 2048;
 
+/// The most octets of relay agent information, joined from its parts, that decide something and are
+/// kept with a lease. More has to come back whole and would fill the reply of an Ethernet frame.
+pub const RELAY_INFORMATION_MAX: usize = 1024;
+
 /// The most domain names that are read from one option: compression (RFC 1035) makes a name of 255
 /// octets from two, and nobody searches more domains than this.
 pub const DOMAIN_NAMES_MAX: usize = 64;

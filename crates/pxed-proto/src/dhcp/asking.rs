@@ -60,6 +60,11 @@ pub struct Asking<'a> {
     pub server: Ipv4Addr,
     /// The client may select its subnet by option 118.
     pub selects: bool,
+    /// It is attached to the link: no relay agent brought it, and the link is of the subnet's wire.
+    pub attached: bool,
+    /// The relay agent that brought it has a host's address on the subnet's wire that is nobody's to
+    /// lease, or is said to serve it.
+    pub by_relay_of_wire: bool,
     pub entitled: Entitled<'a>,
     /// The server's own name.
     pub host_name: Option<&'a str>,

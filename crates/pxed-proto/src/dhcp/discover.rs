@@ -70,14 +70,13 @@ pub(super) fn drop_hold(asking: &Asking<'_>) -> Change {
 /// link; never the operator's choice, what the client has or had just now, or what was found free.
 fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     let wait = asking.subnet.conflict_probe?;
-    let attached = asking.subnet.link == Some(asking.link_id) && !asking.is_relayed();
     let reserved = asking.reserved() == Some(address);
     let its_own = asking.table.get(address).is_some_and(|lease| {
         let lately = asking.now.since(lease.expires) < limits::PROBE_VALID;
         lease.client == asking.client && lease.state != LeaseState::Declined && lately
     });
     let known = asking.probes.knows_free(address, asking.machine.mac(), asking.now);
-    (attached && !reserved && !its_own && !known).then_some(wait)
+    (asking.attached && !reserved && !its_own && !known).then_some(wait)
 }
 
 fn hold(asking: &Asking<'_>) -> Hold {

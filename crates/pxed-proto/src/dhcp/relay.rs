@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use crate::limits;
 use crate::wire::dhcp::{Message, is_sub_options};
 use crate::wire::options::code;
 
@@ -53,8 +54,9 @@ impl RelayAgent {
     pub fn of(message: &Message<'_>, trusted: bool) -> Option<Self> {
         let address = message.giaddr;
         let information = message.option(code::RELAY_AGENT);
-        // It is kept with the lease: one option's worth, which is all that the RFC knows.
-        let legible = |octets: &[u8]| octets.len() <= 255 && is_sub_options(octets);
+        // It is kept with the lease.
+        let legible =
+            |octets: &[u8]| octets.len() <= limits::RELAY_INFORMATION_MAX && is_sub_options(octets);
         let information = information.filter(|octets| legible(octets));
         if address.is_unspecified() && !(trusted && information.is_some()) {
             return None;

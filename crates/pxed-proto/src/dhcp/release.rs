@@ -17,16 +17,23 @@ pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
         Ok(lease) => lease,
         Err(reason) => return Verdict::ignored(reason),
     };
-    // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's. There
-    // are relay agents that pass on what clients send by unicast too.
+    // RELEASE is sent by unicast from the address itself; from elsewhere it may be anybody's.
     let from_holder = match asking.is_relayed() {
-        true => lease.relay.as_ref().is_some_and(|agent| agent.address == asking.message.giaddr),
+        true => by_its_relay(asking, lease),
         false => *asking.arrival.source.ip() == address,
     };
     if !from_holder {
         return Verdict::ignored(Ignored::SpoofedSource);
     }
     put(lease.clone().released(asking.now), Outcome::Released { address })
+}
+
+/// There are relay agents that pass on what clients send by unicast too: the one by which the client
+/// got its lease, or another one of the same wire, since routers stand in for each other.
+fn by_its_relay(asking: &Asking<'_>, lease: &Lease) -> bool {
+    let Some(agent) = lease.relay.as_deref() else { return false };
+    agent.address == asking.message.giaddr
+        || !agent.address.is_unspecified() && asking.by_relay_of_wire
 }
 
 /// The client found its new address in use by a stranger.

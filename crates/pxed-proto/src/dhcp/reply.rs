@@ -183,7 +183,7 @@ impl<'a> Asking<'a> {
 
     /// The server identifier to answer with: that address, unless the relay agent has the client
     /// write to itself (RFC 5107).
-    fn server_identifier(&self) -> Ipv4Addr {
+    pub fn server_identifier(&self) -> Ipv4Addr {
         let overridden = self.relay.as_ref().and_then(|agent| agent.server_identifier());
         overridden.unwrap_or_else(|| self.source())
     }

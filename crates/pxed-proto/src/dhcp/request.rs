@@ -36,20 +36,29 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
             let rebinding = asking.arrival.destination.is_broadcast()
                 || asking.is_relayed() && !asking.is_relayed_unicast();
             let state = if rebinding { RequestState::Rebinding } else { RequestState::Renewing };
-            remembered(asking, ciaddr, state, boot)
+            let named = asking.server_identifier();
+            unless_others(asking, named, remembered(asking, ciaddr, state, boot))
         }
         (Some(server), _) if !asking.is_ours(server) => other_server(asking),
-        (Some(server), Some(address)) => match selecting(asking, address, boot) {
-            // What a relay agent has the servers called is the name of all that are behind it.
-            Verdict { outcome: Outcome::Refused { .. }, .. }
-                if !asking.is_own(server) && !asking.subnet.authoritative =>
-            {
-                other_server(asking)
-            }
-            verdict => verdict,
-        },
+        (Some(server), Some(address)) => {
+            unless_others(asking, server, selecting(asking, address, boot))
+        }
         (None, Some(address)) => remembered(asking, address, RequestState::InitReboot, boot),
         (_, None) => refuse(asking, None, NakReason::NoAddress),
+    }
+}
+
+/// What a relay agent has the server called is the name of all servers behind it (RFC 5107): an
+/// address that this one did not promise the client may be what another one did. It is refused only
+/// where it is wrong whoever promised it.
+fn unless_others(asking: &Asking<'_>, named: Ipv4Addr, verdict: Verdict) -> Verdict {
+    let Outcome::Refused { address, reason } = verdict.outcome else { return verdict };
+    let had = address.and_then(|address| asking.table.get(address));
+    let unpromised = matches!(reason, NakReason::NotYours | NakReason::NotInPool)
+        && had.is_none_or(|lease| lease.client != asking.client);
+    match !asking.is_own(named) && (unpromised || !asking.subnet.authoritative) {
+        true => other_server(asking),
+        false => verdict,
     }
 }
 

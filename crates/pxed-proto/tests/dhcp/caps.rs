@@ -48,6 +48,28 @@ fn item_92_a_third_machine_behind_a_remote_id_is_one_too_many() {
     assert_eq!(lan.leases_as(4, |sent| sent.by_relay(RELAY)), remote(103), "nothing is said");
 }
 
+/// Two instances of option 82, as RFC 3396 has them joined.
+#[test]
+fn item_92_and_96_long_relay_agent_information_is_read_like_any_other() {
+    let mut lan = capped(Some(1), None);
+    let padding = [&[9, 250][..], &[7; 250]].concat();
+    let remote_id = [&[2, 5][..], b"modem"].concat();
+    let here = |sent: Sent| sent.option(82, &padding).option(82, &remote_id).by_relay(RELAY);
+    let own = lan.leases_as(1, |sent| here(sent.option(57, &1472u16.to_be_bytes())));
+    let kept = lan.active(own).unwrap().relay.clone().unwrap();
+    assert_eq!(kept.information, [&padding[..], &remote_id].concat());
+    assert_eq!(lan.hears(&here(client(2).discover())).silence(), Ignored::RelayCap);
+    assert_eq!(
+        lan.hears(&behind(b"modem", b"")(client(2).discover())).silence(),
+        Ignored::RelayCap
+    );
+    // More than any relay agent says comes back if it fits, and decides nothing.
+    let more = (0..4).fold(client(3).discover(), |sent, _| sent.option(82, &padding));
+    let answer = lan.hears(&here(more));
+    assert_eq!(answer.event.left_out.last(), Some(&82));
+    answer.offer();
+}
+
 #[test]
 fn item_92_known_machines_renew_always() {
     let mut lan = capped(Some(2), Some(2));

@@ -25,9 +25,8 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     assert!(reply.len() >= 300, "item 7: {} octets", reply.len());
     item_8_fits(sent, reply.len(), mtu);
     let codes: Vec<u8> = options.iter().map(|(code, _)| *code).collect();
-    let relay_information = codes.iter().position(|code| *code == 82);
-    let last = codes.len() - 1;
-    assert!(relay_information.is_none_or(|at| at == last), "item 78: 82 comes last: {codes:?}");
+    let mut from_82 = codes.iter().skip_while(|code| **code != 82);
+    assert!(from_82.all(|code| *code == 82), "item 78: 82 comes last: {codes:?}");
     no_stale_bytes(reply);
     to_whom(sent, transmit);
 }

@@ -3,7 +3,9 @@
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-use pxed_proto::dhcp::{Ignored, LeaseState, NakReason, RequestState};
+use pxed_proto::dhcp::{
+    HostKey, Ignored, LeaseState, NakReason, RequestState, Reservation, Reservations, Settings,
+};
 use pxed_proto::event::Outcome;
 
 use crate::client::{Client, Sent, client};
@@ -186,22 +188,68 @@ fn item_89_after_a_restart_the_lease_knows_the_name() {
     again.hears(&named(client(1).release(own))).change();
 }
 
-/// All servers behind the relay agent have one name: whose offer is it that the client takes?
+/// All servers behind the relay agent have one name: what this one did not offer, another one did.
 #[test]
-fn item_89_who_is_not_authoritative_refuses_nothing_under_a_shared_name() {
-    for (authoritative, number) in [(true, 1), (false, 1), (true, 2), (false, 2)] {
-        let mut lan = Lan::configured(|config| config.subnets[1].authoritative = authoritative);
-        lan.hears(&by_relay(client(1).discover())).offer();
-        let request = by_relay(named(client(number).selecting(remote(50))));
-        let answer = lan.hears(&request);
-        if authoritative {
-            let expected = [NakReason::NotYours, NakReason::NotInPool][number as usize - 1];
-            assert_eq!(answer.nak().1, expected);
-        } else {
-            assert_eq!(answer.silence(), Ignored::OtherServer);
+fn item_89_and_35_what_another_of_the_same_name_offered_is_not_refused() {
+    for (number, address) in [(1, remote(50)), (1, remote(130)), (2, remote(50))] {
+        for authoritative in [true, false] {
+            let mut lan = Lan::configured(|config| config.subnets[1].authoritative = authoritative);
+            lan.hears(&by_relay(client(1).discover())).offer();
+            let request = by_relay(named(client(number).selecting(address)));
+            assert_eq!(lan.hears(&request).silence(), Ignored::OtherServer);
             assert_eq!(lan.server.offers(), number as usize - 1, "its offer is dropped");
         }
     }
+}
+
+#[test]
+fn item_89_and_39_what_is_wrong_whoever_offered_it_is_refused_under_a_shared_name() {
+    for authoritative in [true, false] {
+        let mut lan = Lan::configured(|config| config.subnets[1].authoritative = authoritative);
+        let own = leased(&mut lan, 1);
+        for (address, expected) in [(own, NakReason::InUse), (local(100), NakReason::WrongNetwork)]
+        {
+            let answer = lan.hears(&by_relay(named(client(2).selecting(address))));
+            match authoritative {
+                true => assert_eq!(answer.nak().1, expected),
+                false => assert_eq!(answer.silence(), Ignored::OtherServer),
+            }
+        }
+    }
+}
+
+/// A relay agent that has renewals sent to itself passes them on to all servers.
+#[test]
+fn item_89_a_renewal_of_another_s_lease_is_not_refused() {
+    let mut lan = Lan::new();
+    let own = leased(&mut lan, 1);
+    for sent in
+        [by_unicast(client(1).renewing(remote(50))), by_relay(client(1).rebinding(remote(50)))]
+    {
+        assert_eq!(lan.hears(&sent).silence(), Ignored::OtherServer);
+    }
+    let taken = by_unicast(client(2).renewing(own));
+    assert_eq!(lan.hears(&taken).nak().1, NakReason::InUse);
+    assert!(lan.active(own).is_some());
+}
+
+/// What this server itself leased is its own to refuse.
+#[test]
+fn item_89_and_24_a_machine_with_a_reservation_moves_under_a_shared_name() {
+    let mut lan = Lan::new();
+    let own = leased(&mut lan, 1);
+    lan.reload(|config| {
+        config.policy.reservations = Reservations::new(vec![Reservation {
+            keys: vec![HostKey::Mac(client(1).mac())],
+            address: Some(remote(50)),
+            name: "bench".to_owned(),
+            group: None,
+            settings: Settings::default(),
+        }]);
+    });
+    let (_, reason) = lan.hears(&by_unicast(client(1).renewing(own))).nak();
+    assert_eq!(reason, NakReason::NotYours);
+    assert_eq!(leased(&mut lan, 1), remote(50));
 }
 
 /// Whoever writes in a relay agent's name does not choose the port of what that is sent.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use pxed_proto::dhcp::{
     Bootp, HostKey, Ignored, Lease, LeaseState, NakReason, Probe, ProbeId, Reservation,
-    Reservations, Server, Settings,
+    Reservations, Server, Settings, Subnet,
 };
 use pxed_proto::event::{Conflict, Event, Outcome};
 use pxed_proto::limits::{
     CONFLICTS_PER_HOST_MAX, DECLINE_PROBATION, PROBE_VALID, PROBES_MAX, PROBES_PER_DISCOVER_MAX,
     PROBES_REMEMBERED_MAX,
 };
-use pxed_proto::net::Mac;
+use pxed_proto::net::{Ipv4Net, Mac};
 
 use crate::client::{Sent, client};
 use crate::lan::*;
@@ -172,6 +172,31 @@ fn what_is_reserved_or_behind_a_relay_agent_is_not_probed() {
     lan.hears(&client(3).discover().by_relay(local(2))).offer();
 }
 
+/// The second subnet of a shared network has no interface of its own, but the same wire.
+#[test]
+fn item_32_all_subnets_of_the_wire_are_probed() {
+    let mut lan = Lan::configured(|config| {
+        let lan = &mut config.subnets[0];
+        lan.conflict_probe = Some(WAIT);
+        lan.shared_network = Some("hall".to_owned());
+        lan.pools = pool(local(100), local(100));
+        let second = Subnet {
+            net: Ipv4Net::new(Ipv4Addr::new(203, 0, 113, 0), 24).unwrap(),
+            link: None,
+            pools: pool(Ipv4Addr::new(203, 0, 113, 100), Ipv4Addr::new(203, 0, 113, 101)),
+            ..lan.clone()
+        };
+        config.subnets.push(second);
+    });
+    let first = lan.asks(&client(1).discover());
+    assert_eq!(first.address, local(100));
+    let second = lan.is_taken(&first, STRANGER);
+    assert_eq!((second.address, second.link), (Ipv4Addr::new(203, 0, 113, 100), first.link));
+    assert_eq!(lan.is_free(&second).yiaddr(), second.address);
+    let relayed = client(2).discover().by_relay(Ipv4Addr::new(203, 0, 113, 1));
+    assert_eq!(lan.hears(&relayed).offer().yiaddr(), Ipv4Addr::new(203, 0, 113, 101));
+}
+
 #[test]
 fn a_subnet_that_does_not_probe_offers_at_once() {
     let mut lan = Lan::with(|subnet| subnet.conflict_probe = None);
@@ -197,7 +222,7 @@ fn what_was_found_free_is_not_probed_again_for_a_while() {
 fn under_load_offers_leave_without_a_probe() {
     let mut lan = Lan::with(|subnet| {
         subnet.conflict_probe = Some(WAIT);
-        subnet.net = pxed_proto::net::Ipv4Net::new(local(0), 16).unwrap();
+        subnet.net = Ipv4Net::new(local(0), 16).unwrap();
         subnet.pools = pool(Ipv4Addr::new(192, 0, 8, 0), Ipv4Addr::new(192, 0, 47, 255));
     });
     let probes: Vec<Probe> =
@@ -218,7 +243,7 @@ fn under_load_offers_leave_without_a_probe() {
 fn what_is_known_of_free_addresses_is_bounded() {
     let mut lan = Lan::with(|subnet| {
         subnet.conflict_probe = Some(WAIT);
-        subnet.net = pxed_proto::net::Ipv4Net::new(local(0), 16).unwrap();
+        subnet.net = Ipv4Net::new(local(0), 16).unwrap();
         subnet.pools = pool(Ipv4Addr::new(192, 0, 8, 0), Ipv4Addr::new(192, 0, 47, 255));
     });
     let mut first = None;

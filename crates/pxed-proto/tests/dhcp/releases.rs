@@ -67,8 +67,6 @@ fn item_70_a_release_by_the_relay_agent_of_the_lease_is_believed() {
     let by_relay = |sent: Sent| sent.option(82, &[1, 1, 7]).by_relay(RELAY);
     let own = lan.leases_as(1, by_relay);
     lan.at(300).hears(&client(1).renewing(own)).ack();
-    let by_another = client(1).release(own).by_relay(remote(2));
-    assert_eq!(lan.hears(&by_another).silence(), Ignored::SpoofedSource);
     let by_another_machine = client(2).release(own).by_relay(RELAY);
     assert_eq!(lan.hears(&by_another_machine).silence(), Ignored::NotHolder);
     let answer = lan.hears(&client(1).release(own).by_relay(RELAY));
@@ -76,6 +74,46 @@ fn item_70_a_release_by_the_relay_agent_of_the_lease_is_believed() {
     assert_eq!(answer.change().state, LeaseState::Released);
     let direct = lan.leases_as(1, by_relay);
     lan.hears(&client(1).release(direct)).change();
+}
+
+/// Routers that stand in for each other are relay agents of one wire.
+#[test]
+fn item_70_a_release_by_another_relay_agent_of_the_wire_is_believed() {
+    let elsewhere = Ipv4Addr::new(203, 0, 113, 7);
+    let mut lan = Lan::new();
+    for (listed, by, expected) in [
+        (vec![], remote(2), true),
+        (vec![], remote(130), false),
+        (vec![RELAY, elsewhere], elsewhere, true),
+        (vec![RELAY, remote(130)], remote(130), true),
+    ] {
+        lan.reload(|config| config.subnets[1].relays = listed);
+        let own = lan.leases_as(1, |sent| sent.by_relay(RELAY));
+        let by_another = client(1).release(own).by_relay(by);
+        let another_machine = client(2).release(own).by_relay(by);
+        assert_eq!(lan.hears(&another_machine).silence(), Ignored::NotHolder);
+        let answer = lan.hears(&by_another);
+        match expected {
+            true => assert_eq!(answer.change().address, own),
+            false => assert_eq!(answer.silence(), Ignored::SpoofedSource, "a client's address"),
+        }
+    }
+}
+
+#[test]
+fn item_70_a_relay_agent_of_another_wire_releases_nothing() {
+    let mut lan = Lan::new();
+    let own = lan.leases_as(1, |sent| sent.by_relay(RELAY));
+    lan.reload(|config| config.subnets[1].relays = vec![RELAY]);
+    let unlisted = client(1).release(own).by_relay(remote(2));
+    assert_eq!(lan.hears(&unlisted).silence(), Ignored::UnknownRelay);
+    lan.reload(|config| config.subnets[1].relays = vec![]);
+    let of_the_lan = client(1).release(own).by_relay(local(2));
+    assert_eq!(lan.hears(&of_the_lan).silence(), Ignored::NotHolder);
+    let selects = [&[5, 4][..], &remote(0).octets()].concat();
+    let selecting = client(1).release(own).option(82, &selects).by_relay(local(2));
+    assert_eq!(lan.hears(&selecting).silence(), Ignored::SpoofedSource);
+    assert!(lan.active(own).is_some());
 }
 
 #[test]

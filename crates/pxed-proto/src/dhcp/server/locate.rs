@@ -37,7 +37,10 @@ impl Server {
         let crowded = asking.get(place).is_some_and(|here| is_crowded(here, &asking));
         let found = asking.into_iter().nth(place).ok_or(Ignored::NoSubnet)?;
         let server = selector.map_or(found.server, |subnet| subnet.server);
-        Ok(Asking { elsewhere, crowded, server, selects: selector.is_some(), ..found })
+        let (giaddr, selects) = (heard.message.giaddr, selector.is_some());
+        let attached = giaddr.is_unspecified() && self.is_on_wire(heard.link, here);
+        let by_relay_of_wire = self.is_relay_of(giaddr, here);
+        Ok(Asking { elsewhere, crowded, server, selects, attached, by_relay_of_wire, ..found })
     }
 
     /// The subnets that lie on one wire with `here` and are served, `here` before the others.
@@ -93,6 +96,8 @@ impl Server {
             crowded,
             server: subnet.server,
             selects,
+            attached: false,
+            by_relay_of_wire: false,
             entitled,
             host_name: self.config.host_name.as_deref(),
             under_way: &self.under_way,

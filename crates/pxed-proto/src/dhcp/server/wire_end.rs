@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::Server;
 use super::locate::own_address;
 use crate::dhcp::asking::Heard;
-use crate::dhcp::config::{Subnet, SubnetId};
+use crate::dhcp::config::{LinkId, Subnet, SubnetId};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::relay::RelayAgent;
 use crate::wire::options::code;
@@ -55,9 +55,7 @@ impl Server {
             let class = subnet.subnet_selection.as_deref();
             class.is_some_and(|class| entitled.classes.contains(&class))
         };
-        let mut wire = self.config.subnets.iter().enumerate();
-        let allowed = wire.any(|(id, subnet)| self.same_wire(id, origin) && allows(subnet));
-        self.subnet(origin).filter(|_| allowed)
+        self.subnet(origin).filter(|_| self.wire(origin).any(allows))
     }
 
     /// A subnet of the link. A client behind a relay agent renews by unicast, without it: its
@@ -123,11 +121,29 @@ impl Server {
 
     /// May clients of this relay agent be on the wire of the subnet?
     fn admits(&self, id: SubnetId, giaddr: Ipv4Addr) -> bool {
-        let subnets = || self.config.subnets.iter().enumerate();
-        let wire = || subnets().filter(|(other, _)| self.same_wire(*other, id));
-        let lists = |subnet: &Subnet| !subnet.relays.is_empty();
-        !wire().any(|(_, subnet)| lists(subnet))
-            || wire().any(|(_, subnet)| subnet.relays.contains(&giaddr))
+        !self.wire(id).any(|subnet| !subnet.relays.is_empty())
+            || self.wire(id).any(|subnet| subnet.relays.contains(&giaddr))
+    }
+
+    /// Is it one of the relay agents of the subnet's wire: is it said to be, or on that wire itself,
+    /// where none are listed? What is leased there is a client's address.
+    pub(super) fn is_relay_of(&self, giaddr: Ipv4Addr, id: SubnetId) -> bool {
+        let leased = |subnet: &Subnet| subnet.pools.iter().any(|pool| pool.range.contains(giaddr));
+        let on_it = |subnet: &Subnet| subnet.net.contains_host(giaddr) && !leased(subnet);
+        self.admits(id, giaddr)
+            && self.wire(id).any(|subnet| subnet.relays.contains(&giaddr) || on_it(subnet))
+    }
+
+    /// Is the link one of the subnet's wire?
+    pub(super) fn is_on_wire(&self, link: LinkId, id: SubnetId) -> bool {
+        self.wire(id).any(|subnet| subnet.link == Some(link))
+    }
+
+    /// The subnets of the wire that this one is of.
+    fn wire(&self, id: SubnetId) -> impl Iterator<Item = &Subnet> {
+        let subnets = self.config.subnets.iter().enumerate();
+        let on_it = move |(other, _): &(usize, &Subnet)| self.same_wire(*other, id);
+        subnets.filter(on_it).map(|(_, subnet)| subnet)
     }
 
     /// Do two subnets lie on one wire?
