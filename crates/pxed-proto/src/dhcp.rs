@@ -16,6 +16,7 @@ mod form;
 mod inform;
 mod inspect;
 mod lease;
+mod others;
 mod plan;
 mod policy;
 mod probe;
@@ -38,6 +39,7 @@ pub use config::{
 pub use form::{Discovery, Form, Naming};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
 pub use lease::{ClientKey, Lease, LeaseState};
+pub use others::KnownServer;
 pub use plan::{Change, Commit, CommitError, CommitId, Output, Plan};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
 pub use probe::{Probe, ProbeId, Question};

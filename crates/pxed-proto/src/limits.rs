@@ -175,6 +175,13 @@ pub const CLIENT_ID_MAX: usize = 255;
 /// The longest iPXE script of the user's own, in octets; iPXE keeps it in memory.
 pub const SCRIPT_MAX: usize = 1 << 20;
 
+/// How many other servers are remembered, on all links together: more than a network can live with.
+/// Whoever invents them displaces those that were silent longest.
+pub const OTHER_SERVERS_MAX: usize = 64;
+
+/// How long trouble with another server is not told again.
+pub const OTHER_SERVER_AGAIN: Duration = Duration::from_secs(3600);
+
 /// How many OFFERs may wait at once, where a standby server delays them.
 pub const DELAYED_OFFERS_MAX: usize = 1024;
 

@@ -305,6 +305,7 @@ impl World {
                 self.transcript.line(self.now, "pxed", text);
             }
             Event::Conflict(conflict) => self.transcript.line(self.now, "pxed", conflict),
+            Event::OtherServer(other) => self.transcript.line(self.now, "pxed", other),
             // The simulated site has no operator.
             Event::Freed { .. } => {}
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),

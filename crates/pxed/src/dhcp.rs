@@ -19,7 +19,10 @@ use std::time::Duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, Commit, CommitId, Lease, LinkId, Output, Probe, Server, Transmit};
+use pxed_proto::dhcp::{
+    Arrival, Commit, CommitId, KnownServer, Lease, LinkId, Output, Probe, Server, Transmit,
+};
+use pxed_proto::event::Event;
 use pxed_proto::limits;
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
@@ -32,7 +35,7 @@ use crate::explain::explain;
 use crate::journal::Journal;
 use crate::net::DhcpSockets;
 use crate::store::{Answers, Store, StoreError, Writer};
-pub use mailbox::{Mailbox, ReleaseError, Status, Wanted};
+pub use mailbox::{Mailbox, OtherServer, ReleaseError, Status, Wanted};
 use mailbox::{Reply, Word};
 use probes::Probes;
 
@@ -173,6 +176,7 @@ impl Worker {
             self.send_delayed(now);
             for index in 0..self.sockets.len() {
                 self.receive_arp(index, now);
+                self.overhear(index, now);
                 self.receive(index, now);
             }
             self.end_probes(now);
@@ -278,6 +282,9 @@ impl Worker {
         if let Some(event) = output.event {
             self.journal.record(event);
         }
+        if let Some(other) = output.other {
+            self.journal.record(Event::OtherServer(other));
+        }
         if let Some(probe) = output.probe {
             self.probe(probe);
         }
@@ -306,6 +313,20 @@ impl Worker {
             let output = self.server.probed(&probe, Some(holder), now);
             self.carry_out(output);
         }
+    }
+
+    /// What other servers say to their clients.
+    fn overhear(&mut self, index: usize, now: Timestamp) {
+        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
+        let (server, link) = (&mut self.server, LinkId(index));
+        let mut outputs = Vec::new();
+        sockets.overhear(|received| {
+            outputs.push(match received {
+                Ok((arrival, datagram)) => server.overheard(link, &arrival, datagram, now),
+                Err(damage) => server.damaged(link, damage),
+            });
+        });
+        outputs.into_iter().for_each(|output| self.carry_out(output));
     }
 
     /// Nobody has answered for long enough.
@@ -397,9 +418,14 @@ impl Worker {
             pools: self.server.pool_use(now),
             active_leases: self.server.active_leases(now).count(),
             offers: self.server.offers(),
+            others: self.server.other_servers().map(other_server).collect(),
             overflowed: overflowed.sum::<u64>() + self.overflowed_before,
         }
     }
+}
+
+fn other_server((link, address, known): (&Arc<str>, Ipv4Addr, &KnownServer)) -> OtherServer {
+    OtherServer { link: link.clone(), address, known: known.clone() }
 }
 
 /// Nothing is formatted unless somebody reads it.

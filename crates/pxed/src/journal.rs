@@ -88,6 +88,9 @@ impl Journal {
         match &record.event {
             Event::Dhcp(event) => self.warn_of(event),
             Event::Conflict(conflict) => self.warn_at_times("conflicts", conflict),
+            Event::OtherServer(other) if other.trouble.is_some() => {
+                self.warn_at_times("other DHCP servers", other)
+            }
             _ => {}
         }
         if is_logged {
@@ -248,7 +251,7 @@ impl State {
                 }
                 _ => {}
             },
-            Event::Conflict(_) | Event::Tftp(_) | Event::Http(_) => {}
+            Event::Conflict(_) | Event::OtherServer(_) | Event::Tftp(_) | Event::Http(_) => {}
         }
     }
 

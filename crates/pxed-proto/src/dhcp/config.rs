@@ -72,6 +72,8 @@ pub struct Subnet {
     /// The class whose members, on this subnet's wire, may have addresses of another subnet by option
     /// 118 (RFC 3011).
     pub subnet_selection: Option<String>,
+    /// Other DHCP servers that are meant to be there: nobody is warned of them.
+    pub known_servers: Vec<Ipv4Addr>,
     /// How many addresses may be in use behind one place of a relay agent.
     pub relay_caps: RelayCaps,
     /// What is done there.
@@ -186,6 +188,7 @@ impl Subnet {
             relays: Vec::new(),
             trusts_option_82: false,
             subnet_selection: None,
+            known_servers: Vec::new(),
             relay_caps: RelayCaps::default(),
             mode: Mode::Full,
             pools: Vec::new(),

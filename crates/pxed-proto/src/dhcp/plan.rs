@@ -9,7 +9,7 @@ use super::probe::{Probe, Question};
 use super::rate::Charge;
 use super::table::Hold;
 use super::transmit::Transmit;
-use crate::event::{DhcpEvent, Event};
+use crate::event::{Deed, DhcpEvent, Event, OtherServer};
 
 /// What a datagram deserves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub struct Plan {
     pub change: Change,
     /// What is sent.
     pub reply: Option<Transmit>,
+    /// The other server whose offer the client takes.
+    pub chosen: Option<(Ipv4Addr, Deed)>,
     /// What it costs those who are counted.
     pub charge: Charge,
 }
@@ -78,6 +80,8 @@ pub struct Output {
     /// Make these durable, and say so by [`Server::committed`]; the event and the message that
     /// belong to them come out then.
     pub commits: Vec<Commit>,
+    /// Record this too: what was heard of another server.
+    pub other: Option<OtherServer>,
     /// Ask who has this address, and say what came of it by [`Server::probed`]; the event and the
     /// message come out then.
     pub probe: Option<Probe>,

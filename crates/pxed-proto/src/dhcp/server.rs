@@ -7,12 +7,13 @@ use std::sync::Arc;
 use super::asking::{Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
 use super::lease::Lease;
+use super::others::Others;
 use super::plan::{Change, Output, Plan};
 use super::probe::Probes;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
 use super::table::LeaseTable;
-use super::transmit::Arrival;
+use super::transmit::{Arrival, Transmit};
 use super::under_way::{Told, UnderWay};
 use super::{bootp, discover, inform, release, request};
 use crate::Timestamp;
@@ -27,6 +28,7 @@ use crate::wire::udp;
 mod commits;
 mod explain;
 mod locate;
+mod overhearing;
 mod probing;
 mod wire_end;
 
@@ -43,6 +45,7 @@ pub struct Server {
     under_way: UnderWay,
     probes: Probes,
     buckets: Buckets,
+    others: Others,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
 }
@@ -57,6 +60,7 @@ impl Server {
             under_way: UnderWay::default(),
             probes: Probes::default(),
             buckets: Buckets::default(),
+            others: Others::default(),
             elsewhere: BTreeMap::new(),
         }
     }
@@ -127,7 +131,9 @@ impl Server {
         let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
         let (link, request) = (self.link_name(link), request.ok());
         let event = DhcpEvent { link, request, outcome, left_out: left_out.unwrap_or_default() };
-        Plan { event, change, reply, charge }
+        let chosen = message.ok().zip(request.map(|request| request.machine));
+        let chosen = chosen.and_then(|(message, machine)| self.chosen(&message, machine));
+        Plan { event, change, reply, chosen, charge }
     }
 
     /// What to do about a packet that carries no datagram: it is an event too.
@@ -140,8 +146,19 @@ impl Server {
 
     /// Takes the plan into the lease table, and says what to do in the world.
     pub fn apply(&mut self, plan: Plan, now: Timestamp) -> Output {
-        let Plan { event, change, reply, charge } = plan;
+        let Plan { event, change, reply, chosen, charge } = plan;
         self.buckets.settle(charge, now);
+        let other = chosen.map(|chosen| self.note_other(&event.link, None, chosen, now));
+        Output { other, ..self.change(event, change, reply, now) }
+    }
+
+    fn change(
+        &mut self,
+        event: DhcpEvent,
+        change: Change,
+        reply: Option<Transmit>,
+        now: Timestamp,
+    ) -> Output {
         match change {
             Change::Put { lease, freed } => {
                 let told = Told { event: Event::Dhcp(event), reply };

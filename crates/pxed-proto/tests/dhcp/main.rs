@@ -35,6 +35,7 @@ mod known_free;
 mod links;
 mod model;
 mod mutated;
+mod others;
 mod overrides;
 mod parser;
 mod probes;

@@ -30,6 +30,8 @@ pub struct Status {
     pub interfaces: Vec<InterfaceStatus>,
     /// What is served where.
     pub subnets: Vec<SubnetStatus>,
+    /// Other DHCP servers that were heard.
+    pub other_servers: Vec<OtherServerStatus>,
     /// Leases that clients have, and offers that are held, everywhere.
     pub active_leases: u64,
     pub offers: u64,
@@ -79,6 +81,24 @@ pub struct SubnetStatus {
     pub leased_outside_pools: u64,
 }
 
+/// Another DHCP server, as it was heard.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct OtherServerStatus {
+    pub interface: String,
+    pub server: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+    /// It gives addresses; it tells PXE firmware what to boot beside who does.
+    pub gives_addresses: bool,
+    pub is_proxy: bool,
+    /// What it last told a machine to boot.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub boot: Option<String>,
+    /// When it was last heard.
+    pub last: String,
+}
+
 /// How full a pool is.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -98,6 +118,20 @@ pub struct Rates {
     pub of_seconds: u64,
     pub datagrams_per_second: f64,
     pub acks_per_second: f64,
+}
+
+/// The other servers of the status.
+pub fn other_servers(status: &dhcp::Status) -> Vec<OtherServerStatus> {
+    let one = |other: &dhcp::OtherServer| OtherServerStatus {
+        interface: other.link.to_string(),
+        server: other.address.to_string(),
+        mac: other.known.mac.map(|mac| mac.to_string()),
+        gives_addresses: other.known.gives_addresses,
+        is_proxy: other.known.is_proxy,
+        boot: other.known.boot.as_ref().map(ToString::to_string),
+        last: Rfc3339(other.known.last).to_string(),
+    };
+    status.others.iter().map(one).collect()
 }
 
 /// The subnets of the status.

@@ -20,7 +20,8 @@ use tokio::time::{sleep, timeout};
 use tracing::info;
 
 use super::answers::{
-    Count, InterfaceStatus, Lease, Rates, Released, Reloaded, Status, Stopping, subnets,
+    Count, InterfaceStatus, Lease, Rates, Released, Reloaded, Status, Stopping, other_servers,
+    subnets,
 };
 use super::protocol::{Answer, Events, Explain, Leases, REQUEST_MAX, Release, Request};
 use super::values;
@@ -157,6 +158,7 @@ impl Connection {
             configuration: desk.reload.source(),
             interfaces: desk.interfaces.borrow().clone(),
             subnets: subnets(&dhcp),
+            other_servers: other_servers(&dhcp),
             active_leases: dhcp.active_leases as u64,
             offers: dhcp.offers as u64,
             rates,

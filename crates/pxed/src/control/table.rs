@@ -7,7 +7,8 @@ use pxed_proto::time::Human;
 use serde::Deserialize;
 
 use super::answers::{
-    Count, InterfaceStatus, Lease, PoolStatus, Released, Reloaded, Status, Stopping, SubnetStatus,
+    Count, InterfaceStatus, Lease, OtherServerStatus, PoolStatus, Released, Reloaded, Status,
+    Stopping, SubnetStatus,
 };
 
 /// What stands above the leases.
@@ -83,10 +84,11 @@ pub fn status(status: &Status) -> String {
     let facts: String = facts.map(|(name, fact)| format!("{name:<15}  {fact}\n")).concat();
     let (subnets, pools) = (columns(subnets(&status.subnets)), columns(pools(&status.subnets)));
     let interfaces = columns(interfaces(&status.interfaces));
+    let others = others(&status.other_servers);
     let since = &status.started;
     format!(
         "pxed {version}, process {pid}, up {up} (since {since}), configured by {configuration}\n\n\
-         {subnets}\n{interfaces}\n{pools}\n{facts}"
+         {subnets}\n{interfaces}\n{pools}\n{others}{facts}"
     )
 }
 
@@ -100,6 +102,27 @@ fn interfaces(interfaces: &[InterfaceStatus]) -> Vec<Vec<String>> {
     };
     let rows = interfaces.iter().map(row);
     std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows).collect()
+}
+
+/// Nothing where none was heard.
+fn others(others: &[OtherServerStatus]) -> String {
+    let heading = ["OTHER SERVER", "INTERFACE", "GIVES", "BOOTS", "LAST HEARD"];
+    let row = |other: &OtherServerStatus| {
+        let gives = match (other.gives_addresses, other.is_proxy) {
+            (true, true) => "addresses, ProxyDHCP",
+            (true, false) => "addresses",
+            (false, true) => "ProxyDHCP",
+            (false, false) => "-",
+        };
+        let boot = other.boot.as_deref().unwrap_or("-");
+        [&other.server, &other.interface, gives, boot, &other.last].map(str::to_owned).to_vec()
+    };
+    if others.is_empty() {
+        return String::new();
+    }
+    let rows = others.iter().map(row);
+    let rows = std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows);
+    format!("{}\n", columns(rows.collect()))
 }
 
 fn subnets(subnets: &[SubnetStatus]) -> Vec<Vec<String>> {

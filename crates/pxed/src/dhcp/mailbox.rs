@@ -8,7 +8,7 @@ use std::time::Duration;
 use nix::sys::eventfd::EventFd;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    AddressState, Config, KnownAddress, Lease, LinkId, NotReleased, Server, SubnetUse,
+    AddressState, Config, KnownAddress, KnownServer, Lease, LinkId, NotReleased, Server, SubnetUse,
 };
 use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
@@ -57,8 +57,21 @@ pub struct Status {
     pub active_leases: usize,
     /// Offers that are held.
     pub offers: usize,
+    /// Other DHCP servers that were heard.
+    pub others: Vec<OtherServer>,
     /// Datagrams that the kernel had no room for.
     pub overflowed: u64,
+}
+
+/// Another DHCP server.
+#[derive(Clone, Debug)]
+pub struct OtherServer {
+    /// Where it was heard.
+    pub link: Arc<str>,
+    /// Its server identifier.
+    pub address: Ipv4Addr,
+    /// What it does.
+    pub known: KnownServer,
 }
 
 /// Which addresses are asked for: those that all of these fit.

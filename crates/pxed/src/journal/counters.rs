@@ -56,6 +56,7 @@ impl Counters {
             Event::Expired { .. } => self.count("expired"),
             Event::Freed { .. } => self.count("freed"),
             Event::Conflict(_) => self.count("conflicts"),
+            Event::OtherServer(_) => self.count("other servers"),
             Event::Tftp(event) => self.count(match event.outcome {
                 TftpOutcome::Completed => "TFTP files",
                 TftpOutcome::Ignored(_) => "TFTP ignored",

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
-use pxed_proto::event::{Conflict, DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TftpOutcome};
+use pxed_proto::event::{
+    Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent, TftpOutcome,
+    Trouble,
+};
 use pxed_proto::machine::Machine;
 use pxed_proto::net::Mac;
 use pxed_proto::text::Printable;
+use pxed_proto::wire::dhcp::MessageType;
 use serde::{Serialize, Serializer};
 
 use super::counters::{heard, sent};
@@ -35,6 +39,8 @@ impl Record {
             Event::Dhcp(event) => !matches!(event.outcome, Outcome::Ignored(_)),
             Event::Tftp(event) => !matches!(event.outcome, TftpOutcome::Ignored(_)),
             Event::Expired { .. } => false,
+            // Trouble is a warning, and need not be said twice.
+            Event::OtherServer(other) => other.news && other.trouble.is_none(),
             Event::Conflict(_) | Event::Freed { .. } | Event::Http(_) => true,
         }
     }
@@ -54,6 +60,7 @@ impl Record {
             Event::Conflict(conflict) => {
                 (("conflicts", ""), Source::Hardware(conflict.holder.into()))
             }
+            Event::OtherServer(other) => (("other servers", ""), Source::Host(other.server.into())),
             Event::Expired { .. } | Event::Freed { .. } => return None,
         })
     }
@@ -64,6 +71,7 @@ impl Record {
             Event::Dhcp(event) => event.request.and_then(|request| request.machine.mac()),
             Event::Expired { machine, .. } | Event::Freed { machine, .. } => machine.mac(),
             Event::Conflict(conflict) => Some(conflict.holder),
+            Event::OtherServer(other) => other.deed.machine().mac(),
             Event::Tftp(event) => event.machine,
             Event::Http(event) => event.machine,
         }
@@ -80,6 +88,7 @@ impl Record {
                 format!("lease of {address} by {} freed by the operator", machine.hardware)
             }
             Event::Conflict(conflict) => conflict.to_string(),
+            Event::OtherServer(other) => other.to_string(),
             Event::Tftp(event) => event.to_string(),
             Event::Http(event) => event.to_string(),
         }
@@ -93,6 +102,7 @@ impl Serialize for Record {
             Event::Expired { address, machine } => Facts::Expired(lease(*address, machine)),
             Event::Freed { address, machine } => Facts::Freed(lease(*address, machine)),
             Event::Conflict(found) => Facts::Conflict(conflict(found)),
+            Event::OtherServer(other) => Facts::OtherServer(other_server(other)),
             Event::Tftp(event) => Facts::Tftp(tftp(event)),
             Event::Http(event) => Facts::Http(http(event)),
         };
@@ -119,6 +129,8 @@ enum Facts<'a> {
     Expired(Lease),
     Freed(Lease),
     Conflict(InUse<'a>),
+    #[serde(rename = "other-server")]
+    OtherServer(Other<'a>),
     Tftp(Tftp),
     Http(Http),
 }
@@ -145,6 +157,41 @@ fn conflict(found: &Conflict) -> InUse<'_> {
     let Conflict { link, address, holder, probation } = found;
     let (mac, seconds) = (holder.to_string(), probation.as_secs());
     InUse { interface: link, ip: *address, mac, seconds }
+}
+
+#[derive(Serialize)]
+struct Other<'a> {
+    interface: &'a str,
+    server: Ipv4Addr,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server_mac: Option<String>,
+    heard: &'static str,
+    mac: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ip: Option<Ipv4Addr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    boot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trouble: Option<&'static str>,
+}
+
+fn other_server(other: &OtherServer) -> Other<'_> {
+    let (heard, ip) = match &other.deed {
+        Deed::Chosen { address, .. } => ("REQUEST", *address),
+        Deed::Replied { message_type, address, .. } => {
+            (message_type.map_or("BOOTREPLY", MessageType::name), *address)
+        }
+    };
+    Other {
+        interface: &other.link,
+        server: other.server,
+        server_mac: other.mac.map(|mac| mac.to_string()),
+        heard,
+        mac: other.deed.machine().hardware.to_string(),
+        ip,
+        boot: other.deed.boot().map(ToString::to_string),
+        trouble: other.trouble.map(Trouble::label),
+    }
 }
 
 #[derive(Default, Serialize)]

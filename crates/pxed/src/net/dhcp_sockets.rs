@@ -15,23 +15,28 @@ use super::udp_socket::DhcpUdpSocket;
 use super::{BindError, Received};
 
 /// Hears everything on the DHCP port of one interface, each datagram once, and answers. Asks there
-/// by ARP who has an address.
+/// by ARP who has an address, and overhears what other servers broadcast.
 pub struct DhcpSockets {
     interface: Arc<str>,
     packet: PacketSocket,
     udp: DhcpUdpSocket,
     arp: ArpSocket,
+    /// Hears what servers broadcast to clients.
+    watch: PacketSocket,
 }
 
 impl DhcpSockets {
-    /// Opens the sockets on `port`, which is 67 but for tests.
+    /// Opens the sockets on `port`, which is 67 but for tests; clients have the one after it.
     pub fn bind(interface: &Interface, port: u16) -> Result<Self, BindError> {
         let udp = DhcpUdpSocket::bind(interface, port)?;
         let packet = PacketSocket::bind(interface, port)
             .map_err(|source| BindError::new("open a packet socket", interface, port, source))?;
         let arp = ArpSocket::bind(interface)
             .map_err(|source| BindError::new("open an ARP socket", interface, port, source))?;
-        Ok(Self { interface: interface.name.clone(), packet, udp, arp })
+        let watch = PacketSocket::bind(interface, port + 1).map_err(|source| {
+            BindError::new("open a packet socket", interface, port + 1, source)
+        })?;
+        Ok(Self { interface: interface.name.clone(), packet, udp, arp, watch })
     }
 
     /// Gives what has come in, at most a batch of each socket, to `each`; does not wait.
@@ -51,6 +56,13 @@ impl DhcpSockets {
     /// Gives who has said to have which address, at most a batch, to `each`; does not wait.
     pub fn receive_arp(&mut self, each: impl FnMut(Mac, Ipv4Addr)) {
         let result = self.arp.receive(each);
+        self.note(result);
+    }
+
+    /// Gives what servers have broadcast to clients, but not what this machine has, to `each`; at
+    /// most a batch.
+    pub fn overhear(&mut self, each: impl FnMut(Received<'_>)) {
+        let result = self.watch.receive(each);
         self.note(result);
     }
 
@@ -83,8 +95,8 @@ impl DhcpSockets {
     }
 
     /// What poll(2) waits for.
-    pub fn as_fds(&self) -> [BorrowedFd<'_>; 3] {
-        [self.packet.as_fd(), self.udp.as_fd(), self.arp.as_fd()]
+    pub fn as_fds(&self) -> [BorrowedFd<'_>; 4] {
+        [self.packet.as_fd(), self.udp.as_fd(), self.arp.as_fd(), self.watch.as_fd()]
     }
 }
 

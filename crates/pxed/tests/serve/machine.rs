@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::ifaddrs::getifaddrs;
 use nix::sys::socket::{LinkAddr, bind};
 use pxed_proto::net::Mac;
-use pxed_proto::wire::dhcp::{Header, Message, MessageType, Writer};
+use pxed_proto::wire::dhcp::{BOOTREPLY, Header, Message, MessageType, Writer};
 use pxed_proto::wire::options::code;
 use pxed_proto::wire::udp::{self, Checksum};
 use socket2::{Domain, Protocol, Socket, Type};
@@ -133,6 +133,16 @@ impl Machine {
     pub fn shout(&self, payload: &[u8]) {
         let source = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
         self.send(Mac::BROADCAST, source, SocketAddrV4::new(Ipv4Addr::BROADCAST, 67), payload);
+    }
+
+    /// Passes for a DHCP server, and offers `address` to everybody who listens.
+    pub fn offers_as(&self, server: Ipv4Addr, address: Ipv4Addr) {
+        let identifier = [(code::SERVER_IDENTIFIER, &server.octets()[..])];
+        let mut message = self.message(MessageType::Offer, Ipv4Addr::UNSPECIFIED, &identifier);
+        message[0] = BOOTREPLY;
+        message[16..20].copy_from_slice(&address.octets());
+        let source = SocketAddrV4::new(server, 67);
+        self.send(Mac::BROADCAST, source, SocketAddrV4::new(Ipv4Addr::BROADCAST, 68), &message);
     }
 
     /// A message of this machine's, with a transaction of its own.

@@ -24,6 +24,7 @@ mod lan;
 mod leases;
 mod logs;
 mod machine;
+mod others;
 mod process;
 mod refusals;
 mod reload;

@@ -222,6 +222,13 @@ pub const SUBNET: Section = Section {
                  One whose own address is in no subnet must be named here.",
             ),
             key(
+                "known-servers",
+                "[\"192.168.77.2\"]",
+                "none",
+                "Other DHCP servers of the interface that are meant to be there: pxed warns of every \
+                 other one that gives addresses where it does, or boots machines where it does.",
+            ),
+            key(
                 "trust-option-82",
                 "false",
                 "false",

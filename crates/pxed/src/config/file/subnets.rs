@@ -354,7 +354,8 @@ fn rapid_commit(table: &Table<'_>, subnet: &mut Subnet) {
     }
 }
 
-/// Which relay agents and switches say where clients are, and how many may be at one place.
+/// Which relay agents and switches say where clients are, and how many may be at one place; which
+/// other servers are there.
 fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
     let own = |address| {
         interfaces.iter().flat_map(|interface| &interface.addresses).any(|(own, _)| *own == address)
@@ -366,6 +367,8 @@ fn relays(table: &Table<'_>, subnet: &mut Subnet, interfaces: &[Interface]) {
         }
         subnet.relays.push(relay);
     }
+    let others = table.list("known-servers", host);
+    subnet.known_servers = others.into_iter().map(|at| at.value).collect();
     let cap = |name| {
         let cap = table.integer(name, 1..limits::POOL_ADDRESSES_MAX.cast_signed())?;
         usize::try_from(cap.value).ok()

@@ -129,6 +129,18 @@ impl Site {
         vec![self.hears(client, MessageType::Request, &more).0]
     }
 
+    /// The client takes another server's offer: what is told of that one.
+    pub fn rival(&mut self, client: &Client, server: Ipv4Addr) -> Vec<String> {
+        let more = [
+            (code::REQUESTED_ADDRESS, [192, 168, 77, 9]),
+            (code::SERVER_IDENTIFIER, server.octets()),
+        ];
+        let message = client.message(Some(MessageType::Request), &more);
+        let plan = self.server.plan(self.now, client.link, &client.arrival(), &message);
+        let output = self.server.apply(plan, self.now);
+        output.other.map(|other| other.to_string()).into_iter().collect()
+    }
+
     /// The client has 192.168.77.7 and asks for the rest.
     pub fn inform(&mut self, client: &Client) -> Vec<String> {
         let own = Client { ciaddr: [192, 168, 77, 7].into(), ..client.clone() };

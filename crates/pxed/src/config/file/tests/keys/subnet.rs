@@ -104,6 +104,20 @@ fn relays() -> Vec<Case> {
             ],
         ),
         case(
+            (&SUBNET, "known-servers"),
+            "#subnet",
+            ["", "known-servers = [\"192.168.77.250\"]"],
+            |site| site.rival(&stranger(), Ipv4Addr::new(192, 168, 77, 250)),
+            &[
+                "- another DHCP server, 192.168.77.250, on eth1: 52:54:00:00:00:01 takes 192.168.77.9 from it; pxed gives \
+                 addresses there too, and machines take either's: stop one of the two, or have pxed \
+                 only tell machines what to boot (mode = \"proxy\"), or name the other in \
+                 known-servers if both are meant to give addresses",
+                "+ another DHCP server, 192.168.77.250, on eth1: 52:54:00:00:00:01 takes 192.168.77.9 \
+                 from it",
+            ],
+        ),
+        case(
             (&SUBNET, "trust-option-82"),
             "#subnet",
             [class, &trusted],

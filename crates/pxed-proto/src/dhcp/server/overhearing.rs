@@ -1,0 +1,76 @@
+//! What is heard of other DHCP servers.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use super::Server;
+use crate::Timestamp;
+use crate::dhcp::config::LinkId;
+use crate::dhcp::others::{self, KnownServer, Seen};
+use crate::dhcp::plan::Output;
+use crate::dhcp::reason::Ignored;
+use crate::dhcp::transmit::Arrival;
+use crate::event::{Deed, DhcpEvent, Event, OtherServer, Outcome};
+use crate::machine::Machine;
+use crate::net::Mac;
+use crate::wire::dhcp::Message;
+
+impl Server {
+    /// A datagram that was broadcast on the link to the port of clients: what another server says.
+    pub fn overheard(
+        &mut self,
+        link: LinkId,
+        arrival: &Arrival,
+        datagram: &[u8],
+        now: Timestamp,
+    ) -> Output {
+        let link = self.link_name(link);
+        let message = match Message::parse(datagram) {
+            Ok(message) => message,
+            Err(reason) => return not_understood(link, Ignored::Malformed(reason)),
+        };
+        let read = others::read(&message, *arrival.source.ip());
+        match read.filter(|(server, _)| !self.is_own_address(*server)) {
+            Some(seen) => {
+                let other = self.note_other(&link, arrival.source_mac, seen, now);
+                Output { other: Some(other), ..Output::default() }
+            }
+            None => Output::default(),
+        }
+    }
+
+    /// The other DHCP servers that were heard, by link and server identifier.
+    pub fn other_servers(&self) -> impl Iterator<Item = (&Arc<str>, Ipv4Addr, &KnownServer)> {
+        self.others.known()
+    }
+
+    /// The other server whose offer a client takes.
+    pub(super) fn chosen(
+        &self,
+        message: &Message<'_>,
+        machine: Machine,
+    ) -> Option<(Ipv4Addr, Deed)> {
+        others::chosen(message, machine).filter(|(server, _)| !self.is_own_address(*server))
+    }
+
+    pub(super) fn note_other(
+        &mut self,
+        link: &Arc<str>,
+        mac: Option<Mac>,
+        (server, deed): (Ipv4Addr, Deed),
+        now: Timestamp,
+    ) -> OtherServer {
+        self.others.note(&self.config, Seen { link, server, mac, deed }, now)
+    }
+
+    fn is_own_address(&self, address: Ipv4Addr) -> bool {
+        let answers = self.config.subnets.iter().any(|subnet| subnet.server == address);
+        answers || self.config.links.iter().any(|link| link.addresses.contains(&address))
+    }
+}
+
+fn not_understood(link: Arc<str>, reason: Ignored) -> Output {
+    let outcome = Outcome::Ignored(reason);
+    let event = DhcpEvent { link, request: None, outcome, left_out: Vec::new() };
+    Output { event: Some(Event::Dhcp(event)), ..Output::default() }
+}
