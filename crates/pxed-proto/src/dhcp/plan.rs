@@ -77,12 +77,12 @@ pub struct Output {
     pub event: Option<Event>,
     /// Send this.
     pub transmit: Option<Transmit>,
-    /// Make these durable, and say so by [`Server::committed`]; the event and the message that
+    /// Make these durable, and say so by [`Server::committed`](super::Server::committed); the event and the message that
     /// belong to them come out then.
     pub commits: Vec<Commit>,
     /// Record this too: what was heard of another server.
     pub other: Option<OtherServer>,
-    /// Ask who has this address, and say what came of it by [`Server::probed`]; the event and the
+    /// Ask who has this address, and say what came of it by [`Server::probed`](super::Server::probed); the event and the
     /// message come out then.
     pub probe: Option<Probe>,
 }
