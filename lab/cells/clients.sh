@@ -121,6 +121,8 @@ done
 cell_relayed() {
     network
     far_network
+    node far
+    cable far far 02:77:00:00:02:02 br1
     cat >"$CELL/pxed.toml" <<FILE
 http-port = 8067
 state-dir = "$CELL/state"
@@ -129,18 +131,18 @@ interface = "eth0"
 range = "$RANGE"
 [[subnet]]
 network = "192.168.78.0/24"
-range = "192.168.78.100-192.168.78.200"
-router = "192.168.78.1"
+range = "$FAR_RANGE"
+router = "$FAR_ROUTER"
 FILE
     serve_file "$CELL/pxed.toml"
-    job relay "$BOOT/dhcrelay" -4 -d -a -id below -iu above $SERVER >"$CELL/relay.log" 2>&1 &
+    relay_agent "$SERVER"
     step "first lease"
     client udhcpc far
     must_have_lease far
     [[ $(lease far address) =~ ^192\.168\.78\.[12][0-9][0-9]$ ]] || fail "address $(lease far address)"
-    same router 192.168.78.1 "$(lease far router)"
+    same router "$FAR_ROUTER" "$(lease far router)"
     step "renew"
-    on far ip route add default via 192.168.78.1
+    on far ip route add default via "$FAR_ROUTER"
     local count
     count=$(events far)
     client_renew udhcpc far
@@ -148,23 +150,7 @@ FILE
     step "release"
     client_release udhcpc far
     must_say RELEASE "$(mac_of far)"
-    fact "$(lease far address) by 192.168.78.1"
-}
-
-# far_network: the node `far`, and the node `relay` between it and the switch
-far_network() {
-    node relay
-    cable relay above 02:77:00:00:02:01
-    on relay ip addr add 192.168.77.2/24 dev above
-    node far
-    ip link add below netns relay type veth peer name far netns far
-    on relay ethtool -K below tx off >/dev/null
-    on far ethtool -K far tx off >/dev/null
-    on relay ip addr add 192.168.78.1/24 dev below
-    on relay ip link set below up
-    on far ip link set far up address 02:77:00:00:02:02
-    echo 1 | on relay tee /proc/sys/net/ipv4/ip_forward >/dev/null
-    on srv ip route add 192.168.78.0/24 via 192.168.77.2
+    fact "$(lease far address) by $FAR_ROUTER"
 }
 
 # systemd-networkd, which sets its address itself and says what it was given in a file.

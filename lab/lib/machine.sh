@@ -2,6 +2,9 @@
 # A diskless virtual machine on the switch.  It knows nothing about the server.
 
 MACHINE_MAC=52:54:00:77:00:01
+# its switch, and the capture that sees its frames: behind the relay agent `br1` and `below`
+SWITCH=br0
+WIRE=wire
 NIC=virtio-net-pci
 CONSOLE=$CELL/console.log
 
@@ -9,8 +12,10 @@ CONSOLE=$CELL/console.log
 #   bios         SeaBIOS, iPXE in the card's option ROM (user class iPXE, architecture 0)
 #   bios-plain   an iPXE that calls itself something else: the server takes it for the PXE
 #                ROM of a card, and gives it a program by TFTP
+#   bios-usb     an iPXE that was started from a medium of its own (user class iPXE)
 #   uefi         OVMF's own PXE client (PXEClient, architecture 7)
 #   uefi-http    OVMF's own HTTP Boot client (HTTPClient, architecture 16)
+#   arm64, arm64-http    the same of AAVMF (architectures 11 and 19)
 # $NIC is the card.
 machine() {
     need qemu-system-x86_64 qemu-system-x86
@@ -18,8 +23,8 @@ machine() {
     local firmware=$1 common
     shift
     ip tuntap add vm mode tap
-    ip link set vm master br0 up
-    "$LAB/empty-ra" br0 2>"$CELL/empty-ra.log" &
+    ip link set vm master "$SWITCH" up
+    "$LAB/empty-ra" "$SWITCH" 2>"$CELL/empty-ra.log" &
     RA_PID=$!
     # a random number source, since newer OVMF does no networking without one
     # shellcheck disable=SC2054 # the commas are QEMU's
@@ -33,7 +38,7 @@ machine() {
 
 # run_qemu OPTION...: the last call of every firmware_*
 run_qemu() {
-    qemu-system-x86_64 "$@" 2>"$CELL/qemu.log" </dev/null &
+    "${QEMU:-qemu-system-x86_64}" "$@" 2>"$CELL/qemu.log" </dev/null &
     MACHINE_PID=$!
 }
 
@@ -52,6 +57,11 @@ firmware_bios_plain() {
         -kernel /usr/lib/ipxe/ipxe.lkrn -initrd "$CELL/plain.ipxe"
 }
 
+firmware_bios_usb() {
+    need /usr/lib/ipxe/ipxe.lkrn ipxe
+    run_qemu "$@" -machine pc,graphics=off -device "$(card),romfile=" -kernel /usr/lib/ipxe/ipxe.lkrn
+}
+
 firmware_uefi() {
     need /usr/share/OVMF/OVMF_CODE_4M.fd ovmf
     cp /usr/share/OVMF/OVMF_VARS_4M.fd "$CELL/vars.fd"
@@ -65,6 +75,21 @@ firmware_uefi() {
 firmware_uefi_http() {
     # without IPv4 PXE, the firmware's next network entry is HTTP Boot over IPv4
     firmware_uefi "$@" -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n
+}
+
+firmware_arm64() {
+    need qemu-system-aarch64 qemu-system-arm
+    need /usr/share/AAVMF/AAVMF_CODE.fd qemu-efi-aarch64
+    cp /usr/share/AAVMF/AAVMF_VARS.fd "$CELL/vars.fd"
+    QEMU=qemu-system-aarch64 run_qemu "$@" -accel tcg -machine virt -cpu cortex-a57 -m 1024 \
+        -device "$(card),romfile=" \
+        -drive if=pflash,format=raw,unit=0,readonly=on,file=/usr/share/AAVMF/AAVMF_CODE.fd \
+        -drive "if=pflash,format=raw,unit=1,file=$CELL/vars.fd" \
+        -fw_cfg name=opt/org.tianocore/IPv6PXESupport,string=n
+}
+
+firmware_arm64_http() {
+    firmware_arm64 "$@" -fw_cfg name=opt/org.tianocore/IPv4PXESupport,string=n
 }
 
 # KVM only with the processor's help: inside a virtual machine that passes on neither vmx nor
@@ -98,11 +123,16 @@ machine_off() {
     ip link del vm
 }
 
-# all_answered: sets ANSWERED to lab/unanswered's count
+# all_answered: sets ANSWERED to lab/unanswered's count, and FIRST_FILE to the seconds from
+# power-on to the first request for a file
 all_answered() {
     need tshark tshark
     captured
-    "$LAB/unanswered" "$CELL/wire.pcap" "$MACHINE_MAC" >"$CELL/unanswered.log" 2>&1 ||
-        fail "$(head -1 "$CELL/unanswered.log") (all: unanswered.log)"
+    local status=0
+    "$LAB/unanswered" "$CELL/$WIRE.pcap" "$MACHINE_MAC" --since "${MACHINE_START::-3}.${MACHINE_START: -3}" \
+        >"$CELL/unanswered.log" 2>&1 || status=$?
+    FIRST_FILE=$(sed -n 's/^first file asked for after \(.*\) s$/\1/p' "$CELL/unanswered.log")
+    ((status == 0)) ||
+        fail "$(grep -m1 -v '^first file' "$CELL/unanswered.log") (all: unanswered.log)"
     ANSWERED=$(tail -1 "$CELL/unanswered.log")
 }

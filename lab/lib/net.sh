@@ -26,12 +26,12 @@ node() {
     echo 1 | on "$1" tee /proc/sys/net/ipv6/conf/{all,default}/disable_ipv6 >/dev/null
 }
 
-# cable NODE INTERFACE MAC: a port on the switch, the other end in NODE.
+# cable NODE INTERFACE MAC [SWITCH]: a port on the switch, the other end in NODE.
 # Checksum offload is off, or clients that read raw frames see unfinished checksums.
 cable() {
     local port=$1-$2
     ip link add "$port" type veth peer name "$2" netns "$1" address "$3"
-    ip link set "$port" master br0 up
+    ip link set "$port" master "${4:-br0}" up
     ethtool -K "$port" tx off >/dev/null
     on "$1" ethtool -K "$2" tx off >/dev/null
     on "$1" ip link set "$2" up
@@ -71,3 +71,6 @@ captured() {
     for pid in "${CAPTURES[@]}"; do wait "$pid" || true; done
     CAPTURES=()
 }
+
+# on_the_wire FILTER: how many frames of the server's interface it matches
+on_the_wire() { tcpdump -nr "$CELL/wire.pcap" "$1" 2>/dev/null | wc -l; }

@@ -3,7 +3,7 @@
 #
 #   cell NAME SET SECONDS FUNCTION [ARGUMENT...]
 #
-# SET is `check` (part of ./check) or `full`; after SECONDS the cell is ended and has failed.
+# SET is `check` (part of ./check), `full` or `slow`; after SECONDS the cell is ended and has failed.
 
 CELLS=()
 cell() { CELLS+=("$*"); }

@@ -1,0 +1,102 @@
+# shellcheck shell=bash
+# The firmware matrix: every way in which pxed boots machines, times every firmware, from power-on
+# to Linux.  docs/firmware.md is written from what these cells say.
+#
+#   full          pxed gives addresses            proxy        another server does, pxed says what to boot
+#   relay         the same behind a relay agent   proxy-relay  the same behind a relay agent
+
+# firmware NAME: sets MACHINE, LOADER (if it is not the one that pxed finds) and PATIENCE
+firmware() {
+    LOADER='' PATIENCE=240
+    case $1 in
+        bios-ipxe-rom) MACHINE=bios ;;
+        bios-tftp) MACHINE=bios-plain PATIENCE=480 ;; # undionly.kpxe is slow without KVM
+        uefi-pxe) MACHINE=uefi ;;
+        uefi-http) MACHINE=uefi-http ;;
+        uefi-snponly) MACHINE=uefi LOADER=uefi-x64=snponly.efi ;;
+        uefi-grub) MACHINE=uefi LOADER=uefi-x64=grubnetx64.efi ;;
+        ipxe-usb) MACHINE=bios-usb ;;
+        arm64-grub) MACHINE=arm64 LOADER=uefi-arm64=grubnetaa64.efi PATIENCE=900 ;;
+    esac
+}
+
+# cell_matrix WAY FIRMWARE [NEIGHBOUR plain|own]
+cell_matrix() {
+    local way=$1
+    firmware "$2"
+    result_of "$@"
+    network
+    if [[ $way == *relay ]]; then
+        far_network
+        SWITCH=br1 WIRE=below
+        relay_agent "$SERVER" ${3:+$NEIGHBOUR}
+    fi
+    [[ -z ${3:-} ]] || neighbour "$3" "$4"
+    configure "$way" >"$CELL/pxed.toml"
+    serve_file "$CELL/pxed.toml"
+    step "power on"
+    machine "$MACHINE"
+    machine_shows "$PATIENCE" "LAB-LINUX-OK .*\]"
+    machine_off
+    step "every request answered"
+    all_answered
+    [[ $way == full || $way == relay ]] || gave_no_address
+    linux_fact
+}
+
+# gave_no_address: nothing that pxed sent has a yiaddr (octets 16 to 19 of the message)
+gave_no_address() {
+    step "addresses are the neighbour's"
+    same "addresses that pxed gave" 0 \
+        "$(on_the_wire "ether src 02:77:00:00:00:01 and (src port 67 or src port 4011) and udp[24:4] != 0")"
+}
+
+cell_by_dnsmasq() { AGENT=dnsmasq cell_matrix "$@"; }
+
+# linux_fact: the cell's line, and the times in its row
+linux_fact() {
+    echo "$FIRST_FILE $MACHINE_SECONDS" >"$CELL/seconds"
+    fact "file after $FIRST_FILE s, Linux after $MACHINE_SECONDS s; $ANSWERED"
+}
+
+# result_of WAY FIRMWARE [NEIGHBOUR plain|own]: the first columns of its row in docs/firmware.md
+result_of() {
+    local gives=full link="its own" beside=-
+    [[ $1 != proxy* ]] || gives=proxy
+    [[ $1 != *relay ]] || link="behind $AGENT"
+    [[ -z ${3:-} ]] || beside=$3
+    [[ ${4:-} != own ]] || beside+=", with a wrong boot file"
+    printf '%s\t' "$gives" "$link" "$beside" "$2" >"$CELL/row"
+}
+
+# configure WAY: the configuration file, the same boot on both links
+configure() {
+    local near="range = \"$RANGE\"" far="range = \"$FAR_RANGE\"
+router = \"$FAR_ROUTER\""
+    [[ $1 != proxy* ]] || near='mode = "proxy"' far='mode = "proxy"'
+    cat <<FILE
+state-dir = "$CELL/state"
+boot-dir = "$BOOT"
+boot = "lab"
+${LOADER:+loader = { ${LOADER%=*} = \"${LOADER#*=}\" \}}
+[profile.lab]
+kernel = "$BOOT/vmlinuz"
+initrd = ["$BOOT/initrd.gz"]
+append = "$ARGUMENTS"
+[[subnet]]
+interface = "eth0"
+$near
+[[subnet]]
+network = "192.168.78.0/24"
+$far
+FILE
+}
+
+for firmware in uefi-snponly uefi-grub ipxe-usb; do
+    cell "full-$firmware" full 300 cell_matrix full "$firmware"
+done
+for firmware in bios-ipxe-rom bios-tftp uefi-pxe uefi-http uefi-snponly uefi-grub ipxe-usb; do
+    cell "relay-$firmware" full 600 cell_matrix relay "$firmware"
+done
+cell relay-by-dnsmasq-uefi-pxe full 300 cell_by_dnsmasq relay uefi-pxe
+cell full-arm64-grub slow 1200 cell_matrix full arm64-grub
