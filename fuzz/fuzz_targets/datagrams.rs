@@ -42,5 +42,7 @@ fn arrival(how: u8) -> (usize, Arrival) {
         2 => address(link, SERVER),
         _ => address(1 - link, SERVER),
     };
+    let port = if how & 0x20 == 0 { 67 } else { 4011 };
+    let destination = SocketAddrV4::new(destination, port);
     (link, Arrival { source, destination, source_mac: None })
 }

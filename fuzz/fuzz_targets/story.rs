@@ -195,6 +195,7 @@ impl Said {
         let by_unicast = self.is_relayed() || matches!(self.says, 3 | 5);
         let server = address(self.link(), SERVER);
         let destination = if by_unicast { server } else { Ipv4Addr::BROADCAST };
+        let destination = SocketAddrV4::new(destination, 67);
         let source_mac = (!by_unicast).then_some(mac(self.who));
         Arrival { source, destination, source_mac }
     }

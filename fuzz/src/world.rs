@@ -248,7 +248,7 @@ impl World {
         assert!((DHCP_REPLY_MIN..=link.mtu - 28).contains(&transmit.message.len()));
         let name = reply.ipv4(code::SERVER_IDENTIFIER);
         match request.option(code::MESSAGE_TYPE) {
-            Some(_) => self.is_called(&request, name, transmit.source),
+            Some(_) => self.is_called(&request, name, *transmit.source.ip()),
             None => assert_eq!(name, None, "BOOTP knows no servers by number"),
         }
         match transmit.destination {

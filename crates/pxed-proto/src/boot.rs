@@ -19,6 +19,8 @@ pub enum Decision<'c> {
     BootFile(&'c str),
     /// A script: iPXE is there.
     Script(&'c Profile),
+    /// Files whose names it knows itself: a Raspberry Pi.
+    OwnFiles,
     /// There is no loader for it, and somebody else's would only crash.
     NoLoader(Option<Architecture>),
 }
@@ -47,6 +49,7 @@ pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog)
             let file = wishes.boot_file.filter(|file| !is_url(file));
             return file.map_or(Decision::NotBooting, Decision::BootFile);
         }
+        Firmware::Pxe(Some(Architecture::RASPBERRY_PI)) => return Decision::OwnFiles,
         // A PXE ROM can not load a URL.
         Firmware::Pxe(arch) => (arch, wishes.boot_file.filter(|file| !is_url(file))),
         Firmware::HttpBoot(arch) => (arch, wishes.boot_file),
@@ -100,6 +103,9 @@ pub enum Boot {
     Nothing,
     /// A file to load.
     File(BootFile),
+    /// Files that it knows by name, from this TFTP server: a Raspberry Pi asks for
+    /// `SERIAL/start4.elf` and others.
+    OwnFiles(Ipv4Addr),
     /// Nothing, since there is no loader for this architecture.
     NoLoader(Option<Architecture>),
 }
@@ -128,6 +134,9 @@ impl Boot {
         let name = match (decide(firmware, wishes, catalog), firmware) {
             (Decision::NotBooting, _) => return Self::Nothing,
             (Decision::NoLoader(arch), _) => return Self::NoLoader(arch),
+            (Decision::OwnFiles, _) => {
+                return Self::OwnFiles(wishes.tftp_server.unwrap_or(at.tftp));
+            }
             (Decision::Script(_), _) => at.script_url(machine, profile),
             (Decision::Loader(file) | Decision::BootFile(file), Firmware::HttpBoot(_))
                 if !is_url(file) =>
@@ -186,6 +195,7 @@ mod tests {
         match Boot::of(&Machine::from(MAC), firmware, wishes, &catalog(), &services()) {
             Boot::Nothing => "nothing".to_owned(),
             Boot::NoLoader(arch) => format!("no loader for {arch:?}"),
+            Boot::OwnFiles(server) => format!("own files of {server}"),
             Boot::File(file) => file.to_string(),
         }
     }
@@ -202,6 +212,7 @@ mod tests {
             (Firmware::Pxe(Some(Architecture::UEFI_EBC)), "tftp://192.168.77.1/ipxe.efi"),
             (Firmware::Pxe(Some(Architecture::UEFI_ARM64)), "no loader for Some(Architecture(11))"),
             (Firmware::Pxe(None), "no loader for None"),
+            (Firmware::Pxe(Some(Architecture::RASPBERRY_PI)), "own files of 192.168.77.1"),
             (
                 Firmware::HttpBoot(Some(Architecture::HTTP_X64)),
                 "http://192.168.77.1:8067/machine/52-54-00-12-34-56/ipxe.efi",

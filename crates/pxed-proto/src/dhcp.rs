@@ -8,6 +8,7 @@
 //! can send an ACK too early.
 
 mod asking;
+mod boot_server;
 mod bootp;
 mod class;
 mod config;
@@ -20,6 +21,7 @@ mod others;
 mod plan;
 mod policy;
 mod probe;
+mod proxy;
 mod rate;
 mod reason;
 mod relay;
@@ -46,7 +48,8 @@ pub use probe::{Probe, ProbeId, Question};
 pub use rate::{Charge, Port, Rates, Source};
 pub use reason::{Ignored, NakReason, RequestState};
 pub use relay::{RelayAgent, RelaySubOption};
+pub use reply::proxy::is_of_the_lease;
 pub use server::{Explanation, Found, Server};
 pub use settings::{Layers, OptionSetting, Origin, Settings};
 pub use table::Hold;
-pub use transmit::{Arrival, CLIENT_PORT, Destination, SERVER_PORT, Transmit};
+pub use transmit::{Arrival, BOOT_SERVER_PORT, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::boot::{Boot, BootFile};
-use crate::dhcp::{Ignored, NakReason, RequestState};
+use crate::dhcp::{Form, Ignored, NakReason, RequestState};
 use crate::machine::{Firmware, Machine};
 use crate::net::Mac;
 use crate::text::Printable;
@@ -279,6 +279,20 @@ pub enum Outcome {
         /// What it is to boot.
         boot: Boot,
     },
+    /// DHCPOFFER without an address, which is another server's to give: a ProxyDHCP offer.
+    ProxyOffered {
+        /// How it was made.
+        form: &'static Form,
+        /// What the client is to boot.
+        boot: Boot,
+    },
+    /// DHCPACK of the boot server: no lease, and nothing but what to boot.
+    BootServed {
+        /// The client's own address.
+        address: Ipv4Addr,
+        /// What it is to boot.
+        boot: Boot,
+    },
     /// DHCPACK to an INFORM.
     Informed {
         /// The client's own address.
@@ -369,6 +383,12 @@ impl DhcpEvent {
                 Outcome::BootReplied { address, boot } => {
                     write!(f, "BOOTREPLY {address} to {client}{}", and_boot(boot))
                 }
+                Outcome::ProxyOffered { form, boot } => {
+                    write!(f, "OFFER by proxy ({form}) to {client}{}", and_boot(boot))
+                }
+                Outcome::BootServed { address, boot } => {
+                    write!(f, "ACK of the boot server to {client} at {address}{}", and_boot(boot))
+                }
                 Outcome::Informed { address, boot } => {
                     write!(f, "ACK {address} of {client} (INFORM){}", and_boot(boot))
                 }
@@ -399,6 +419,7 @@ fn and_boot(boot: &Boot) -> impl fmt::Display + '_ {
     fmt::from_fn(move |f| match boot {
         Boot::Nothing => Ok(()),
         Boot::File(file) => write!(f, ", boot {file}"),
+        Boot::OwnFiles(server) => write!(f, ", boot its own files of tftp://{server}/"),
         Boot::NoLoader(Some(arch)) => write!(f, ", nothing to boot: no loader for {arch}"),
         Boot::NoLoader(None) => f.write_str(", nothing to boot: it does not say its architecture"),
     })

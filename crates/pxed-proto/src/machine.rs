@@ -118,6 +118,16 @@ impl fmt::Display for Uuid {
     }
 }
 
+/// The address blocks of Raspberry Pi (IEEE registry MA-L).
+const RASPBERRY_PI_OUIS: [[u8; 3]; 6] = [
+    [0xb8, 0x27, 0xeb],
+    [0xdc, 0xa6, 0x32],
+    [0xe4, 0x5f, 0x01],
+    [0xd8, 0x3a, 0xdd],
+    [0x2c, 0xcf, 0x67],
+    [0x28, 0xcd, 0xc1],
+];
+
 /// A processor architecture and firmware interface: option 93 (RFC 4578 section 2.1 and the IANA
 /// registry "Processor Architecture Types").
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +155,8 @@ impl Architecture {
     pub const HTTP_ARM32: Self = Self(18);
     /// 64-bit ARM UEFI, boot from HTTP.
     pub const HTTP_ARM64: Self = Self(19);
+    /// The boot loader of a Raspberry Pi, which knows its files by name.
+    pub const RASPBERRY_PI: Self = Self(41);
 
     /// The name that people use; `None` for a number that has none here.
     pub const fn name(self) -> Option<&'static str> {
@@ -248,7 +260,20 @@ impl fmt::Display for Firmware {
 pub fn identify(message: &Message<'_>) -> Option<(Machine, Firmware)> {
     let hardware = HardwareAddress::new(message.htype, message.hlen, message.chaddr)?;
     let uuid = message.option(code::CLIENT_MACHINE_ID).and_then(|value| Uuid::from_option(&value));
-    Some((Machine { hardware, uuid }, firmware(message)))
+    let firmware = match (firmware(message), hardware.mac()) {
+        (Firmware::Pxe(Some(Architecture::BIOS)), Some(mac)) if is_raspberry_pi(mac) => {
+            Firmware::Pxe(Some(Architecture::RASPBERRY_PI))
+        }
+        (firmware, _) => firmware,
+    };
+    Some((Machine { hardware, uuid }, firmware))
+}
+
+/// The boot loaders of Raspberry Pis say that they are BIOS PXE ROMs, but for the latest; there is no
+/// BIOS on any of them.
+fn is_raspberry_pi(mac: Mac) -> bool {
+    let [a, b, c, ..] = mac.0;
+    RASPBERRY_PI_OUIS.contains(&[a, b, c])
 }
 
 fn firmware(message: &Message<'_>) -> Firmware {
@@ -327,6 +352,23 @@ mod tests {
         ] {
             assert_eq!(firmware_of(&options), firmware, "{options:?}");
         }
+    }
+
+    #[test]
+    fn item_151_a_raspberry_pi_is_known_by_its_address_too() {
+        let rom: [(u8, &[u8]); 1] = [(60, b"PXEClient:Arch:00000:UNDI:002001")];
+        let mut datagram = discover_with(&rom);
+        datagram[28..34].copy_from_slice(&[0xdc, 0xa6, 0x32, 1, 2, 3]);
+        let message = Message::parse(&datagram).unwrap();
+        let raspberry_pi = Some(Architecture::RASPBERRY_PI);
+        assert_eq!(identify(&message).unwrap().1, Firmware::Pxe(raspberry_pi));
+        assert_eq!(firmware_of(&[rom[0], (93, &[0, 41])]), Firmware::Pxe(raspberry_pi));
+        let uefi: [(u8, &[u8]); 2] = [(60, b"PXEClient:Arch:00011:UNDI:003016"), (93, &[0, 11])];
+        let mut datagram = discover_with(&uefi);
+        datagram[28..34].copy_from_slice(&[0xdc, 0xa6, 0x32, 1, 2, 3]);
+        let message = Message::parse(&datagram).unwrap();
+        let uefi = Firmware::Pxe(Some(Architecture::UEFI_ARM64));
+        assert_eq!(identify(&message).unwrap().1, uefi, "EDK2 on a Pi");
     }
 
     #[test]

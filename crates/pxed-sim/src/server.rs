@@ -156,7 +156,7 @@ impl Pxed {
         let Some(dhcp) = &mut self.dhcp else { return };
         let arrival = Arrival {
             source: datagram.source,
-            destination: *datagram.destination.ip(),
+            destination: datagram.destination,
             source_mac: Some(datagram.from),
         };
         let plan = dhcp.plan(now, LinkId(0), &arrival, &datagram.payload);
@@ -236,7 +236,7 @@ fn in_a_frame(transmit: Transmit) -> Datagram {
     Datagram {
         from: SERVER_MAC,
         to,
-        source: SocketAddrV4::new(transmit.source, SERVER_PORT),
+        source: transmit.source,
         destination,
         payload: Rc::from(transmit.message),
     }

@@ -94,7 +94,8 @@ fn rogue(random: &mut Random, own: Ipv4Addr) -> Sent {
 /// What the server says to it; the store says yes, and nobody answers a probe.
 fn hear(server: &mut Server, sent: &Sent, now: Timestamp) -> Outcome {
     let source = SocketAddrV4::new(sent.source, 68);
-    let arrival = Arrival { source, destination: Ipv4Addr::BROADCAST, source_mac: None };
+    let destination = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
+    let arrival = Arrival { source, destination, source_mac: None };
     let plan = server.plan(now, LinkId(0), &arrival, &sent.datagram);
     let mut output = server.apply(plan, now);
     while let Some(probe) = output.probe {
@@ -171,7 +172,8 @@ fn what_is_sent_for_a_forged_datagram_is_no_weapon() {
         let options: Vec<(u8, &[u8])> = options.iter().map(|(code, it)| (*code, &it[..])).collect();
         let forged = sent(1, mac, addresses, &options);
         let source = SocketAddrV4::new(forged.source, 68);
-        let arrival = Arrival { source, destination: SERVER, source_mac: None };
+        let destination = SocketAddrV4::new(SERVER, 67);
+        let arrival = Arrival { source, destination, source_mac: None };
         let plan = server.plan(BEGINNING, LinkId(0), &arrival, &forged.datagram);
         let (asked, answered) = (forged.datagram.len(), plan.reply.as_ref());
         println!("{name}: {asked} octets, answered by {:?}", answered.map(|it| it.message.len()));

@@ -82,7 +82,7 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
     explained.event = serde_json::to_value(&event).unwrap_or_default();
     let mut script = None;
     if let (Some(transmit), Some(reply)) = (transmit, &reply) {
-        let (source, destination) = (transmit.source, destination(transmit.destination));
+        let (source, destination) = (*transmit.source.ip(), destination(transmit.destination));
         let (decoded, octets) = (Decoded(reply).to_string(), Hex(&transmit.message).to_string());
         let delay_ms = u64::try_from(transmit.delay.as_millis()).unwrap_or(u64::MAX);
         explained.reply = Some(Reply { source, destination, delay_ms, decoded, octets });
@@ -110,15 +110,16 @@ fn arrival(message: Option<&Message<'_>>, link: LinkId, config: &dhcp::Config) -
     let relay = message.map(|message| message.giaddr).filter(|relay| !relay.is_unspecified());
     let own = || config.links.get(link.0)?.addresses.first().copied();
     let client = message.map_or(Ipv4Addr::UNSPECIFIED, |message| message.ciaddr);
+    let server = |address| SocketAddrV4::new(address, SERVER_PORT);
     match relay {
         Some(relay) => Arrival {
             source: SocketAddrV4::new(relay, SERVER_PORT),
-            destination: own().unwrap_or(Ipv4Addr::UNSPECIFIED),
+            destination: server(own().unwrap_or(Ipv4Addr::UNSPECIFIED)),
             source_mac: None,
         },
         None => Arrival {
             source: SocketAddrV4::new(client, CLIENT_PORT),
-            destination: Ipv4Addr::BROADCAST,
+            destination: server(Ipv4Addr::BROADCAST),
             source_mac: message.and_then(|message| message.chaddr.first_chunk().copied().map(Mac)),
         },
     }
@@ -231,8 +232,10 @@ fn rules(found: &Found<'_>, exchange: &Exchange<'_>) -> Explained {
 fn script_request(event: &Record, found: &Found<'_>, address: Ipv4Addr) -> Option<ScriptRequest> {
     let Event::Dhcp(event) = &event.event else { return None };
     let machine = event.request?.machine;
-    let (Outcome::Offered { boot, .. } | Outcome::Acked { boot, .. }) = &event.outcome else {
-        return None;
+    let boot = match &event.outcome {
+        Outcome::Offered { boot, .. } | Outcome::Acked { boot, .. } => boot,
+        Outcome::ProxyOffered { boot, .. } | Outcome::BootServed { boot, .. } => boot,
+        _ => return None,
     };
     if !matches!(boot, Boot::File(_)) {
         return None;

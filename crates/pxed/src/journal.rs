@@ -241,7 +241,9 @@ impl State {
             }
             Event::Dhcp(event) => match (&event.outcome, event.request) {
                 (
-                    Outcome::Acked { address, .. } | Outcome::BootReplied { address, .. },
+                    Outcome::Acked { address, .. }
+                    | Outcome::BootReplied { address, .. }
+                    | Outcome::BootServed { address, .. },
                     Some(request),
                 ) => {
                     self.machines.extend(request.machine.mac().map(|mac| (*address, mac)));

@@ -148,6 +148,9 @@ pub enum Mode {
     /// Addresses and boot information.
     #[default]
     Full,
+    /// Boot information for clients that boot; addresses are another server's (ProxyDHCP, PXE 2.1
+    /// section 2.2.3).
+    Proxy,
     /// Nothing: it is known, and kept silent on.
     Off,
 }

@@ -45,68 +45,71 @@ pub enum Naming {
     Options,
 }
 
-/// What most firmware follows.
-const DIRECT: Form = Form {
-    name: "direct",
-    who: "most firmware: it loads the file of the offer, and asks nothing more",
-    discovery: Discovery::UseBootFile,
-    naming: Naming::Everywhere,
-    unicast: false,
-    delay: Duration::ZERO,
-};
-
-/// A question to port 4011.
-const REDIRECT: Form = Form {
-    name: "redirect",
-    who: "UEFI firmware that asks the boot server whatever an offer says",
-    discovery: Discovery::Unsaid,
-    naming: Naming::Nowhere,
-    ..DIRECT
-};
-
 /// All of them, in the order in which they are tried.
 const FORMS: [Form; 8] = [
-    DIRECT,
-    REDIRECT,
-    Form {
-        name: "menu",
-        who: "Raspberry Pis, and ROMs that know boot servers by their menu items only",
-        discovery: Discovery::Menu,
-        ..REDIRECT
-    },
+    Form::DIRECT,
+    Form::REDIRECT,
+    Form::MENU,
     Form {
         name: "binl",
         who: "firmware made for Windows Deployment Services, which has no option 43",
         discovery: Discovery::Unsaid,
-        ..DIRECT
+        ..Form::DIRECT
     },
     Form {
         name: "fields",
         who: "ROMs that read `file` only, or stumble over options 66 and 67",
         naming: Naming::Fields,
-        ..DIRECT
+        ..Form::DIRECT
     },
     Form {
         name: "options",
         who: "ROMs that take an offer with `file` for a BOOTP reply",
         naming: Naming::Options,
-        ..DIRECT
+        ..Form::DIRECT
     },
     Form {
         name: "unicast",
         who: "machines behind switches and access points that hold broadcasts back",
         unicast: true,
-        ..DIRECT
+        ..Form::DIRECT
     },
     Form {
         name: "delayed",
         who: "ROMs that take a proxy offer only after an offer of an address",
         delay: Duration::from_secs(1),
-        ..DIRECT
+        ..Form::DIRECT
     },
 ];
 
 impl Form {
+    /// What most firmware follows.
+    pub const DIRECT: Self = Self {
+        name: "direct",
+        who: "most firmware: it loads the file of the offer, and asks nothing more",
+        discovery: Discovery::UseBootFile,
+        naming: Naming::Everywhere,
+        unicast: false,
+        delay: Duration::ZERO,
+    };
+
+    /// A question to port 4011.
+    pub const REDIRECT: Self = Self {
+        name: "redirect",
+        who: "UEFI firmware that asks the boot server whatever an offer says",
+        discovery: Discovery::Unsaid,
+        naming: Naming::Nowhere,
+        ..Self::DIRECT
+    };
+
+    /// What a Raspberry Pi looks for.
+    pub const MENU: Self = Self {
+        name: "menu",
+        who: "Raspberry Pis, and ROMs that know boot servers by their menu items only",
+        discovery: Discovery::Menu,
+        ..Self::REDIRECT
+    };
+
     /// All of them, in the order in which they are tried.
     pub fn all() -> &'static [Self] {
         &FORMS

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::machine::Architecture;
 use crate::wire::dhcp::{Malformed, MessageType};
 use crate::wire::udp;
 
@@ -110,6 +111,19 @@ pub enum Ignored {
     GroupAddress,
     /// Neither a hardware address nor a client identifier.
     NoIdentity,
+    /// It is not booting, and whoever is not booting is another server's client: on a subnet that
+    /// is served by proxy, and at the boot server's port.
+    NotBooting,
+    /// It would boot, and there is no loader for its architecture.
+    NoLoader(Option<Architecture>),
+    /// Addresses are another server's on a subnet that is served by proxy.
+    Proxy,
+    /// Not what comes to a boot server's port: REQUEST and INFORM do.
+    BootServerMessage,
+    /// A boot item (43.71) that is in no menu of this server's.
+    BootItem,
+    /// It asks the boot server from an address that is not on the subnet.
+    OffSubnet,
     /// No subnet is configured for where it came from.
     NoSubnet,
     /// The subnet is switched off.
@@ -179,6 +193,12 @@ impl Ignored {
             Self::Hardware => "hardware",
             Self::GroupAddress => "group-address",
             Self::NoIdentity => "no-identity",
+            Self::NotBooting => "not-booting",
+            Self::NoLoader(_) => "no-loader",
+            Self::Proxy => "proxy",
+            Self::BootServerMessage => "boot-server-message",
+            Self::BootItem => "boot-item",
+            Self::OffSubnet => "off-subnet",
             Self::NoSubnet => "no-subnet",
             Self::SubnetOff => "subnet-off",
             Self::StandingBy => "standing-by",
@@ -224,6 +244,15 @@ impl fmt::Display for Ignored {
             Self::Hardware => "impossible hardware type or address length",
             Self::GroupAddress => "the hardware address is a group's",
             Self::NoIdentity => "neither a hardware address nor a client identifier",
+            Self::NotBooting => "it is not booting, and another server's client",
+            Self::NoLoader(None) => "nothing to boot: it does not say its architecture",
+            Self::NoLoader(Some(arch)) => {
+                return write!(f, "nothing to boot: no loader for {arch}");
+            }
+            Self::Proxy => "addresses are another server's here",
+            Self::BootServerMessage => "nothing that a boot server is asked for",
+            Self::BootItem => "a boot item that is in no menu here",
+            Self::OffSubnet => "the client's address is not on the subnet",
             Self::NoSubnet => "no subnet is configured for where it came from",
             Self::SubnetOff => "the subnet is switched off",
             Self::StandingBy => "standing by: the client has not asked for long enough",

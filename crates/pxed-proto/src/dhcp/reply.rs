@@ -20,11 +20,16 @@ use crate::wire::dhcp::{
 use crate::wire::options::{code, with_default};
 use crate::wire::pxe;
 
+pub(super) mod proxy;
+
 /// IPv4 and UDP headers, in octets.
 const IP_UDP_HEADERS: usize = 28;
 
 /// iPXE's option 176 within 175: "do not wait for a ProxyDHCP server", which saves two seconds.
 const IPXE_NO_PROXY: [u8; 3] = [176, 1, 1];
+
+/// The menu item that the boot loader of a Raspberry Pi looks for.
+const RASPBERRY_PI_BOOT: &str = "Raspberry Pi Boot";
 
 /// What a client gets that sends no parameter request list (option 55), or an empty one.
 const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
@@ -127,6 +132,7 @@ fn header<'a>(asking: &Asking<'_>, boot: &'a Boot) -> Header<'a> {
             let file = if name.len() <= FILE_MAX { name.as_bytes() } else { &[] };
             Header { siaddr: *server, file, ..header }
         }
+        Boot::OwnFiles(server) => Header { siaddr: *server, ..header },
         Boot::Nothing | Boot::NoLoader(_) => header,
     }
 }
@@ -177,7 +183,7 @@ impl<'a> Asking<'a> {
     /// that is ours.
     fn source(&self) -> Ipv4Addr {
         let named = self.message.ipv4(code::SERVER_IDENTIFIER);
-        let mut asked = named.into_iter().chain([self.arrival.destination]);
+        let mut asked = named.into_iter().chain([*self.arrival.destination.ip()]);
         asked.find(|server| self.is_own(*server)).unwrap_or(self.server)
     }
 
@@ -309,6 +315,11 @@ impl<'a> Options<'a> {
         }
         self.boot(boot);
         wishes.iter().for_each(|code| self.wish(*code, lease_time));
+        self.always();
+    }
+
+    /// What is configured for clients whether they ask for it or not.
+    fn always(&mut self) {
         // "MUST NOT be included ... if it is not requested" (RFC 8925 section 3.3).
         let only_if_asked = |setting: &&&OptionSetting| setting.code == code::IPV6_ONLY_PREFERRED;
         let always = self.configured.values().filter(|setting| setting.always);
@@ -346,7 +357,12 @@ impl<'a> Options<'a> {
             Boot::File(_) if self.asking.is_bootp() => return,
             Boot::NoLoader(_) => {}
             Boot::File(file) => self.boot_file(file),
+            Boot::OwnFiles(server) => self.own_files(*server),
         }
+        self.machine_identifier();
+    }
+
+    fn machine_identifier(&mut self) {
         let id = self.asking.message.option(code::CLIENT_MACHINE_ID);
         if let Some(id) = id.filter(|id| id.len() == 17) {
             self.push(code::CLIENT_MACHINE_ID, &id);
@@ -354,10 +370,7 @@ impl<'a> Options<'a> {
     }
 
     fn boot_file(&mut self, file: &BootFile) {
-        let firmware = self.asking.firmware;
-        // Old ROMs append the octet after the name to it; in the length only they want the NUL.
-        let nul: &[u8] = if matches!(firmware, Firmware::Pxe(_)) { &[0] } else { &[] };
-        match firmware {
+        match self.asking.firmware {
             Firmware::Ipxe(_) => self.push_or(code::IPXE, &IPXE_NO_PROXY),
             Firmware::HttpBoot(_) => self.push_or(code::VENDOR_CLASS, b"HTTPClient"),
             Firmware::Pxe(_) | Firmware::NotBooting | Firmware::Bootp => {
@@ -365,9 +378,22 @@ impl<'a> Options<'a> {
                 self.push_or(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE);
             }
         }
-        let server = file.server.to_string();
-        self.push(code::BOOT_FILE_NAME, &[file.name.as_bytes(), nul].concat());
-        self.push(code::TFTP_SERVER_NAME, &[server.as_bytes(), nul].concat());
+        self.name(code::BOOT_FILE_NAME, &file.name);
+        self.name(code::TFTP_SERVER_NAME, &file.server.to_string());
+    }
+
+    /// A Raspberry Pi takes an offer for one that it can boot by if the menu names it.
+    fn own_files(&mut self, server: Ipv4Addr) {
+        self.push_or(code::VENDOR_CLASS, b"PXEClient");
+        let menu = pxe::menu(RASPBERRY_PI_BOOT, self.asking.source());
+        self.push_or(code::VENDOR_SPECIFIC, &menu);
+        self.name(code::TFTP_SERVER_NAME, &server.to_string());
+    }
+
+    fn name(&mut self, code: u8, name: &str) {
+        // Old ROMs append the octet after the name to it; in the length only they want the NUL.
+        let nul: &[u8] = if matches!(self.asking.firmware, Firmware::Pxe(_)) { &[0] } else { &[] };
+        self.push(code, &[name.as_bytes(), nul].concat());
     }
 
     /// What the client asked for: what is configured, else what follows from the lease. T1 is half
@@ -393,7 +419,8 @@ impl<'a> Options<'a> {
             self.push(code::RELAY_AGENT, &information);
         }
         let destination = self.asking.relay_port().map_or(destination, Destination::Routed);
-        let source = self.asking.source();
+        let port = self.asking.arrival.destination.port();
+        let source = SocketAddrV4::new(self.asking.source(), port);
         let link = self.asking.link_id;
         let delay = self.delay;
         let message = self.writer.finish();

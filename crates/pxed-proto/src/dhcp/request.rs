@@ -33,7 +33,7 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     let wish = asking.message.ipv4(code::REQUESTED_ADDRESS);
     match (asking.message.ipv4(code::SERVER_IDENTIFIER), wish) {
         _ if !ciaddr.is_unspecified() => {
-            let rebinding = asking.arrival.destination.is_broadcast()
+            let rebinding = asking.arrival.destination.ip().is_broadcast()
                 || asking.is_relayed() && !asking.is_relayed_unicast();
             let state = if rebinding { RequestState::Rebinding } else { RequestState::Renewing };
             let named = asking.server_identifier();

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::asking::{Heard, Verdict, by_hardware};
-use super::config::{Config, Identity, LinkId, Subnet, SubnetId};
+use super::asking::{Asking, Heard, Verdict, by_hardware};
+use super::config::{Config, Identity, LinkId, Mode, Subnet, SubnetId};
 use super::lease::Lease;
 use super::others::Others;
 use super::plan::{Change, Output, Plan};
@@ -13,13 +13,13 @@ use super::probe::Probes;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
 use super::table::LeaseTable;
-use super::transmit::{Arrival, Transmit};
+use super::transmit::{Arrival, BOOT_SERVER_PORT, Transmit};
 use super::under_way::{Told, UnderWay};
-use super::{bootp, discover, inform, release, request};
+use super::{boot_server, bootp, discover, inform, proxy, release, request};
 use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
-use crate::machine::{HardwareAddress, identify};
+use crate::machine::{Firmware, HardwareAddress, identify};
 use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
@@ -232,6 +232,9 @@ impl Server {
             return Err(Ignored::GroupAddress);
         }
         let asking = self.locate(heard)?;
+        if let Some(reason) = another_servers(&asking) {
+            return Err(reason);
+        }
         let charge = self.buckets.admit(&asking, message_type)?;
         let boot = || {
             let mut wishes = asking.entitled.wishes(heard.firmware);
@@ -243,6 +246,8 @@ impl Server {
             return Ok((charge, bootp::plan(&asking, boot())));
         };
         let verdict = match message_type {
+            _ if asks_boot_server(&asking) => boot_server::plan(&asking, message_type, boot()),
+            _ if asking.subnet.mode == Mode::Proxy => proxy::plan(&asking, message_type, boot()),
             MessageType::Discover => discover::plan(&asking, boot()),
             MessageType::Request => request::plan(&asking, boot()),
             MessageType::Inform => inform::plan(&asking, boot()),
@@ -287,6 +292,20 @@ fn request_of(message: &Message<'_>) -> Result<Request, Ignored> {
         firmware,
         relay: (!message.giaddr.is_unspecified()).then_some(message.giaddr),
     })
+}
+
+/// Why nothing is said to a client that another server gives its address: no limit counts it.
+fn another_servers(asking: &Asking<'_>) -> Option<Ignored> {
+    let elsewhere = asking.subnet.mode == Mode::Proxy || asks_boot_server(asking);
+    match asking.firmware {
+        Firmware::NotBooting if elsewhere => Some(Ignored::NotBooting),
+        Firmware::Bootp if elsewhere => Some(Ignored::Bootp),
+        _ => None,
+    }
+}
+
+fn asks_boot_server(asking: &Asking<'_>) -> bool {
+    asking.arrival.destination.port() == BOOT_SERVER_PORT
 }
 
 /// `None` is BOOTP (RFC 1534 section 2): a message type that can not be read does not make it so.

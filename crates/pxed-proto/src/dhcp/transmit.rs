@@ -10,14 +10,16 @@ use crate::net::Mac;
 pub const SERVER_PORT: u16 = 67;
 /// The port of DHCP clients.
 pub const CLIENT_PORT: u16 = 68;
+/// The port of PXE boot servers (PXE 2.1 section 2.4.2).
+pub const BOOT_SERVER_PORT: u16 = 4011;
 
 /// How a datagram came in: what only the socket knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// IP source address and UDP source port.
     pub source: SocketAddrV4,
-    /// IP destination address: 255.255.255.255, or one of ours.
-    pub destination: Ipv4Addr,
+    /// IP destination address, which is 255.255.255.255 or one of ours, and UDP destination port.
+    pub destination: SocketAddrV4,
     /// The frame's source, where a packet socket saw the frame.
     pub source_mac: Option<Mac>,
 }
@@ -30,7 +32,7 @@ pub enum Destination {
     Unicast {
         /// The client's hardware address, from `chaddr`.
         mac: Mac,
-        /// `yiaddr`.
+        /// `yiaddr`; 255.255.255.255 for a machine that is offered no address.
         address: Ipv4Addr,
     },
     /// To 255.255.255.255, port 68, and every station of the link.
@@ -49,8 +51,8 @@ pub struct Transmit {
     /// Where to.
     pub destination: Destination,
     /// The IP source address: the server identifier that the message carries, unless a relay agent
-    /// has overridden that.
-    pub source: Ipv4Addr,
+    /// has overridden that; and the UDP source port: the one that was asked.
+    pub source: SocketAddrV4,
     /// How long it is to wait, so that another server's message is there first.
     pub delay: Duration,
     /// The DHCP message, without UDP and IP headers.

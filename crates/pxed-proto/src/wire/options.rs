@@ -52,6 +52,7 @@ pub mod code {
     pub const HOST_NAME: u8 = 12;
     pub const DOMAIN_NAME: u8 = 15;
     pub const BROADCAST_ADDRESS: u8 = 28;
+    pub const STATIC_ROUTES: u8 = 33;
     pub const VENDOR_SPECIFIC: u8 = 43;
     pub const REQUESTED_ADDRESS: u8 = 50;
     pub const LEASE_TIME: u8 = 51;

@@ -1,5 +1,7 @@
 //! PXE's vendor options: the encapsulated options of option 43 (PXE specification 2.1, table 2-1).
 
+use std::net::Ipv4Addr;
+
 use super::options::{Count, Definition, Field, Form, Space};
 use Form::{Address, Bits, Bytes, Counted, Repeat, Text, U8, U16};
 
@@ -26,6 +28,69 @@ pub const DISCOVERY_USE_BOOT_FILE: u8 = 0x08;
 /// Option 43 of an offer that names its boot file: nothing else is to be discovered, so no
 /// firmware asks at port 4011.
 pub const USE_BOOT_FILE: [u8; 4] = [code::DISCOVERY_CONTROL, 1, DISCOVERY_USE_BOOT_FILE, code::END];
+
+/// PXE_DISCOVERY_CONTROL bits 0 and 1: boot servers are not looked for by broadcast or multicast,
+/// but asked where the list has them.
+const DISCOVERY_BY_LIST: u8 = 0x03;
+
+/// The type of boot server that pxed is in its menus: the first one that is free for all (PXE 2.1,
+/// table 2-1, PXE_BOOT_SERVERS).
+pub const BOOT_SERVER_TYPE: u16 = 0x8000;
+
+/// What a machine asks a boot server for (PXE_BOOT_ITEM).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BootItem {
+    /// The type of boot server.
+    pub server_type: u16,
+    /// Which of its files, the first one is 0.
+    pub layer: u16,
+}
+
+impl BootItem {
+    /// The one of an option 43, if there is one.
+    pub fn of(vendor_specific: &[u8]) -> Option<Self> {
+        let (server_type, layer) =
+            sub_option(vendor_specific, code::BOOT_ITEM)?.split_at_checked(2)?;
+        let number = |octets: &[u8]| octets.try_into().ok().map(u16::from_be_bytes);
+        Some(Self { server_type: number(server_type)?, layer: number(layer)? })
+    }
+
+    /// Is it the boot file of pxed's menus? The upper bit of a layer would ask for credentials.
+    pub fn is_ours(self) -> bool {
+        self == Self { server_type: BOOT_SERVER_TYPE, layer: 0 }
+    }
+
+    /// Option 43 of the answer.
+    pub fn answer(self) -> Vec<u8> {
+        let ([a, b], [c, d]) = (self.server_type.to_be_bytes(), self.layer.to_be_bytes());
+        vec![code::BOOT_ITEM, 4, a, b, c, d, code::END]
+    }
+}
+
+/// Option 43 with a menu of one item, which is taken at once: firmware asks `server` for it.
+pub fn menu(item: &'static str, server: Ipv4Addr) -> Vec<u8> {
+    let server_type = &BOOT_SERVER_TYPE.to_be_bytes()[..];
+    let text = item.as_bytes();
+    let mut menu = Vec::new();
+    push(&mut menu, code::DISCOVERY_CONTROL, &[&[DISCOVERY_BY_LIST]]);
+    // No timeout: the first item, and no question.
+    push(&mut menu, code::MENU_PROMPT, &[&[0], text]);
+    push(&mut menu, code::BOOT_SERVERS, &[server_type, &[1], &server.octets()]);
+    push(&mut menu, code::BOOT_MENU, &[server_type, &[length(text.len())], text]);
+    menu.push(code::END);
+    menu
+}
+
+fn push(to: &mut Vec<u8>, number: u8, parts: &[&[u8]]) {
+    let value = parts.concat();
+    to.extend([number, length(value.len())]);
+    to.extend(value);
+}
+
+/// Of texts of pxed's own, which are short.
+fn length(octets: usize) -> u8 {
+    u8::try_from(octets).unwrap_or(u8::MAX)
+}
 
 /// Option 43 as PXE has it.
 pub const SPACE: Space = Space { definitions: SUB_OPTIONS, ends: true };
@@ -55,15 +120,26 @@ pub const SUB_OPTIONS: &[Definition] = &[
 ];
 
 /// The numbers of the sub-options that option 43 is made of; `None` if it is not.
-pub fn sub_options(mut value: &[u8]) -> Option<Vec<u8>> {
-    let mut numbers = Vec::new();
+pub fn sub_options(value: &[u8]) -> Option<Vec<u8>> {
+    let parts = parts(value)?;
+    Some(parts.into_iter().map(|(number, _)| number).collect())
+}
+
+/// The value of the first sub-option of this number.
+fn sub_option(value: &[u8], wanted: u8) -> Option<&[u8]> {
+    parts(value)?.into_iter().find(|(number, _)| *number == wanted).map(|(_, value)| value)
+}
+
+fn parts(mut value: &[u8]) -> Option<Vec<(u8, &[u8])>> {
+    let mut parts = Vec::new();
     loop {
         value = match value {
-            [] | [code::END, ..] => return Some(numbers),
+            [] | [code::END, ..] => return Some(parts),
             [0, rest @ ..] => rest,
             [number, len, rest @ ..] => {
-                numbers.push(*number);
-                rest.get(usize::from(*len)..)?
+                let (part, rest) = rest.split_at_checked(usize::from(*len))?;
+                parts.push((*number, part));
+                rest
             }
             [_] => return None,
         };

@@ -25,7 +25,8 @@ impl Answer {
         let Some(Event::Dhcp(event)) = output.event else { panic!("no event") };
         let reply = output.transmit.map(|transmit| Reply {
             destination: transmit.destination,
-            source: transmit.source,
+            source: *transmit.source.ip(),
+            source_port: transmit.source.port(),
             delay: transmit.delay,
             bytes: transmit.message,
         });
@@ -83,6 +84,7 @@ impl Answer {
 pub struct Reply {
     pub destination: Destination,
     pub source: Ipv4Addr,
+    pub source_port: u16,
     pub delay: Duration,
     pub bytes: Vec<u8>,
 }

@@ -65,7 +65,7 @@ fn datagram(seconds: u64, frame: &[u8]) -> Option<Datagram> {
     }
     let arrival = Arrival {
         source: SocketAddrV4::new(address(26), from),
-        destination: address(30),
+        destination: SocketAddrV4::new(address(30), to),
         source_mac: Some(Mac(frame[6..12].try_into().unwrap())),
     };
     let octets = frame[42..34 + usize::from(number(38))].to_vec();

@@ -67,7 +67,7 @@ impl Client {
             tail: vec![255],
             arrival: Arrival {
                 source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
-                destination: Ipv4Addr::BROADCAST,
+                destination: SocketAddrV4::new(Ipv4Addr::BROADCAST, 67),
                 source_mac: Some(self.mac()),
             },
         }
@@ -143,12 +143,12 @@ impl Sent {
 
     pub fn unicast_from(mut self, address: Ipv4Addr) -> Self {
         self.arrival.source = SocketAddrV4::new(address, 68);
-        self.arrival.destination = SERVER;
+        self.arrival.destination.set_ip(SERVER);
         self
     }
 
     pub fn written_to(mut self, server: Ipv4Addr) -> Self {
-        self.arrival.destination = server;
+        self.arrival.destination.set_ip(server);
         self
     }
 
@@ -157,7 +157,7 @@ impl Sent {
         self.hops = 1;
         self.giaddr = relay;
         self.arrival.source = SocketAddrV4::new(relay, 67);
-        self.arrival.destination = SERVER;
+        self.arrival.destination.set_ip(SERVER);
         self
     }
 

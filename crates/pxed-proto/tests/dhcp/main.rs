@@ -39,6 +39,7 @@ mod others;
 mod overrides;
 mod parser;
 mod probes;
+mod proxy;
 mod pxe;
 mod rapid_commit;
 mod rates;

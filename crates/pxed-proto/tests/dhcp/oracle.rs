@@ -17,7 +17,10 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     if matches!(event.outcome, Outcome::BootReplied { .. }) {
         return check_bootp(sent, transmit, &options);
     }
-    item_1_and_3_copied_fields(&request, reply, message_type(&options));
+    let proxied =
+        is_proxy_offer(event) && !matches!(transmit.destination, Destination::Unicast { .. });
+    let broadcast = proxied || message_type(&options) == NAK && !sent.giaddr.is_unspecified();
+    item_1_and_3_copied_fields(&request, reply, broadcast);
     assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
     item_4_type_and_server(sent, &options, transmit);
     item_5_no_doubles(&options);
@@ -28,13 +31,51 @@ pub fn check(sent: &Sent, event: &DhcpEvent, transmit: &Transmit, mtu: usize) {
     let mut from_82 = codes.iter().skip_while(|code| **code != 82);
     assert!(from_82.all(|code| *code == 82), "item 78: 82 comes last: {codes:?}");
     no_stale_bytes(reply);
-    to_whom(sent, transmit);
+    match event.outcome {
+        Outcome::ProxyOffered { .. } => offered_by_proxy(sent, transmit, &codes),
+        Outcome::BootServed { .. } => served_to_boot(sent, transmit, &codes),
+        _ => to_whom(sent, transmit),
+    }
+}
+
+fn is_proxy_offer(event: &DhcpEvent) -> bool {
+    matches!(event.outcome, Outcome::ProxyOffered { .. })
+}
+
+/// Items 133 and 145: no address and nothing of a lease, to everybody or to the machine's own MAC,
+/// or to the relay agent.
+fn offered_by_proxy(sent: &Sent, transmit: &Transmit, codes: &[u8]) {
+    assert_eq!(message_type(&options(&transmit.message)), OFFER);
+    of_no_lease(transmit, codes);
+    match transmit.destination {
+        Destination::Broadcast => assert!(sent.giaddr.is_unspecified()),
+        Destination::Unicast { mac, address } => {
+            assert!(sent.giaddr.is_unspecified() && address.is_broadcast());
+            assert_eq!(mac.0, sent.chaddr[..6]);
+        }
+        Destination::Routed(to) => assert_eq!(*to.ip(), sent.giaddr),
+    }
+}
+
+/// Item 140: from the port that was asked, to where it was asked from.
+fn served_to_boot(sent: &Sent, transmit: &Transmit, codes: &[u8]) {
+    assert_eq!(message_type(&options(&transmit.message)), ACK);
+    of_no_lease(transmit, codes);
+    assert_eq!(transmit.source.port(), sent.arrival.destination.port());
+    assert_eq!(transmit.destination, Destination::Routed(sent.arrival.source));
+}
+
+fn of_no_lease(transmit: &Transmit, codes: &[u8]) {
+    assert_eq!(transmit.message[16..20], [0; 4], "yiaddr");
+    assert_ne!(transmit.message[20..24], [0; 4], "siaddr");
+    let of_lease = [1, 3, 12, 28, 33, 51, 58, 59, 121];
+    assert!(!codes.iter().any(|code| of_lease.contains(code)), "{codes:?}");
 }
 
 /// A BOOTREPLY has nothing that only DHCP knows (RFC 1534 section 2).
 fn check_bootp(sent: &Sent, transmit: &Transmit, options: &[(u8, Vec<u8>)]) {
     let (request, reply) = (sent.bytes(), &transmit.message);
-    item_1_and_3_copied_fields(&request, reply, 0);
+    item_1_and_3_copied_fields(&request, reply, false);
     assert_eq!((reply[3], &reply[8..10]), (0, &[0, 0][..]), "item 2: hops and secs");
     item_5_no_doubles(options);
     assert!(!options.iter().any(|(code, _)| (50..=61).contains(code)), "{options:?}");
@@ -63,15 +104,12 @@ fn message_type(options: &[(u8, Vec<u8>)]) -> u8 {
     options[0].1[0]
 }
 
-fn item_1_and_3_copied_fields(request: &[u8], reply: &[u8], message_type: u8) {
+fn item_1_and_3_copied_fields(request: &[u8], reply: &[u8], broadcast: bool) {
     assert_eq!(reply[0], 2, "op");
     assert_eq!(reply[1..3], request[1..3], "htype, hlen");
     assert_eq!(reply[4..8], request[4..8], "xid");
     let mut flags = [request[10], request[11]];
-    let relayed = request[24..28] != [0; 4];
-    if message_type == NAK && relayed {
-        flags[0] |= 0x80;
-    }
+    flags[0] |= if broadcast { 0x80 } else { 0 };
     assert_eq!(reply[10..12], flags, "flags");
     assert_eq!(reply[24..28], request[24..28], "giaddr");
     assert_eq!(reply[28..44], request[28..44], "chaddr, all 16 octets");
@@ -79,14 +117,14 @@ fn item_1_and_3_copied_fields(request: &[u8], reply: &[u8], message_type: u8) {
 
 fn item_4_type_and_server(sent: &Sent, options: &[(u8, Vec<u8>)], transmit: &Transmit) {
     assert!(matches!(message_type(options), OFFER | ACK | NAK));
-    let own = transmit.source.octets().to_vec();
+    let own = transmit.source.ip().octets().to_vec();
     match sub_option(sent, 11).filter(|_| !sent.giaddr.is_unspecified()) {
         Some(server) => assert_eq!(options[1], (54, server), "item 89"),
         // Of a renewal that does not bring it, the lease knows.
         None if !sent.ciaddr.is_unspecified() => assert_eq!(options[1].0, 54),
         None => assert_eq!(options[1], (54, own)),
     }
-    assert!([SERVER, SECOND].contains(&transmit.source), "one of the link's own addresses");
+    assert!([SERVER, SECOND].contains(transmit.source.ip()), "one of the link's own addresses");
 }
 
 /// What the relay agent says, if its option 82 is legible.
@@ -138,10 +176,10 @@ fn item_8_fits(sent: &Sent, len: usize, mtu: usize) {
 
 /// Busybox once sent what happened to lie in its memory.
 fn no_stale_bytes(reply: &[u8]) {
-    assert!(reply[44..108].iter().all(|byte| *byte == 0), "sname");
-    let file = &reply[108..236];
-    let end = file.iter().position(|byte| *byte == 0).expect("file ends in a NUL");
-    assert!(file[end..].iter().all(|byte| *byte == 0), "file");
+    for (name, field) in [("sname", &reply[44..108]), ("file", &reply[108..236])] {
+        let end = field.iter().position(|byte| *byte == 0).expect("a field ends in a NUL");
+        assert!(field[end..].iter().all(|byte| *byte == 0), "{name}");
+    }
 }
 
 /// Nothing is ever sent to an address that only the client's word stands for.

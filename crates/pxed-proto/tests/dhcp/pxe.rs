@@ -57,7 +57,7 @@ fn item_137_an_architecture_without_a_loader_gets_an_address_and_an_event() {
     for (number, file) in [(0, "undionly.kpxe"), (7, "ipxe.efi"), (9, "ipxe.efi")] {
         assert_eq!(offer_to(&client(1).discover().firmware(b"PXEClient", number)).file(), file);
     }
-    for number in [6, 10, 11, 21, 22, 27, 39, 41, 0xff, 0xffff] {
+    for number in [6, 10, 11, 21, 22, 27, 39, 0xff, 0xffff] {
         let answer = Lan::new().hears(&client(1).discover().firmware(b"PXEClient", number));
         let architecture = Some(Architecture(number));
         let Outcome::Offered { boot, .. } = &answer.event.outcome else { panic!("{answer:?}") };
@@ -195,4 +195,39 @@ fn item_153_the_ack_says_again_what_to_boot() {
 fn item_154_a_plain_client_that_asks_for_boot_options_gets_none() {
     let offer = offer_to(&client(1).discover().without(55).option(55, &[43, 60, 66, 67, 150, 175]));
     assert!(boots_nothing(&offer));
+}
+
+#[test]
+fn item_151_a_raspberry_pi_is_offered_its_menu_and_no_file() {
+    for sent in [raspberry_pi(), client(1).discover().firmware(b"PXEClient:Arch:00041", 41)] {
+        let offer = offer_to(&sent);
+        let menu = b"\x06\x01\x03\x0a\x12\x00Raspberry Pi Boot\x08\x07\x80\x00\x01\xc0\x00\x02\x01\
+                     \x09\x14\x80\x00\x11Raspberry Pi Boot\xff";
+        assert_eq!(offer.option(43).unwrap(), menu);
+        assert_eq!(
+            (offer.text(60).as_str(), offer.text(66).as_str()),
+            ("PXEClient", "192.0.2.1\0")
+        );
+        assert_eq!((offer.siaddr(), offer.file(), offer.option(67)), (SERVER, "", None));
+    }
+}
+
+#[test]
+fn item_151_neither_a_boot_file_nor_a_missing_loader_keeps_a_raspberry_pi_from_booting() {
+    let mut lan = Lan::configured(|config| {
+        config.catalog = Arc::new(Catalog::default());
+        config.policy.everywhere.boot_file = Some("pxelinux.0".to_owned());
+        config.policy.everywhere.tftp_server = Some(local(9));
+    });
+    let answer = lan.hears(&raspberry_pi());
+    let said = answer.event.done().to_string();
+    assert!(said.ends_with("boot its own files of tftp://192.0.2.9/"), "{said}");
+    assert_eq!(answer.offer().siaddr(), local(9));
+}
+
+/// A Raspberry Pi 4, which says that it has a BIOS.
+fn raspberry_pi() -> Sent {
+    let mut sent = client(1).discover().bios();
+    sent.chaddr[..6].copy_from_slice(&[0xdc, 0xa6, 0x32, 1, 2, 3]);
+    sent
 }

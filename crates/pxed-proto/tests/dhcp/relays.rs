@@ -147,7 +147,7 @@ fn a_server_knows_itself_by_its_address_on_another_link() {
     let sent = client(1).request().address(54, config.subnets[1].server).address(50, remote(100));
     let plan = plan_of(config, &sent.by_relay(RELAY));
     let reply = plan.reply.unwrap();
-    assert_eq!(reply.source, Ipv4Addr::new(203, 0, 113, 1));
+    assert_eq!(*reply.source.ip(), Ipv4Addr::new(203, 0, 113, 1));
     assert!(matches!(plan.event.outcome, Outcome::Acked { .. }));
 }
 

@@ -8,6 +8,7 @@ mod apart;
 mod document;
 mod plausible;
 mod profiles;
+mod proxy;
 pub mod reference;
 mod report;
 mod rules;

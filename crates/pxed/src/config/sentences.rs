@@ -37,13 +37,20 @@ impl Config {
     }
 
     fn subnet(&self, subnet: &Subnet, lines: &mut Vec<String>) {
-        let Subnet { net, server, services, .. } = subnet;
+        let Subnet { net, server, .. } = subnet;
         let name = match subnet.link.and_then(|link| self.dhcp.links.get(link.0)) {
             Some(link) => link.name.to_string(),
             None => format!("{net} (by relay agents)"),
         };
         if subnet.mode == Mode::Off {
             return lines.push(format!("{name}: {net} is off: pxed keeps silent there"));
+        }
+        if subnet.mode == Mode::Proxy {
+            lines.push(format!(
+                "{name}: {server} says on {net} what to boot; addresses are another server's (proxy)"
+            ));
+            ways(&name, subnet, lines);
+            return self.services(&name, subnet, lines);
         }
         let pool = |pool: &pxed_proto::dhcp::Pool| match &pool.class {
             Some(class) => format!("{} (class {class})", pool.range),
@@ -61,6 +68,11 @@ impl Config {
             lines.push(format!("{name}: clients may ask for leases of {min} to {max}"));
         }
         ways(&name, subnet, lines);
+        self.services(&name, subnet, lines);
+    }
+
+    fn services(&self, name: &str, subnet: &Subnet, lines: &mut Vec<String>) {
+        let services = &subnet.services;
         let tftp = self.dhcp.policy.everywhere.tftp_server;
         let tftp = subnet.settings.tftp_server.or(tftp).unwrap_or(services.tftp);
         lines.push(format!("{name}: TFTP server {tftp}, HTTP http://{}/", services.http));

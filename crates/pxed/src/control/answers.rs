@@ -163,6 +163,7 @@ fn tftp_of(config: &Config, subnet: &Subnet) -> Ipv4Addr {
 fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Full => "full",
+        Mode::Proxy => "proxy",
         Mode::Off => "off",
     }
 }

@@ -127,6 +127,8 @@ pub fn heard(event: &DhcpEvent) -> &'static str {
 pub fn sent(outcome: &Outcome) -> &'static str {
     match outcome {
         Outcome::Offered { .. } => "OFFER",
+        Outcome::ProxyOffered { .. } => "OFFER by proxy",
+        Outcome::BootServed { .. } => "ACK of the boot server",
         Outcome::Acked { .. } | Outcome::Informed { .. } => "ACK",
         Outcome::BootReplied { .. } => "BOOTREPLY",
         Outcome::Refused { .. } => "NAK",

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
+use pxed_proto::dhcp::Ignored;
 use pxed_proto::event::{
     Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent, TftpOutcome,
     Trouble,
@@ -36,7 +37,10 @@ impl Record {
     /// Is it worth a line in every log? What is not answered, and what ends by itself, is not.
     pub fn is_milestone(&self) -> bool {
         match &self.event {
-            Event::Dhcp(event) => !matches!(event.outcome, Outcome::Ignored(_)),
+            Event::Dhcp(event) => match event.outcome {
+                Outcome::Ignored(reason) => matches!(reason, Ignored::NoLoader(_)),
+                _ => true,
+            },
             Event::Tftp(event) => !matches!(event.outcome, TftpOutcome::Ignored(_)),
             Event::Expired { .. } => false,
             // Trouble is a warning, and need not be said twice.
@@ -220,6 +224,8 @@ struct Dhcp<'a> {
     seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     boot: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    form: Option<&'static str>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     unprobed: bool,
     #[serde(skip_serializing_if = "<[u8]>::is_empty")]
@@ -247,9 +253,10 @@ fn of_outcome(outcome: &Outcome) -> Dhcp<'static> {
         Outcome::Offered { address, boot, unprobed } => {
             Dhcp { ip: Some(*address), unprobed: *unprobed, ..of_boot(boot) }
         }
-        Outcome::Informed { address, boot } | Outcome::BootReplied { address, boot } => {
-            Dhcp { ip: Some(*address), ..of_boot(boot) }
-        }
+        Outcome::ProxyOffered { form, boot } => Dhcp { form: Some(form.name), ..of_boot(boot) },
+        Outcome::Informed { address, boot }
+        | Outcome::BootServed { address, boot }
+        | Outcome::BootReplied { address, boot } => Dhcp { ip: Some(*address), ..of_boot(boot) },
         Outcome::Acked { address, lease_time, state, boot } => Dhcp {
             ip: Some(*address),
             seconds: Some(lease_time.as_secs()),
@@ -274,6 +281,7 @@ fn of_boot(boot: &Boot) -> Dhcp<'static> {
     match boot {
         Boot::Nothing => nothing,
         Boot::File(file) => Dhcp { boot: Some(file.to_string()), ..nothing },
+        Boot::OwnFiles(server) => Dhcp { boot: Some(format!("tftp://{server}/")), ..nothing },
         Boot::NoLoader(_) => Dhcp { reason: Some("no-loader"), ..nothing },
     }
 }

@@ -85,7 +85,7 @@ impl DhcpSockets {
             Destination::Broadcast => {
                 self.packet.send(Mac::BROADCAST, *source, client(Ipv4Addr::BROADCAST), message)
             }
-            Destination::Routed(host) => self.udp.send(*source, host, message),
+            Destination::Routed(host) => self.udp.send(*source.ip(), host, message),
         }
     }
 
@@ -114,6 +114,7 @@ mod tests {
     use crate::net::test_namespace::{self, Ethernet, comes_within, wait_for};
 
     const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+    const SERVER_AT: SocketAddrV4 = SocketAddrV4::new(SERVER, 67);
     const CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68);
     const BOUND_CLIENT: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 50), 68);
     const IPV4: &[u8] = &[8, 0];
@@ -170,7 +171,7 @@ mod tests {
 
         fn discover(&self, payload: &[u8]) -> Kept {
             let source_mac = Some(self.client.mac);
-            let destination = Ipv4Addr::BROADCAST;
+            let destination = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
             Ok((Arrival { source: CLIENT, destination, source_mac }, payload.to_vec()))
         }
     }
@@ -187,7 +188,7 @@ mod tests {
 
     fn transmit(destination: Destination, message: Vec<u8>) -> Transmit {
         let (link, delay) = (pxed_proto::dhcp::LinkId(0), Duration::ZERO);
-        Transmit { link, destination, source: SERVER, delay, message }
+        Transmit { link, destination, source: SERVER_AT, delay, message }
     }
 
     fn run(test: &str, body: impl FnOnce()) {
@@ -203,7 +204,7 @@ mod tests {
             lab.unicast(Ipv4Addr::new(192, 0, 2, 255), b"to the subnet");
             let from_bound = |payload: &[u8]| {
                 let arrival =
-                    Arrival { source: BOUND_CLIENT, destination: SERVER, source_mac: None };
+                    Arrival { source: BOUND_CLIENT, destination: SERVER_AT, source_mac: None };
                 Ok((arrival, payload.to_vec()))
             };
             let expected =
@@ -229,7 +230,7 @@ mod tests {
             let mut lab = Lab::new();
             // To its own port, as a server that answers a broadcast relay agent would.
             let everyone = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
-            lab.server.packet.send(Mac::BROADCAST, SERVER, everyone, b"own").unwrap();
+            lab.server.packet.send(Mac::BROADCAST, SERVER_AT, everyone, b"own").unwrap();
             lab.server.send(&transmit(Destination::Broadcast, b"own".to_vec())).unwrap();
             assert_eq!(lab.heard(), []);
         });
@@ -333,7 +334,7 @@ mod tests {
                 let (destination, source, packet) = lab.client.receive();
                 assert_eq!((destination, source), (to_mac, lab.server_mac));
                 let datagram = udp::parse(&packet, Checksum::Verify).unwrap();
-                assert_eq!(datagram.source, SocketAddrV4::new(SERVER, 67));
+                assert_eq!(datagram.source, SERVER_AT);
                 assert_eq!(datagram.destination, SocketAddrV4::new(to, 68));
                 assert_eq!(datagram.payload, b"offer");
             }

@@ -2,7 +2,7 @@
 //! their hardware address, because nobody can ask them for it by ARP.
 
 use std::io::{self, IoSlice};
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::socket::{getsockopt, setsockopt};
@@ -29,7 +29,6 @@ sockopt_impl!(
 pub struct PacketSocket {
     socket: Socket,
     interface_index: u32,
-    port: u16,
     batch: Batch,
     overflowed: u64,
 }
@@ -46,7 +45,7 @@ impl PacketSocket {
         enlarge_receive_buffer(&socket)?;
         socket.bind(&link_address(interface.index, libc::ETH_P_IP, Mac([0; 6]))?)?;
         let interface_index = interface.index;
-        Ok(Self { socket, interface_index, port, batch: Batch::new(), overflowed: 0 })
+        Ok(Self { socket, interface_index, batch: Batch::new(), overflowed: 0 })
     }
 
     /// Gives what has come in, at most a batch, to `each`.
@@ -60,11 +59,11 @@ impl PacketSocket {
     pub fn send(
         &self,
         mac: Mac,
-        source: Ipv4Addr,
+        source: SocketAddrV4,
         destination: SocketAddrV4,
         payload: &[u8],
     ) -> io::Result<()> {
-        let headers = udp::emit(SocketAddrV4::new(source, self.port), destination, payload)
+        let headers = udp::emit(source, destination, payload)
             .ok_or_else(|| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
         let packet = [IoSlice::new(&headers), IoSlice::new(payload)];
         let to = link_address(self.interface_index, libc::ETH_P_IP, mac)?;
@@ -100,7 +99,7 @@ fn open<'a>(packet: &Datagram<'a>, interface_index: u32) -> Option<Received<'a>>
     Some(udp::parse(packet.data, auxiliary.checksum).map(|datagram| {
         let arrival = Arrival {
             source: datagram.source,
-            destination: *datagram.destination.ip(),
+            destination: datagram.destination,
             source_mac: link.mac,
         };
         (arrival, datagram.payload)
@@ -200,6 +199,8 @@ pub(super) fn link_address(
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use pxed_proto::wire::udp::Malformed;
 
     use super::*;
@@ -254,7 +255,7 @@ mod tests {
         let not_ready = auxiliary(libc::TP_STATUS_CSUMNOTREADY, 0);
         let arrival = Arrival {
             source,
-            destination: Ipv4Addr::BROADCAST,
+            destination: everyone,
             source_mac: Some(Mac([0x52, 0x54, 0, 1, 2, 3])),
         };
         for (control, expected) in [

@@ -44,6 +44,8 @@ fn unbound(interface: &Interface) -> io::Result<Socket> {
 /// Hears and speaks DHCP on one port of one interface, through the kernel's IP and UDP.
 pub struct DhcpUdpSocket {
     socket: UdpSocket,
+    /// Where it is bound.
+    port: u16,
     batch: Batch,
     overflowed: u32,
 }
@@ -51,17 +53,20 @@ pub struct DhcpUdpSocket {
 impl DhcpUdpSocket {
     /// Binds as [`bind_udp`] does.
     pub fn bind(interface: &Interface, port: u16) -> Result<Self, BindError> {
-        Ok(Self { socket: bind_udp(interface, port)?, batch: Batch::new(), overflowed: 0 })
+        let socket = bind_udp(interface, port)?;
+        let failed = |source| BindError::new("bind the UDP socket", interface, port, source);
+        let port = socket.local_addr().map_err(failed)?.port();
+        Ok(Self { socket, port, batch: Batch::new(), overflowed: 0 })
     }
 
     /// Gives what has come in, at most a batch, to `each`, but for datagrams to 255.255.255.255: a
     /// packet socket hears them as well, and knows their hardware address.
     pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<()> {
-        let overflowed = &mut self.overflowed;
+        let (overflowed, port) = (&mut self.overflowed, self.port);
         let datagrams = self.batch.receive(self.socket.as_fd())?;
         datagrams
             .inspect(|datagram| *overflowed = datagram.overflowed().unwrap_or(*overflowed))
-            .filter_map(|datagram| open(&datagram))
+            .filter_map(|datagram| open(&datagram, port))
             .for_each(each);
         Ok(())
     }
@@ -100,7 +105,7 @@ impl AsFd for DhcpUdpSocket {
     }
 }
 
-fn open<'a>(datagram: &Datagram<'a>) -> Option<Received<'a>> {
+fn open<'a>(datagram: &Datagram<'a>, port: u16) -> Option<Received<'a>> {
     let destination = destination(datagram)?;
     if destination == Ipv4Addr::BROADCAST {
         return None;
@@ -108,6 +113,7 @@ fn open<'a>(datagram: &Datagram<'a>) -> Option<Received<'a>> {
     if datagram.truncated {
         return Some(Err(Malformed::TooShort));
     }
+    let destination = SocketAddrV4::new(destination, port);
     let arrival = Arrival { source: source(datagram), destination, source_mac: None };
     Some(Ok((arrival, datagram.data)))
 }
@@ -172,7 +178,8 @@ mod tests {
             got.push((arrival, payload.to_vec()));
         };
         server.receive(keep).unwrap();
-        let arrival = Arrival { source: client_address, destination: two, source_mac: None };
+        let destination = SocketAddrV4::new(two, port_of(&server));
+        let arrival = Arrival { source: client_address, destination, source_mac: None };
         assert_eq!(got, [(arrival, b"renew".to_vec())]);
 
         server.send(two, client_address, b"ack").unwrap();

@@ -49,11 +49,11 @@ fn verbose_shows_every_message_and_why_it_was_not_answered() {
         pxed.says(&["ACK 192.168.77.100"]);
         let log = pxed.stop();
         for text in [
-            "received 300 octets from 0.0.0.0:68 to 255.255.255.255",
+            "received 300 octets from 0.0.0.0:68 to 255.255.255.255:67",
             "0000  01 01 06 00 ",
             "  DHCP message type (53): DISCOVER",
             "  client system architecture (93): BIOS",
-            "octets from 192.168.77.1 to Unicast",
+            "octets from 192.168.77.1:67 to Unicast",
             "  server identifier (54): 192.168.77.1",
         ] {
             assert!(log.contains(text), "no {text} in\n{log}");

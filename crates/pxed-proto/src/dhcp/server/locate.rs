@@ -54,7 +54,7 @@ impl Server {
             let spoken_of = spoken_of.is_some_and(|address| subnet.net.contains(address));
             subnet.mode == Mode::Off && spoken_of
         };
-        let served = on_wire().filter(|(_, subnet)| subnet.mode == Mode::Full);
+        let served = on_wire().filter(|(_, subnet)| subnet.mode != Mode::Off);
         let served: Vec<SubnetId> = served.map(|(id, _)| SubnetId(id)).collect();
         let silent = served.is_empty() || on_wire().any(|(_, subnet)| off(subnet));
         if silent { Err(Ignored::SubnetOff) } else { Ok(served) }

@@ -61,7 +61,7 @@ impl Server {
     /// A subnet of the link. A client behind a relay agent renews by unicast, without it: its
     /// address tells.
     fn attached(&self, heard: &Heard<'_>) -> Result<SubnetId, Ignored> {
-        let by_unicast = !heard.arrival.destination.is_broadcast();
+        let by_unicast = !heard.arrival.destination.ip().is_broadcast();
         let behind_relay = own_address(heard).filter(|_| by_unicast);
         let behind_relay = behind_relay.and_then(|address| self.subnet_of(address));
         let remote = |id: &SubnetId| self.subnet(*id).is_some_and(|subnet| subnet.link.is_none());

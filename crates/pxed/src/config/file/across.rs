@@ -5,7 +5,7 @@ use std::path::Path;
 
 use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Catalog;
-use pxed_proto::dhcp::{self, Test};
+use pxed_proto::dhcp::{self, Mode, Subnet, Test};
 use pxed_proto::net::Ipv4Net;
 
 use super::document::{At, Place, Table};
@@ -98,6 +98,10 @@ pub fn check_reservations(
     let (wanted, nets) = (&subnets.wanted, &subnets.nets);
     let own =
         |address| interfaces.iter().any(|i| i.addresses.iter().any(|(own, _)| *own == address));
+    let proxy = |address| {
+        let has = |subnet: &Subnet| subnet.mode == Mode::Proxy && subnet.net.contains(address);
+        wanted.iter().any(|wanted| has(&wanted.subnet))
+    };
     for (index, Ruled { rule, at, .. }) in reservations.iter().enumerate() {
         for earlier in reservations.iter().take(index) {
             let shared = rule.keys.iter().any(|key| earlier.rule.keys.contains(key));
@@ -116,6 +120,9 @@ pub fn check_reservations(
             top.problem(Problem::error(at.of("address"), text));
         } else if let Some(text) = not_a_hosts(address, nets) {
             top.problem(Problem::error(at.of("address"), text));
+        } else if proxy(address) {
+            let text = format!("{address} is not pxed's to give: its subnet has mode = \"proxy\"");
+            top.problem(Problem::warning(at.of("address"), text));
         }
     }
     for wanted in wanted {

@@ -1,6 +1,6 @@
 //! Subnets next to each other: what two of them must not both have.
 
-use pxed_proto::dhcp::Pool;
+use pxed_proto::dhcp::{Mode, Pool};
 
 use super::document::Table;
 use super::report::Problem;
@@ -57,6 +57,15 @@ fn check_shared(top: &Table<'_>, one: &Wanted, wanted: &[Wanted]) {
         let problem = Problem::error(one.at.of("interface"), text);
         let problem = problem.see(other.at.of("interface"), "the other one");
         top.problem(problem.help("join the interfaces in a bridge, and name that"));
+    }
+    let modes = [one.subnet.mode, Mode::Off];
+    if let Some(other) = members.clone().find(|other| !modes.contains(&other.subnet.mode))
+        && one.subnet.mode == Mode::Proxy
+    {
+        let text = format!("{name} is one wire: pxed gives addresses there, or does not");
+        let problem = Problem::error(one.at.of("mode"), text);
+        let problem = problem.see(other.at.of("mode"), "the other one");
+        top.problem(problem.help("write one mode for all of its subnets, or mode = \"off\""));
     }
     if members.by_ref().count() == 1 {
         let text = format!("no other subnet is in the shared network {name}");

@@ -257,7 +257,14 @@ pub const SUBNET: Section = Section {
                 "The class whose members, on this subnet, may ask for an address of another subnet \
                  (option 118, RFC 3011).",
             ),
-            key("mode", "\"full\"", "full", "full gives addresses; off keeps silent."),
+            key(
+                "mode",
+                "\"full\"",
+                "full",
+                "full gives addresses. proxy leaves them to another DHCP server and tells machines \
+                 that boot what to boot, beside its offer (ProxyDHCP): such a subnet has no range. \
+                 off keeps silent.",
+            ),
             key(
                 "range",
                 "[\"192.168.77.100-192.168.77.200\"]",

@@ -10,11 +10,11 @@ use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::time::Human;
 use pxed_proto::wire::options::{self, code};
 
-use super::apart;
 use super::document::{At, Place, Table};
 use super::report::Problem;
 use super::schema::{POOL, SUBNET};
 use super::settings::{Guard, Said, guard, lease_times, settings};
+use super::{apart, proxy};
 use crate::config::network::hosts;
 use crate::config::values::{duration, host, network, range_or_host};
 use crate::net::{Interface, InterfaceError};
@@ -143,6 +143,7 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
     ways(table, &mut subnet);
     relays(table, &mut subnet, interfaces);
     check_pools(table, &subnet, &said, interfaces);
+    proxy::check(table, &subnet, &said);
     let at = table.place();
     Some(Wanted { subnet, said, at, classes, ranges })
 }
@@ -301,8 +302,9 @@ fn cut(part: AddressRange, hole: AddressRange) -> Vec<AddressRange> {
 fn ways(table: &Table<'_>, subnet: &mut Subnet) {
     let mode = table.parsed("mode", |text| match text {
         "full" => Ok(Mode::Full),
+        "proxy" => Ok(Mode::Proxy),
         "off" => Ok(Mode::Off),
-        _ => Err("write full or off".to_owned()),
+        _ => Err("write full, proxy or off".to_owned()),
     });
     let identity = table.parsed("identity", |text| match text {
         "mac" => Ok(Identity::Mac),

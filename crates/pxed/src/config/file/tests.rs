@@ -166,7 +166,12 @@ fn mistakes_are_answered_with_what_to_write() {
         ),
         ("lease-time = \"1x\"", "4:14", &["lease-time:", "90, 5m, 1h"]),
         ("lease-time = \"5s\"", "4:14", &["warning", "less than a minute"]),
-        ("mode = \"proxy\"", "4:8", &["mode: write full or off"]),
+        ("mode = \"both\"", "4:8", &["mode: write full, proxy or off"]),
+        (
+            "mode = \"proxy\"",
+            "3:9",
+            &["range with mode = \"proxy\"", "leave range out, or write mode = \"full\""],
+        ),
         (
             "router = \"192.168.77.150\"",
             "4:10",
@@ -232,6 +237,28 @@ fn mistakes_are_answered_with_what_to_write() {
         ),
         ("[[subnet]]\nrange = \"10.9.0.9\"", "4:1", &["reached through relay agents", "network ="]),
         ("[[subnet]]\nnetwork = \"10.9.0.9/24\"", "5:11", &["is a host of 10.9.0.0/24"]),
+        (
+            "[[subnet]]\ninterface = \"eth2\"\nmode = \"proxy\"\noffer-hold = \"1m\"",
+            "7:14",
+            &["warning", "offer-hold does nothing with mode = \"proxy\""],
+        ),
+        (
+            "[[subnet]]\ninterface = \"eth2\"\nmode = \"proxy\"\nrouter = \"10.0.0.9\"",
+            "7:10",
+            &["warning", "routers is for the server to say that gives the address"],
+        ),
+        (
+            "[[subnet]]\ninterface = \"eth2\"\nmode = \"proxy\"\nshared-network = \"floor\"\n\
+             [[subnet]]\nnetwork = \"10.9.0.0/24\"\nrange = \"10.9.0.9\"\nshared-network = \"floor\"",
+            "6:8",
+            &["floor is one wire", "the other one", "mode = \"off\""],
+        ),
+        (
+            "[[subnet]]\ninterface = \"eth2\"\nmode = \"proxy\"\n\
+             [[reservation]]\nmac = \"52:54:00:00:00:01\"\naddress = \"10.0.0.9\"",
+            "9:11",
+            &["warning", "10.0.0.9 is not pxed's to give"],
+        ),
         ("[[class]]\nname = \"c\"", "4:1", &["class c has no match"]),
         (
             "[[class]]\nname = \"c\"\nmatch = { arch = 7, firmware = \"not-booting\" }",

@@ -218,7 +218,7 @@ impl Site {
 fn lines(event: String, reply: Option<Transmit>) -> Vec<String> {
     let mut lines = vec![event];
     let Some(Transmit { link, source, delay, message, .. }) = reply else { return lines };
-    lines.push(format!("from {source} by link {} after {delay:?}", link.0));
+    lines.push(format!("from {} by link {} after {delay:?}", source.ip(), link.0));
     let decoded = Decoded(&Message::parse(&message).unwrap()).to_string();
     let mut decoded = decoded.lines();
     let fields: Vec<&str> = decoded.next().unwrap().split(' ').collect();
@@ -298,12 +298,12 @@ impl Client {
         match self.relay {
             Ipv4Addr::UNSPECIFIED => Arrival {
                 source: SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68),
-                destination: Ipv4Addr::BROADCAST,
+                destination: SocketAddrV4::new(Ipv4Addr::BROADCAST, 67),
                 source_mac: Some(self.mac),
             },
             relay => Arrival {
                 source: SocketAddrV4::new(relay, 67),
-                destination: Ipv4Addr::new(192, 168, 77, 1),
+                destination: SocketAddrV4::new(Ipv4Addr::new(192, 168, 77, 1), 67),
                 source_mac: None,
             },
         }

@@ -258,6 +258,9 @@ fn pools() -> Vec<Case> {
 fn ways() -> Vec<Case> {
     let remembered = Ipv4Addr::new(192, 168, 77, 105);
     let of_elsewhere = Ipv4Addr::new(10, 9, 9, 9);
+    let of_eth2 = |mode: &str| {
+        format!("[[subnet]]\ninterface = \"eth2\"\nnetwork = \"10.0.0.0/24\"\nmode = \"{mode}\"")
+    };
     // Firmware and operating system of one machine, with identifiers of their own.
     let systems = |site: &mut Site| {
         let rom = Client::new("52:54:00:00:00:01").says(61, b"\x00rom");
@@ -273,6 +276,16 @@ fn ways() -> Vec<Case> {
             &[
                 "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot tftp://192.168.77.1/ipxe.efi",
                 "+ no answer to 52:54:00:00:00:01: the subnet is switched off",
+            ],
+        ),
+        case(
+            (&SUBNET, "mode"),
+            "#more",
+            [of_eth2("off"), of_eth2("proxy")].each_ref().map(String::as_str),
+            |site| site.offer(&stranger().on(1)),
+            &[
+                "- no answer to 52:54:00:00:00:01: the subnet is switched off",
+                "+ OFFER by proxy (direct) to 52:54:00:00:00:01, boot tftp://10.0.0.1/ipxe.efi",
             ],
         ),
         case(
