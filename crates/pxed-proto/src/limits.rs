@@ -199,3 +199,28 @@ pub const LOG_LINES_OF_KIND: u64 = 6000;
 /// How many sources the log counts at once; the oldest gives way. One that is forgotten so may be
 /// heard again, within what its kind has left.
 pub const LOG_SOURCES_MAX: usize = 4096;
+
+/// How long `pxed probe` listens for OFFERs: dnsmasq pings an address for three seconds before it
+/// offers it to a newcomer, ISC dhcpd for one.
+pub const NETWORK_PROBE_WAIT: Duration = Duration::from_secs(4);
+
+/// How long `pxed probe` waits for a boot server, a TFTP server or a web server: firmware asks three
+/// or four times in so long. A shorter wait for OFFERs shortens this too.
+pub const NETWORK_PROBE_ANSWER: Duration = Duration::from_secs(3);
+
+/// How many OFFERs are kept for one client of a probe: a network with so many servers has been told
+/// enough.
+pub const NETWORK_PROBE_OFFERS_MAX: usize = 32;
+
+/// How many boot files a probe tries; each has a thread while it does.
+pub const NETWORK_PROBE_FILES_MAX: usize = 16;
+
+/// How much of a boot file a probe reads, in octets: a PE header ends within the first 512, and the
+/// answer fits one frame.
+pub const NETWORK_PROBE_HEAD: u16 = 1024;
+
+/// The largest HTTP answer head that a probe reads, in octets.
+pub const NETWORK_PROBE_HTTP_HEAD_MAX: usize = 16 * 1024;
+
+/// How many redirections of one URL a probe follows: iPXE gives up after ten, most chains have one.
+pub const NETWORK_PROBE_REDIRECTIONS_MAX: usize = 3;

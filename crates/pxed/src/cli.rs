@@ -14,6 +14,7 @@ pub use control::{ControlArgs, ControlCommand};
 use crate::config::values::{domain, duration, host, lease_time, mask, range};
 use crate::decode::DecodeArgs;
 use crate::explain::ExplainArgs;
+use crate::probe::ProbeArgs;
 
 /// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
 #[derive(Debug, Parser)]
@@ -45,6 +46,11 @@ pub enum Command {
     /// Tell what is in a capture: DHCP, PXE, TFTP and HTTP as the conversation it was, machine by
     /// machine.
     Decode(DecodeArgs),
+    /// Ask the network of an interface as BIOS, UEFI, HTTP Boot, iPXE and plain clients would, and tell
+    /// what each would get and what is wrong with it. Nothing is leased.
+    ///
+    /// Exits with 0 if nothing is wrong, with 1 if something is, and with 2 if it could not ask.
+    Probe(ProbeArgs),
     /// What is asked of a pxed that runs.
     #[command(flatten)]
     Control(ControlCommand),

@@ -27,7 +27,7 @@ use crate::http::ScriptRequest;
 use crate::journal::Record;
 use crate::script;
 pub use answer::{Explained, Reply, Rule};
-pub use flags::ExplainArgs;
+pub use flags::{ExplainArgs, Kind};
 
 /// What is asked: what would become of this datagram?
 #[derive(Clone, Debug)]

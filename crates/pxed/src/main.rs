@@ -15,6 +15,7 @@ mod journal;
 #[allow(unsafe_code, reason = "sockets; each block says why it is sound")]
 mod net;
 mod privileges;
+mod probe;
 mod reload;
 mod script;
 mod server;
@@ -49,6 +50,11 @@ fn main() -> ExitCode {
         Command::Decode(args) => match decode::run(&args) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, EXIT_FAILURE),
+        },
+        Command::Probe(args) => match probe::run(&args, &mut io::stdout()) {
+            Ok(false) => ExitCode::SUCCESS,
+            Ok(true) => ExitCode::from(EXIT_FAILURE),
+            Err(error) => fail(&error, EXIT_USAGE),
         },
         Command::Control(command) => ask(&command.question()),
     }

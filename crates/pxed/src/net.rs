@@ -7,6 +7,7 @@
 mod arp_socket;
 mod batch;
 mod bind_error;
+mod client_socket;
 mod dhcp_sockets;
 mod interface;
 mod packet_socket;
@@ -20,10 +21,11 @@ use std::io;
 use std::os::fd::AsFd;
 
 use nix::sys::socket::{setsockopt, sockopt};
-use pxed_proto::dhcp::Arrival;
+use pxed_proto::dhcp::{Arrival, SERVER_PORT};
 use pxed_proto::wire::udp::Malformed;
 
 pub use bind_error::BindError;
+pub use client_socket::ClientSocket;
 pub use dhcp_sockets::DhcpSockets;
 pub use interface::{Interface, InterfaceError};
 pub use udp_socket::bind_udp;
@@ -31,6 +33,12 @@ pub use watch::InterfaceWatch;
 
 /// A datagram with what its socket knows of it, or why it is none.
 pub type Received<'a> = Result<(Arrival, &'a [u8]), Malformed>;
+
+/// Who serves DHCP on `interface` of this host, if anybody does and the kernel tells.
+pub fn server_on(interface: &Interface) -> Option<String> {
+    let owners = port_owner::owners(SERVER_PORT, interface).ok()?;
+    owners.first().map(ToString::to_string)
+}
 
 /// What a socket may hold before it is read, in octets: two thousand machines that start at once,
 /// each with one message of 2 kB of kernel memory.

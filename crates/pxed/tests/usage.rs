@@ -281,3 +281,21 @@ fn only_root_can_become_another_user() {
     let expected = "--user nobody: only root can become another user";
     assert!(text.contains(expected) && text.contains("without --user"), "{text}");
 }
+
+#[test]
+fn networks_that_can_not_be_asked() {
+    for (flags, names, remedy) in [
+        ("", "--interface <IFACE>", "--help"),
+        ("-i eth77", "--interface no interface eth77; this machine has", "configure one of these"),
+        ("-i lo", "--interface lo: it is no Ethernet interface", "name another"),
+        ("-i lo --as pxe", "'pxe' for '--as <CLIENT>'", "bios, uefi, http, ipxe, plain"),
+        ("-i lo --timeout 1w", "'--timeout <TIME>'", "write seconds"),
+        ("-i lo --mac 1", "'--mac <MAC>'", "52:54:00:12:34:56"),
+    ] {
+        let output = pxed(&format!("probe {flags}"));
+        let text = said(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{flags}: {text}");
+        assert!(text.contains(names), "{flags}: not named: {names}\n{text}");
+        assert!(text.contains(remedy), "{flags}: no remedy: {remedy}\n{text}");
+    }
+}

@@ -127,6 +127,25 @@ fn option(text: &str) -> Result<(u8, Vec<u8>), String> {
 }
 
 impl ExplainArgs {
+    /// A machine of which nothing is said but its MAC and what runs on it.
+    pub fn of(mac: Mac, firmware: Kind) -> Self {
+        Self {
+            mac,
+            firmware,
+            arch: None,
+            secs: 0,
+            uuid: None,
+            interface: None,
+            relay: None,
+            circuit_id: None,
+            remote_id: None,
+            link_selection: None,
+            options: Vec::new(),
+            config: None,
+            whom: ControlArgs { state_dir: PathBuf::new(), json: false },
+        }
+    }
+
     /// What is asked of the running pxed.
     pub fn question(&self) -> Question {
         let Inquiry { interface, datagram } = self.inquiry();
@@ -189,7 +208,7 @@ impl ExplainArgs {
     }
 
     /// The DISCOVER that such a machine sends.
-    fn discover(&self) -> Vec<u8> {
+    pub fn discover(&self) -> Vec<u8> {
         let mut chaddr = [0; 16];
         chaddr.iter_mut().zip(self.mac.0).for_each(|(to, from)| *to = from);
         let none = Ipv4Addr::UNSPECIFIED;

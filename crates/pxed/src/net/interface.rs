@@ -90,6 +90,11 @@ impl Interface {
         self.index == 0
     }
 
+    /// Is `address` on one of the interface's own networks?
+    pub fn is_neighbour(&self, address: Ipv4Addr) -> bool {
+        self.addresses.iter().any(|(_, net)| net.contains(address))
+    }
+
     /// Is `address` one of the interface's own, or the broadcast address of one of its networks?
     pub(super) fn answers_to(&self, address: Ipv4Addr) -> bool {
         self.addresses.iter().any(|(own, net)| *own == address || net.broadcast() == address)

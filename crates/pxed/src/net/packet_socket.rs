@@ -36,14 +36,7 @@ pub struct PacketSocket {
 impl PacketSocket {
     /// Hears what comes in by `interface` to 255.255.255.255 and `port`.
     pub fn bind(interface: &Interface, port: u16) -> io::Result<Self> {
-        // Protocol 0 hears nothing. With a protocol, packets of every interface would come in
-        // between this line and the bind, past the filter.
-        let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
-        socket.attach_filter(&broadcasts_to(port))?;
-        socket.set_nonblocking(true)?;
-        setsockopt(&socket, AuxiliaryData, &true)?;
-        enlarge_receive_buffer(&socket)?;
-        socket.bind(&link_address(interface.index, libc::ETH_P_IP, Mac([0; 6]))?)?;
+        let socket = filtered(interface, &broadcasts_to(port))?;
         let interface_index = interface.index;
         Ok(Self { socket, interface_index, batch: Batch::new(), overflowed: 0 })
     }
@@ -87,8 +80,35 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// Opens a packet that came in by the interface itself, untagged, for this machine or for all.
+/// A packet socket on `interface` that hears the IPv4 packets that `filter` lets through.
+pub(super) fn filtered(interface: &Interface, filter: &[SockFilter]) -> io::Result<Socket> {
+    // Protocol 0 hears nothing. With a protocol, packets of every interface would come in
+    // between this line and the bind, past the filter.
+    let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
+    socket.attach_filter(filter)?;
+    socket.set_nonblocking(true)?;
+    setsockopt(&socket, AuxiliaryData, &true)?;
+    enlarge_receive_buffer(&socket)?;
+    socket.bind(&link_address(interface.index, libc::ETH_P_IP, Mac([0; 6]))?)?;
+    Ok(socket)
+}
+
+/// Opens a packet for a server.
 fn open<'a>(packet: &Datagram<'a>, interface_index: u32) -> Option<Received<'a>> {
+    let (source_mac, datagram) = datagram(packet, interface_index)?;
+    Some(datagram.map(|datagram| {
+        let udp::Datagram { source, destination, .. } = datagram;
+        let arrival = Arrival { source, destination, source_mac };
+        (arrival, datagram.payload)
+    }))
+}
+
+/// What is in a packet that came in by the interface itself, untagged, for this machine or for all;
+/// and who sent its frame.
+pub(super) fn datagram<'a>(
+    packet: &Datagram<'a>,
+    interface_index: u32,
+) -> Option<(Option<Mac>, Result<udp::Datagram<'a>, udp::Malformed>)> {
     let link = LinkSource::parse(packet.address);
     let own_interface = u32::try_from(link.interface_index) == Ok(interface_index);
     let for_us = !matches!(link.packet_type, libc::PACKET_OTHERHOST | libc::PACKET_OUTGOING);
@@ -96,14 +116,7 @@ fn open<'a>(packet: &Datagram<'a>, interface_index: u32) -> Option<Received<'a>>
     if !own_interface || !for_us || auxiliary.vlan_tagged {
         return None;
     }
-    Some(udp::parse(packet.data, auxiliary.checksum).map(|datagram| {
-        let arrival = Arrival {
-            source: datagram.source,
-            destination: datagram.destination,
-            source_mac: link.mac,
-        };
-        (arrival, datagram.payload)
-    }))
+    Some((link.mac, udp::parse(packet.data, auxiliary.checksum)))
 }
 
 /// What `struct sockaddr_ll` says of a packet.

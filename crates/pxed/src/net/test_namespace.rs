@@ -2,7 +2,7 @@
 //! child process with a network namespace; without root in a user namespace as well.
 
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::process::Command;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -73,6 +73,12 @@ pub(crate) fn comes_within(milliseconds: u16, socket: &impl AsFd) -> bool {
 pub(crate) struct Ethernet {
     socket: Socket,
     pub(crate) mac: Mac,
+}
+
+impl AsFd for Ethernet {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
 }
 
 impl Ethernet {
