@@ -33,6 +33,15 @@ pub enum Event {
     Conflict(Conflict),
     /// Another DHCP server did something that was heard here.
     OtherServer(OtherServer),
+    /// A machine is told what to boot, and nobody gives it an address.
+    NoDhcpServer {
+        /// The interface by which it asks.
+        link: Arc<str>,
+        /// Who asks.
+        machine: Machine,
+        /// For how long nobody was heard who gives addresses.
+        waited: Duration,
+    },
     /// An operator freed a lease.
     Freed {
         /// What is free again.

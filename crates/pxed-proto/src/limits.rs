@@ -179,6 +179,10 @@ pub const SCRIPT_MAX: usize = 1 << 20;
 /// Whoever invents them displaces those that were silent longest.
 pub const OTHER_SERVERS_MAX: usize = 64;
 
+/// How long a machine on a proxy subnet asks in vain before it is told that nobody gives it an address:
+/// PXE ROMs ask again after 4 s and then 8, and a DHCP server that pings first takes 3.
+pub const OTHER_SERVER_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How long trouble with another server is not told again.
 pub const OTHER_SERVER_AGAIN: Duration = Duration::from_secs(3600);
 

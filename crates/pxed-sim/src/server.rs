@@ -208,7 +208,7 @@ impl Pxed {
         self.deeds.extend(output.probe.map(Deed::Probe));
         self.deeds.extend(output.transmit.map(|transmit| Deed::Send(in_a_frame(transmit))));
         self.deeds.extend(output.event.map(Deed::Event));
-        self.deeds.extend(output.other.map(|other| Deed::Event(Event::OtherServer(other))));
+        self.deeds.extend(output.other.map(Deed::Event));
     }
 
     fn take_tftp(&mut self, deeds: Vec<tftp::Deed>) {

@@ -306,6 +306,10 @@ impl World {
             }
             Event::Conflict(conflict) => self.transcript.line(self.now, "pxed", conflict),
             Event::OtherServer(other) => self.transcript.line(self.now, "pxed", other),
+            Event::NoDhcpServer { waited, .. } => {
+                let text = format!("no DHCP server was heard for {waited:?}");
+                self.transcript.line(self.now, "pxed", text);
+            }
             // The simulated site has no operator.
             Event::Freed { .. } => {}
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),

@@ -22,7 +22,6 @@ use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, Commit, CommitId, KnownServer, Lease, LinkId, Output, Probe, Server, Transmit,
 };
-use pxed_proto::event::Event;
 use pxed_proto::limits;
 use pxed_proto::text::HexDump;
 use pxed_proto::wire::dhcp::Message;
@@ -283,7 +282,7 @@ impl Worker {
             self.journal.record(event);
         }
         if let Some(other) = output.other {
-            self.journal.record(Event::OtherServer(other));
+            self.journal.record(other);
         }
         if let Some(probe) = output.probe {
             self.probe(probe);

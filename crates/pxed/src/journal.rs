@@ -91,6 +91,9 @@ impl Journal {
             Event::OtherServer(other) if other.trouble.is_some() => {
                 self.warn_at_times("other DHCP servers", other)
             }
+            Event::NoDhcpServer { .. } => {
+                self.warn_at_times("networks without a DHCP server", record.message());
+            }
             _ => {}
         }
         if is_logged {
@@ -253,7 +256,11 @@ impl State {
                 }
                 _ => {}
             },
-            Event::Conflict(_) | Event::OtherServer(_) | Event::Tftp(_) | Event::Http(_) => {}
+            Event::Conflict(_)
+            | Event::OtherServer(_)
+            | Event::NoDhcpServer { .. }
+            | Event::Tftp(_)
+            | Event::Http(_) => {}
         }
     }
 

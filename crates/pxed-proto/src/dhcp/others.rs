@@ -6,11 +6,12 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::config::{Config, LinkId, Mode, Subnet};
 use crate::boot::BootFile;
 use crate::event::{Deed, OtherServer, Trouble};
-use crate::machine::{Machine, identify};
+use crate::machine::{HardwareAddress, Machine, identify};
 use crate::net::Mac;
 use crate::text::Printable;
 use crate::wire::dhcp::{BOOTREPLY, Message, MessageType};
@@ -21,6 +22,17 @@ use crate::{Timestamp, limits};
 #[derive(Clone, Debug, Default)]
 pub struct Others {
     known: BTreeMap<(Arc<str>, Ipv4Addr), KnownServer>,
+    /// By link, a machine that was made a proxy offer; at most one for each link.
+    waiting: BTreeMap<Arc<str>, Waiting>,
+}
+
+/// A machine that is told what to boot, and waits for another server's address.
+#[derive(Clone, Copy, Debug)]
+struct Waiting {
+    who: HardwareAddress,
+    since: Timestamp,
+    /// When it was last told, of any machine of the link, that no server is there.
+    told: Option<Timestamp>,
 }
 
 /// What is known of another server.
@@ -71,6 +83,39 @@ impl Others {
     /// The servers that are known, by link and server identifier.
     pub fn known(&self) -> impl Iterator<Item = (&Arc<str>, Ipv4Addr, &KnownServer)> {
         self.known.iter().map(|((link, server), known)| (link, *server, known))
+    }
+
+    /// A machine is made a proxy offer. For how long it has asked, if nobody who gives addresses was
+    /// heard on the link meanwhile, and that is to be told now.
+    pub fn asks_in_vain(
+        &mut self,
+        link: &Arc<str>,
+        who: HardwareAddress,
+        now: Timestamp,
+    ) -> Option<Duration> {
+        let fresh = Waiting { who, since: now, told: None };
+        let waiting = self.waiting.entry(link.clone()).or_insert(fresh);
+        let (since, told) = (waiting.since, waiting.told);
+        if waiting.who != who || now.since(since) > limits::OTHER_SERVER_PATIENCE * 10 {
+            // Another one's turn, once this one has gone.
+            if now.since(since) > limits::OTHER_SERVER_PATIENCE {
+                *waiting = Waiting { told, ..fresh };
+            }
+            return None;
+        }
+        let waited = now.since(since);
+        let due = told.is_none_or(|told| now.since(told) >= limits::OTHER_SERVER_AGAIN);
+        if !due || waited < limits::OTHER_SERVER_PATIENCE || self.gives_addresses(link, since) {
+            return None;
+        }
+        self.waiting.insert(link.clone(), Waiting { told: Some(now), ..fresh });
+        Some(waited)
+    }
+
+    /// Was somebody who gives addresses heard on the link at `since` or later?
+    fn gives_addresses(&self, link: &Arc<str>, since: Timestamp) -> bool {
+        let mut here = self.known.iter().filter(|((on, _), _)| on == link);
+        here.any(|(_, known)| known.gives_addresses && known.last >= since)
     }
 
     /// The one that was silent for the longest time gives way.

@@ -9,7 +9,7 @@ use super::probe::{Probe, Question};
 use super::rate::Charge;
 use super::table::Hold;
 use super::transmit::Transmit;
-use crate::event::{Deed, DhcpEvent, Event, OtherServer};
+use crate::event::{Deed, DhcpEvent, Event};
 
 /// What a datagram deserves.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,8 +80,8 @@ pub struct Output {
     /// Make these durable, and say so by [`Server::committed`](super::Server::committed); the event and the message that
     /// belong to them come out then.
     pub commits: Vec<Commit>,
-    /// Record this too: what was heard of another server.
-    pub other: Option<OtherServer>,
+    /// Record this too: what was heard of another server, or that none is.
+    pub other: Option<Event>,
     /// Ask who has this address, and say what came of it by [`Server::probed`](super::Server::probed); the event and the
     /// message come out then.
     pub probe: Option<Probe>,

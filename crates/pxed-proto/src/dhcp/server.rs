@@ -148,7 +148,7 @@ impl Server {
     pub fn apply(&mut self, plan: Plan, now: Timestamp) -> Output {
         let Plan { event, change, reply, chosen, charge } = plan;
         self.buckets.settle(charge, now);
-        let other = chosen.map(|chosen| self.note_other(&event.link, None, chosen, now));
+        let other = self.heard_besides(&event, chosen, now);
         Output { other, ..self.change(event, change, reply, now) }
     }
 

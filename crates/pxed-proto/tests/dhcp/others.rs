@@ -1,9 +1,10 @@
 //! What is heard of other DHCP servers.
 
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::time::Duration;
 
 use pxed_proto::dhcp::{LinkId, Mode, Output};
-use pxed_proto::event::{Deed, OtherServer, Trouble};
+use pxed_proto::event::{Deed, Event, OtherServer, Trouble};
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
 
@@ -37,12 +38,14 @@ fn overhears(lan: &mut Lan, Reply(sent, address): &Reply, seconds: u64) -> Outpu
 }
 
 fn other(output: Output) -> OtherServer {
-    output.other.expect("another server was heard")
+    let Some(Event::OtherServer(other)) = output.other else { panic!("{output:?}") };
+    other
 }
 
 fn takes_from(lan: &mut Lan, number: u32, server: Ipv4Addr) -> Option<OtherServer> {
     let request = client(number).request().address(54, server).address(50, local(77));
-    lan.takes(&request).other
+    let output = lan.takes(&request);
+    output.other.is_some().then(|| other(output))
 }
 
 #[test]
@@ -153,4 +156,54 @@ fn what_is_known_outlives_a_reload() {
     lan.reload(|_| {});
     assert_eq!(lan.server.other_servers().count(), 1);
     assert!(!other(overhears(&mut lan, &offer(OTHER_SERVER, local(201)), 5)).news);
+}
+
+/// Where pxed is a ProxyDHCP server.
+fn proxy() -> Lan {
+    Lan::with(|subnet| {
+        subnet.mode = Mode::Proxy;
+        subnet.pools.clear();
+    })
+}
+
+/// When it is told that no DHCP server is there, while a machine asks at these times.
+fn asks(lan: &mut Lan, number: u32, seconds: &[u64]) -> Vec<(u64, Duration)> {
+    let told = |at: &u64| match lan.at(*at).takes(&client(number).discover().bios()).other {
+        Some(Event::NoDhcpServer { waited, .. }) => Some((*at, waited)),
+        other => other.map(|other| panic!("{other:?}")),
+    };
+    seconds.iter().filter_map(told).collect()
+}
+
+#[test]
+fn who_asks_in_vain_for_an_address_is_told_of() {
+    let mut lan = proxy();
+    let waited = Duration::from_secs(12);
+    assert_eq!(asks(&mut lan, 1, &[0, 4, 12, 28, 60]), [(12, waited)]);
+    let later = limits::OTHER_SERVER_AGAIN.as_secs() + 100;
+    assert_eq!(asks(&mut lan, 1, &[later, later + 4, later + 12]), [(later + 12, waited)]);
+}
+
+#[test]
+fn who_is_heard_to_give_addresses_is_there() {
+    let mut lan = proxy();
+    assert_eq!(asks(&mut lan, 1, &[0, 4]), []);
+    overhears(&mut lan, &offer(OTHER_SERVER, local(201)), 5);
+    assert_eq!(asks(&mut lan, 1, &[12, 28]), [], "it is the firmware that goes on asking");
+    let mut switched = proxy();
+    assert_eq!(asks(&mut switched, 1, &[0, 4]), []);
+    takes_from(&mut switched, 2, OTHER_SERVER);
+    assert_eq!(asks(&mut switched, 1, &[12]), [], "somebody took an offer that a switch hides");
+}
+
+#[test]
+fn one_machine_after_the_other_is_looked_at() {
+    let mut lan = proxy();
+    assert_eq!(asks(&mut lan, 1, &[0]), []);
+    for number in 2..1000 {
+        assert_eq!(asks(&mut lan, number, &[1]), [], "nobody has waited yet");
+    }
+    assert_eq!(asks(&mut lan, 7, &[20, 24, 32]), [(32, Duration::from_secs(12))]);
+    let relayed = client(1).discover().bios().by_relay(RELAY);
+    assert_eq!(lan.at(100).takes(&relayed).other, None, "nothing is heard of that link");
 }

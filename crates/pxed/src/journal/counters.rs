@@ -57,6 +57,7 @@ impl Counters {
             Event::Freed { .. } => self.count("freed"),
             Event::Conflict(_) => self.count("conflicts"),
             Event::OtherServer(_) => self.count("other servers"),
+            Event::NoDhcpServer { .. } => self.count("no DHCP server"),
             Event::Tftp(event) => self.count(match event.outcome {
                 TftpOutcome::Completed => "TFTP files",
                 TftpOutcome::Ignored(_) => "TFTP ignored",

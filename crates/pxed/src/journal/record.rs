@@ -13,6 +13,7 @@ use pxed_proto::event::{
 use pxed_proto::machine::Machine;
 use pxed_proto::net::Mac;
 use pxed_proto::text::Printable;
+use pxed_proto::time::Human;
 use pxed_proto::wire::dhcp::MessageType;
 use serde::{Serialize, Serializer};
 
@@ -45,6 +46,7 @@ impl Record {
             Event::Expired { .. } => false,
             // Trouble is a warning, and need not be said twice.
             Event::OtherServer(other) => other.news && other.trouble.is_none(),
+            Event::NoDhcpServer { .. } => false,
             Event::Conflict(_) | Event::Freed { .. } | Event::Http(_) => true,
         }
     }
@@ -65,7 +67,9 @@ impl Record {
                 (("conflicts", ""), Source::Hardware(conflict.holder.into()))
             }
             Event::OtherServer(other) => (("other servers", ""), Source::Host(other.server.into())),
-            Event::Expired { .. } | Event::Freed { .. } => return None,
+            Event::Expired { .. } | Event::Freed { .. } | Event::NoDhcpServer { .. } => {
+                return None;
+            }
         })
     }
 
@@ -73,7 +77,9 @@ impl Record {
     pub fn mac(&self) -> Option<Mac> {
         match &self.event {
             Event::Dhcp(event) => event.request.and_then(|request| request.machine.mac()),
-            Event::Expired { machine, .. } | Event::Freed { machine, .. } => machine.mac(),
+            Event::Expired { machine, .. }
+            | Event::Freed { machine, .. }
+            | Event::NoDhcpServer { machine, .. } => machine.mac(),
             Event::Conflict(conflict) => Some(conflict.holder),
             Event::OtherServer(other) => other.deed.machine().mac(),
             Event::Tftp(event) => event.machine,
@@ -93,6 +99,13 @@ impl Record {
             }
             Event::Conflict(conflict) => conflict.to_string(),
             Event::OtherServer(other) => other.to_string(),
+            Event::NoDhcpServer { link, machine, waited } => format!(
+                "no DHCP server was heard on {link}, where {} has asked for {}: pxed tells it what to \
+                 boot there, and gives no addresses; start a DHCP server, or have pxed be one (mode = \
+                 \"full\" and a range)",
+                machine.hardware,
+                Human(*waited)
+            ),
             Event::Tftp(event) => event.to_string(),
             Event::Http(event) => event.to_string(),
         }
@@ -107,6 +120,10 @@ impl Serialize for Record {
             Event::Freed { address, machine } => Facts::Freed(lease(*address, machine)),
             Event::Conflict(found) => Facts::Conflict(conflict(found)),
             Event::OtherServer(other) => Facts::OtherServer(other_server(other)),
+            Event::NoDhcpServer { link, machine, waited } => {
+                let (mac, seconds) = (machine.hardware.to_string(), waited.as_secs());
+                Facts::NoDhcpServer(Nobody { interface: link, mac, seconds })
+            }
             Event::Tftp(event) => Facts::Tftp(tftp(event)),
             Event::Http(event) => Facts::Http(http(event)),
         };
@@ -135,6 +152,8 @@ enum Facts<'a> {
     Conflict(InUse<'a>),
     #[serde(rename = "other-server")]
     OtherServer(Other<'a>),
+    #[serde(rename = "no-dhcp-server")]
+    NoDhcpServer(Nobody<'a>),
     Tftp(Tftp),
     Http(Http),
 }
@@ -161,6 +180,13 @@ fn conflict(found: &Conflict) -> InUse<'_> {
     let Conflict { link, address, holder, probation } = found;
     let (mac, seconds) = (holder.to_string(), probation.as_secs());
     InUse { interface: link, ip: *address, mac, seconds }
+}
+
+#[derive(Serialize)]
+struct Nobody<'a> {
+    interface: &'a str,
+    mac: String,
+    seconds: u64,
 }
 
 #[derive(Serialize)]

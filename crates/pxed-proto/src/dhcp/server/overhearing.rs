@@ -33,7 +33,7 @@ impl Server {
         match read.filter(|(server, _)| !self.is_own_address(*server)) {
             Some(seen) => {
                 let other = self.note_other(&link, arrival.source_mac, seen, now);
-                Output { other: Some(other), ..Output::default() }
+                Output { other: Some(Event::OtherServer(other)), ..Output::default() }
             }
             None => Output::default(),
         }
@@ -53,7 +53,7 @@ impl Server {
         others::chosen(message, machine).filter(|(server, _)| !self.is_own_address(*server))
     }
 
-    pub(super) fn note_other(
+    fn note_other(
         &mut self,
         link: &Arc<str>,
         mac: Option<Mac>,
@@ -61,6 +61,25 @@ impl Server {
         now: Timestamp,
     ) -> OtherServer {
         self.others.note(&self.config, Seen { link, server, mac, deed }, now)
+    }
+
+    /// What else a datagram's event tells: the server that a client names, or that there is none
+    /// where a machine asks and asks.
+    pub(super) fn heard_besides(
+        &mut self,
+        event: &DhcpEvent,
+        chosen: Option<(Ipv4Addr, Deed)>,
+        now: Timestamp,
+    ) -> Option<Event> {
+        if let Some(chosen) = chosen {
+            let other = self.note_other(&event.link, None, chosen, now);
+            return Some(Event::OtherServer(other));
+        }
+        let request = event.request.filter(|request| request.relay.is_none())?;
+        let offered = matches!(event.outcome, Outcome::ProxyOffered { .. });
+        let machine = Some(request.machine).filter(|_| offered)?;
+        let waited = self.others.asks_in_vain(&event.link, machine.hardware, now)?;
+        Some(Event::NoDhcpServer { link: event.link.clone(), machine, waited })
     }
 
     fn is_own_address(&self, address: Ipv4Addr) -> bool {

@@ -138,7 +138,8 @@ impl Site {
         let message = client.message(Some(MessageType::Request), &more);
         let plan = self.server.plan(self.now, client.link, &client.arrival(), &message);
         let output = self.server.apply(plan, self.now);
-        output.other.map(|other| other.to_string()).into_iter().collect()
+        let Some(Event::OtherServer(other)) = output.other else { panic!("{output:?}") };
+        vec![other.to_string()]
     }
 
     /// The client has 192.168.77.7 and asks for the rest.
