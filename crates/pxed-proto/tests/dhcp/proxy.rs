@@ -142,7 +142,11 @@ fn item_147_ipxe_is_offered_its_script() {
     let offer = offer_to(&client(1).discover().ipxe());
     assert_eq!((offer.file(), offer.text(67).as_str()), (SCRIPT, SCRIPT));
     assert_eq!((offer.text(60).as_str(), offer.siaddr()), ("PXEClient", SERVER));
-    assert_eq!(offer.option(175), None, "it has to wait for this offer");
+    let first = Some(vec![1, 1, 1]);
+    assert_eq!(offer.option(175), first, "before the other server's file; nothing of not waiting");
+    let rom = client(2).discover().bios().option(175, &[1, 1, 1]).option(77, b"plain");
+    assert_eq!(offer_to(&rom).option(175), first, "an iPXE by another name");
+    assert_eq!(offer_to(&client(3).discover().bios()).option(175), None);
 }
 
 #[test]

@@ -16,6 +16,10 @@ use crate::wire::pxe::{self, BootItem};
 /// The text of a menu that no person sees.
 const MENU: &str = "pxed";
 
+/// iPXE's option 1 within 175: these settings come before those of the other server's ACK, which
+/// may name a boot file too.
+const IPXE_PRIORITY: [u8; 3] = [1, 1, 1];
+
 /// What is the other server's to say, who gives the address: an interface has one of each.
 const OF_THE_LEASE: [u8; 11] = [
     code::SUBNET_MASK,
@@ -91,6 +95,10 @@ impl<'a> Options<'a> {
         self.push_or(code::VENDOR_CLASS, if http { b"HTTPClient" } else { b"PXEClient" });
         if matches!(self.asking.firmware, Firmware::Pxe(_)) {
             self.discovery(boot, form.discovery);
+        }
+        // Also to an iPXE that calls itself something else, as a card's ROM may.
+        if self.asking.message.option(code::IPXE).is_some() {
+            self.push_or(code::IPXE, &IPXE_PRIORITY);
         }
         if matches!(form.naming, Naming::Everywhere | Naming::Options) {
             match boot {
