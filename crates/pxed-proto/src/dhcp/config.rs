@@ -118,6 +118,8 @@ pub struct Subnet {
     pub bootp: Bootp,
     /// What clients are given.
     pub settings: Settings,
+    /// What they are given here whatever else is said of them.
+    pub imposed: Settings,
 }
 
 /// Which BOOTP clients get an address: theirs for ever, since BOOTP knows no leases.
@@ -211,6 +213,7 @@ impl Subnet {
             lease_cache: 0,
             bootp: Bootp::Reserved,
             settings: Settings::default(),
+            imposed: Settings::default(),
         }
     }
 }

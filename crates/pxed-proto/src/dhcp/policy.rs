@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::class::{Class, Facts, MacPattern};
-use super::config::Pool;
+use super::config::{Pool, Subnet};
 use super::relay::RelaySubOption;
 use super::settings::{Layers, Origin, Settings};
 use crate::boot::Wishes;
@@ -168,18 +168,20 @@ impl<'a> Entitled<'a> {
 }
 
 impl Policy {
-    /// What holds for a client on a subnet with settings of its own. Its groups are found here.
-    pub fn of<'a>(&'a self, subnet: &'a Settings, facts: &Facts<'_>) -> Entitled<'a> {
+    /// What holds for a client on a subnet. Its groups are found here.
+    pub fn of<'a>(&'a self, subnet: &'a Subnet, facts: &Facts<'_>) -> Entitled<'a> {
         let reservation = self.reservations.of(facts);
         let groups = self.groups_of(facts.machine, reservation);
         let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
         let facts = Facts { groups: &names, ..*facts };
         let classes = self.classes.iter().filter(|class| class.test.passes(&facts));
         let classes: Vec<&Class> = classes.collect();
-        let mut layers = vec![(Origin::Everywhere, &self.everywhere), (Origin::Subnet, subnet)];
+        let Subnet { settings, imposed, .. } = subnet;
+        let mut layers = vec![(Origin::Everywhere, &self.everywhere), (Origin::Subnet, settings)];
         layers.extend(classes.iter().map(|class| (Origin::Class(&class.name), &class.settings)));
         layers.extend(groups.iter().map(|group| (Origin::Group(&group.name), &group.settings)));
         layers.extend(reservation.map(|own| (Origin::Reservation(&own.name), &own.settings)));
+        layers.extend((*imposed != Settings::default()).then_some((Origin::CommandLine, imposed)));
         let classes = classes.into_iter().map(|class| class.name.as_str()).collect();
         Entitled { reservation, classes, layers: Layers::new(layers) }
     }

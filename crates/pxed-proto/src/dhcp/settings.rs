@@ -48,6 +48,8 @@ pub enum Origin<'a> {
     Group(&'a str),
     /// The machine's own reservation.
     Reservation(&'a str),
+    /// What the operator typed, which wins over all that is written.
+    CommandLine,
 }
 
 impl fmt::Display for Origin<'_> {
@@ -58,6 +60,7 @@ impl fmt::Display for Origin<'_> {
             Self::Class(name) => write!(f, "class {name}"),
             Self::Group(name) => write!(f, "group {name}"),
             Self::Reservation(name) => write!(f, "reservation {name}"),
+            Self::CommandLine => f.write_str("the command line"),
         }
     }
 }

@@ -2,14 +2,13 @@
 //! a machine.
 
 use pxed_proto::dhcp::{Policy, Reservations, Settings, Subnet};
-use pxed_proto::wire::options::code;
 
 use super::UsageError;
 use super::network::{check_routers, options};
 use crate::cli::ServeArgs;
 
-/// Has the subnets say what flags say, and nobody else. Of routers a subnet takes those that its
-/// clients can reach; if they can reach none of them, it keeps what it had.
+/// Has what flags say win over what else is said. Of routers a subnet takes those that its clients can
+/// reach; where they can reach none of them, the file's word stays.
 ///
 /// # Errors
 ///
@@ -20,36 +19,27 @@ pub fn win(
     policy: &mut Policy,
 ) -> Result<(), UsageError> {
     check_routers(args, subnets)?;
-    for Subnet { net, settings, .. } in subnets {
-        let here = options(args, Some(*net));
-        let has_router = here.iter().any(|option| option.code == code::ROUTER);
-        take_away(args, settings, has_router);
-        settings.options.extend(here);
+    for Subnet { net, settings, imposed, .. } in subnets {
+        imposed.options = options(args, Some(*net));
+        take_away(args, settings);
     }
-    let has_router = !args.routers.is_empty();
     let classes = policy.classes.iter_mut().map(|class| &mut class.settings);
     let groups = policy.groups.iter_mut().map(|group| &mut group.settings);
-    classes.chain(groups).for_each(|settings| take_away(args, settings, has_router));
+    classes.chain(groups).for_each(|settings| take_away(args, settings));
     let reservations = policy.reservations.iter().cloned().map(|mut reservation| {
-        take_away(args, &mut reservation.settings, has_router);
+        take_away(args, &mut reservation.settings);
         reservation
     });
     policy.reservations = Reservations::new(reservations.collect());
     let everywhere = &mut policy.everywhere;
-    take_away(args, everywhere, false);
+    take_away(args, everywhere);
     everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
     everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
     Ok(())
 }
 
-/// What flags say is said nowhere else.
-fn take_away(args: &ServeArgs, settings: &mut Settings, has_router: bool) {
-    let said = options(args, None);
-    let of_flag = |code| said.iter().any(|option| option.code == code);
-    settings.options.retain(|option| match option.code {
-        code::ROUTER => !has_router,
-        code => !of_flag(code),
-    });
+/// What flags say of the boot is said nowhere else.
+fn take_away(args: &ServeArgs, settings: &mut Settings) {
     settings.tftp_server = settings.tftp_server.filter(|_| args.tftp_server.is_none());
     settings.boot_file = settings.boot_file.take().filter(|_| args.bootfile.is_none());
     let boots = args.kernel.is_some() || args.script.is_some();

@@ -244,11 +244,19 @@ fn flags_win_over_what_the_file_says_of_some() {
             // A subnet that can not reach the router keeps its own; the name server is everybody's.
             let told =
                 ask(lan, "explain --firmware os --mac 02:00:00:00:00:01 --relay 192.168.78.1");
-            let server = if n == 0 { "9.9.9.9" } else { "192.168.78.2" };
-            for part in
-                ["router (3): 192.168.78.1 by the subnet", &format!("(6): {server} by the s")]
-            {
+            let (dns, router) = match n {
+                0 => ("9.9.9.9 by the command line", "192.168.77.20 by the command line"),
+                _ => ("192.168.78.2 by the subnet", "192.168.77.14 by reservation"),
+            };
+            for part in ["(3): 192.168.78.1 by the subnet", &format!("(6): {dns}")] {
                 assert!(told.out.contains(part), "no {part} in {}", told.out);
+            }
+            // And so does a machine that has its own: the flag wins where it holds.
+            let mine = "explain --firmware os --mac 52:54:00:77:00:01";
+            let there = format!("{mine} --relay 192.168.78.1");
+            for (inquiry, router) in [(mine, router), (&there, "192.168.77.14 by reservation")] {
+                let (told, part) = (ask(lan, inquiry), format!("(3): {router}"));
+                assert!(told.out.contains(&part), "no {part} in {}", told.out);
             }
             pxed.stop();
         }

@@ -64,7 +64,7 @@ impl Server {
         let subnet = self.config.subnets.get(asking.subnet_id.0)?;
         let relay = asking.relay.as_deref();
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
-        let entitled = self.config.policy.of(&subnet.settings, &facts);
+        let entitled = self.config.policy.of(subnet, &facts);
         let leased = asking.active().map(|lease| lease.address);
         Some(Found { subnet, firmware, entitled, leased })
     }

@@ -75,7 +75,7 @@ impl Server {
         let relay = relay_agent(heard, agent, table.of(&client));
         let facts =
             Facts { message, machine: &machine, firmware, relay: relay.as_deref(), groups: &[] };
-        let entitled = self.config.policy.of(&subnet.settings, &facts);
+        let entitled = self.config.policy.of(subnet, &facts);
         let (subnet_id, elsewhere, crowded, selects) = (id, None, false, false);
         Ok(Asking {
             now,
