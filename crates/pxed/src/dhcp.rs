@@ -290,23 +290,32 @@ impl Worker {
         self.commits.extend(output.commits);
     }
 
-    /// Asks who has an address. If that can not be sent, nobody answers.
+    /// Asks who has an address. If that can not be sent, nobody can answer.
     fn probe(&mut self, probe: Probe) {
-        self.probes.sent(probe, self.clock.now());
-        if let Some(Some(sockets)) = self.sockets.get(probe.link.0)
-            && let Err(error) = sockets.probe(probe.address)
-            && let Some(link) = self.server.config().links.get(probe.link.0)
-        {
-            self.journal.send_failed(&link.name, &error);
+        let now = self.clock.now();
+        let sockets = self.sockets.get(probe.link.0).and_then(Option::as_ref);
+        match sockets.map(|sockets| sockets.probe(probe.address)) {
+            Some(Ok(())) => return self.probes.sent(probe, now),
+            Some(Err(error)) => {
+                if let Some(link) = self.server.config().links.get(probe.link.0) {
+                    self.journal.send_failed(&link.name, &error);
+                }
+            }
+            // The interface is gone.
+            None => {}
         }
+        let output = self.server.not_probed(&probe, now);
+        self.carry_out(output);
     }
 
     fn receive_arp(&mut self, index: usize, now: Timestamp) {
         let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
         let mut found = Vec::new();
-        let probes = &mut self.probes;
+        let (probes, server, link) = (&mut self.probes, &self.server, LinkId(index));
         sockets.receive_arp(|holder, address| {
-            found.extend(probes.answered(LinkId(index), address).map(|probe| (probe, holder)));
+            let probe = probes.answered(link, address);
+            let probe = probe.or_else(|| server.silent_probe(link, address, now));
+            found.extend(probe.map(|probe| (probe, holder)));
         });
         for (probe, holder) in found {
             let output = self.server.probed(&probe, Some(holder), now);

@@ -87,17 +87,19 @@ impl Journal {
         tell(&over);
         match &record.event {
             Event::Dhcp(event) => self.warn_of(event),
-            Event::Conflict(conflict) => self.warn_at_times("conflicts", conflict),
             Event::OtherServer(other) if other.trouble.is_some() => {
                 self.warn_at_times("other DHCP servers", other)
             }
             Event::NoDhcpServer { .. } => {
                 self.warn_at_times("networks without a DHCP server", record.message());
             }
+            Event::Conflict(_) if self.may_warn("conflicts") => {
+                return self.log(&record, Level::WARN);
+            }
             _ => {}
         }
         if is_logged {
-            self.log(&record);
+            self.log(&record, record.level());
         }
     }
 
@@ -150,17 +152,16 @@ impl Journal {
         Tally { done, ignored, rates: counters.rates() }
     }
 
-    fn log(&self, record: &Record) {
-        match (self.format, record.is_milestone(), &record.event) {
-            (LogFormat::Json, true, _) if enabled!(Level::INFO) => log_object(record),
-            (LogFormat::Json, false, _) if enabled!(Level::DEBUG) => log_object(record),
-            (LogFormat::Json, ..) => {}
-            (LogFormat::Text, true, Event::Dhcp(event)) => {
+    fn log(&self, record: &Record, level: Level) {
+        match (self.format, level, &record.event) {
+            (LogFormat::Json, ..) => log_object(record, level),
+            (LogFormat::Text, Level::INFO, Event::Dhcp(event)) => {
                 info!("{}", event.heard());
                 info!("{}", event.done());
             }
-            (LogFormat::Text, true, _) => info!("{}", record.message()),
-            (LogFormat::Text, false, _) => debug!("{}", record.message()),
+            (LogFormat::Text, Level::WARN, _) => warn!("{}", record.message()),
+            (LogFormat::Text, Level::INFO, _) => info!("{}", record.message()),
+            (LogFormat::Text, ..) => debug!("{}", record.message()),
         }
     }
 
@@ -190,15 +191,20 @@ impl Journal {
 
     /// A peer may be able to cause it as often as it likes; the log is told once a minute.
     fn warn_at_times(&self, trouble: &'static str, text: impl fmt::Display) {
+        if self.may_warn(trouble) {
+            warn!("{text}");
+        }
+    }
+
+    /// Is it the first of its minute?
+    fn may_warn(&self, trouble: &'static str) -> bool {
         let now = Instant::now();
         let mut state = self.state();
         let (is_first, over) =
             (state.limiter.admits_warning(trouble, now), state.limiter.over(now));
         drop(state);
         tell(&over);
-        if is_first {
-            warn!("{text}");
-        }
+        is_first
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -212,8 +218,13 @@ fn tell(over: &[Suppressed]) {
 
 /// An event is one line of the JSON log as it is. (tracing wants to know the names of its fields
 /// when it is compiled.) A log that can not be written stops nothing.
-fn log_object(record: &Record) {
-    if let Ok(mut line) = serde_json::to_vec(record) {
+fn log_object(record: &Record, level: Level) {
+    let is_read = match level {
+        Level::WARN => enabled!(Level::WARN),
+        Level::INFO => enabled!(Level::INFO),
+        _ => enabled!(Level::DEBUG),
+    };
+    if is_read && let Ok(mut line) = serde_json::to_vec(&record.line(level)) {
         line.push(b'\n');
         let _ = io::stderr().lock().write_all(&line);
     }

@@ -67,7 +67,7 @@ struct Running {
 /// An address that nobody answered for in time.
 #[derive(Clone, Copy, Debug)]
 struct Silent {
-    id: ProbeId,
+    probe: Probe,
     /// Whose answer is no conflict.
     mac: Option<Mac>,
     /// Who answered, and is no conflict.
@@ -82,12 +82,15 @@ pub struct Probes {
     silent: BTreeMap<Ipv4Addr, Silent>,
     silent_ends: BTreeSet<(Timestamp, Ipv4Addr)>,
     last: ProbeId,
+    /// Nobody can be asked now.
+    pub mute: bool,
 }
 
 impl Probes {
     /// May the address be probed now? Not under load, unless it is already.
     pub fn has_room_for(&self, address: Ipv4Addr) -> bool {
-        self.running.len() < limits::PROBES_MAX || self.running.contains_key(&address)
+        let room = self.running.len() < limits::PROBES_MAX || self.running.contains_key(&address);
+        room && !self.mute
     }
 
     /// Was the address found free lately, for this client? Who answered for it itself has it, and
@@ -102,8 +105,8 @@ impl Probes {
         self.running.len()
     }
 
-    /// Begins a probe. A client that asks again while its address is probed is answered once, when
-    /// that is known, and by its latest transaction.
+    /// Begins a probe. A client that asks again meanwhile is answered once, and by its latest
+    /// transaction, also where that is about another address.
     pub fn start(
         &mut self,
         address: Ipv4Addr,
@@ -111,6 +114,12 @@ impl Probes {
         event: DhcpEvent,
         question: Question,
     ) -> Output {
+        let before = |other: &Running| {
+            let Question { client, link, .. } = &other.question;
+            (client, link) == (&question.client, &question.link)
+        };
+        let before = self.running.iter_mut().filter(|(at, other)| **at != address && before(other));
+        before.for_each(|(_, other)| other.withdrawn = true);
         if let Some(running) = self.running.get_mut(&address) {
             let tried = running.question.tried.max(question.tried);
             running.question = Question { tried, ..question };
@@ -159,14 +168,20 @@ impl Probes {
         {
             self.forget_silent(oldest);
         }
-        self.silent.insert(address, Silent { id: probe.id, mac, holder, until });
+        self.silent.insert(address, Silent { probe: *probe, mac, holder, until });
         self.silent_ends.insert((until, address));
+    }
+
+    /// The probe that nobody answered for this address on this link, not long ago.
+    pub fn silent(&self, link: LinkId, address: Ipv4Addr, now: Timestamp) -> Option<Probe> {
+        let silent = self.silent.get(&address).filter(|silent| silent.until > now)?;
+        Some(silent.probe).filter(|probe| probe.link == link)
     }
 
     /// Somebody answers for an address that was found free by this probe: `true` if that is a
     /// stranger. Of the client itself it is known now that it has the address.
     pub fn answered_late(&mut self, probe: &Probe, from: Mac, now: Timestamp) -> bool {
-        let silent = self.silent.get_mut(&probe.address).filter(|silent| silent.id == probe.id);
+        let silent = self.silent.get_mut(&probe.address).filter(|it| it.probe.id == probe.id);
         let Some(silent) = silent.filter(|silent| silent.until > now) else { return false };
         if silent.mac == Some(from) {
             silent.holder = Some(from);
@@ -183,9 +198,10 @@ impl Probes {
 
     /// Questions name their link by its place in the configuration: it has moved, or is gone.
     pub fn move_links(&mut self, before: &[Link], after: &[Link]) {
-        for running in self.running.values_mut() {
-            let link = running.question.link.moved(before, after);
-            running.question.link = link.unwrap_or(LinkId(usize::MAX));
+        let asked = self.running.values_mut().map(|running| &mut running.question.link);
+        let silent = self.silent.values_mut().map(|silent| &mut silent.probe.link);
+        for link in asked.chain(silent) {
+            *link = link.moved(before, after).unwrap_or(LinkId(usize::MAX));
         }
     }
 }

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::asking::{Asking, Heard, Verdict, by_hardware};
 use super::config::{Config, Identity, LinkId, Mode, Subnet, SubnetId};
-use super::lease::Lease;
+use super::lease::{ClientKey, Lease};
 use super::others::Others;
 use super::plan::{Change, Output, Plan};
 use super::probe::Probes;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
-use super::table::LeaseTable;
+use super::table::{Hold, LeaseTable};
 use super::transmit::{Arrival, BOOT_SERVER_PORT, Transmit};
 use super::under_way::{Told, UnderWay};
 use super::{boot_server, bootp, discover, inform, proxy, release, request};
@@ -161,26 +161,21 @@ impl Server {
     ) -> Output {
         match change {
             Change::Put { lease, freed } => {
+                if let Some(id) = self.subnet_of(lease.address).filter(|_| !lease.is_mark()) {
+                    self.drop_holds(id, &lease.client);
+                }
                 let told = Told { event: Event::Dhcp(event), reply };
                 let mut commits = vec![self.put(lease, now, Some(told))];
                 commits.extend(freed.map(|freed| self.put(freed, now, None)));
                 return Output { commits, ..Output::default() };
             }
-            Change::Hold { subnet, address, hold } => {
-                if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, hold);
-                }
-            }
+            Change::Hold { subnet, address, hold } => self.hold(subnet, address, hold),
             Change::Probe { subnet, address, hold, wait, question } => {
-                if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.hold(address, hold);
-                }
+                self.hold(subnet, address, hold);
                 return self.probes.start(address, wait, event, *question);
             }
             Change::DropHold { subnet, client } => {
-                if let Some(table) = self.tables.get_mut(subnet.0) {
-                    table.drop_hold(&client);
-                }
+                self.drop_holds(subnet, &client);
                 self.probes.withdraw(&client);
             }
             Change::None => {}
@@ -256,6 +251,22 @@ impl Server {
             from_server => return Err(Ignored::FromServer(from_server)),
         };
         Ok((charge, verdict))
+    }
+
+    /// Holds an address, the only one that the client is offered on the wire.
+    fn hold(&mut self, id: SubnetId, address: Ipv4Addr, hold: Hold) {
+        self.drop_holds(id, &hold.client);
+        if let Some(table) = self.tables.get_mut(id.0) {
+            table.hold(address, hold);
+        }
+    }
+
+    /// Nothing is on offer to the client any more on the wire of this subnet.
+    fn drop_holds(&mut self, id: SubnetId, client: &ClientKey) {
+        let mut tables = std::mem::take(&mut self.tables);
+        let on_wire = tables.iter_mut().enumerate().filter(|(other, _)| self.same_wire(*other, id));
+        on_wire.for_each(|(_, table)| table.drop_hold(client));
+        self.tables = tables;
     }
 
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {

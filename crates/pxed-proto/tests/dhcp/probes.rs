@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{
-    Bootp, HostKey, Ignored, Lease, LeaseState, NakReason, Probe, ProbeId, Reservation,
+    Bootp, HostKey, Ignored, Lease, LeaseState, Link, NakReason, Probe, ProbeId, Reservation,
     Reservations, Server, Settings, Subnet,
 };
 use pxed_proto::event::{Conflict, Event, Outcome};
@@ -361,6 +361,70 @@ fn a_reload_forgets_no_question() {
     lan.reload(|config| config.links.truncate(1));
     let Probed { output, .. } = lan.probed(&probe, None);
     assert_eq!(output, pxed_proto::dhcp::Output::default(), "it is over");
+}
+
+/// The older DISCOVER would be answered in a transaction that the client has given up.
+#[test]
+fn a_reload_has_no_older_question_displace_a_newer_one() {
+    let mut lan = lan();
+    let older = lan.asks(&Sent { xid: 7, ..client(1).discover() });
+    lan.reload(|config| config.subnets[0].pools = pool(local(101), local(110)));
+    let newer = lan.asks(&Sent { xid: 8, ..client(1).discover() });
+    assert_ne!(older.address, newer.address);
+    let Probed { output, .. } = lan.probed(&older, None);
+    assert_eq!(Answer::of(output, vec![]).silence(), Ignored::Superseded);
+    assert_eq!(lan.is_free(&newer).bytes[4..8], [0, 0, 0, 8]);
+    assert_eq!(lan.server.probes_waiting(), 0);
+}
+
+/// The older question goes on by itself where the client has asked nothing since.
+#[test]
+fn a_question_finds_another_address_after_a_reload() {
+    let mut lan = lan();
+    let probe = lan.asks(&client(1).discover());
+    lan.reload(|config| config.subnets[0].pools = pool(local(101), local(110)));
+    let Probed { output, .. } = lan.probed(&probe, None);
+    let next = output.probe.unwrap();
+    assert_eq!(lan.is_free(&next).yiaddr(), local(101));
+}
+
+/// What could not be asked is not known to be free: the event says so, and nobody relies on it.
+#[test]
+fn a_probe_that_could_not_be_sent_is_no_silence() {
+    let mut lan = Lan::with(|subnet| {
+        subnet.conflict_probe = Some(WAIT);
+        subnet.pools = pool(local(100), local(100));
+    });
+    let probe = lan.asks(&client(1).discover());
+    let output = lan.server.not_probed(&probe, second(0));
+    let answer = Answer::of(output, vec![]);
+    assert!(matches!(answer.event.outcome, Outcome::Offered { unprobed: true, .. }));
+    assert_eq!(answer.offer().yiaddr(), probe.address);
+    assert_eq!(lan.server.probes_waiting(), 0);
+    assert_eq!(lan.server.not_probed(&probe, second(0)), pxed_proto::dhcp::Output::default());
+    lan.at(31).wakes();
+    lan.asks(&client(2).discover());
+}
+
+#[test]
+fn what_was_silent_is_known_for_late_answers() {
+    let mut lan = lan();
+    let probe = lan.asks(&client(1).discover());
+    let late = |lan: &Lan, link, address| lan.server.silent_probe(link, address, second(59));
+    assert_eq!(late(&lan, probe.link, probe.address), None, "still asked");
+    lan.is_free(&probe);
+    assert_eq!(late(&lan, probe.link, probe.address), Some(probe));
+    assert_eq!(late(&lan, pxed_proto::dhcp::LinkId(1), probe.address), None, "elsewhere");
+    assert_eq!(late(&lan, probe.link, local(101)), None);
+    let over = second(PROBE_VALID.as_secs());
+    assert_eq!(lan.server.silent_probe(probe.link, probe.address, over), None);
+    lan.reload(|config| {
+        let other = Link { name: "other".into(), addresses: vec![], ..config.links[0].clone() };
+        config.links.insert(0, other);
+    });
+    let moved = Probe { link: pxed_proto::dhcp::LinkId(1), ..probe };
+    assert_eq!(late(&lan, moved.link, probe.address), Some(moved));
+    assert_eq!(late(&lan, probe.link, probe.address), None);
 }
 
 /// What is leased without an offer is probed as well; the lease is made when nobody answered.

@@ -142,6 +142,27 @@ fn another_servers_offer_frees_what_was_held_on_either_subnet() {
 }
 
 #[test]
+fn one_client_has_one_offer_of_a_wire() {
+    let mut lan = Lan::configured(two_on_one_wire);
+    assert_eq!(lan.offers(1), local(100));
+    // A class has the pool now.
+    lan.reload(|config| config.subnets[0].pools[0].class = Some("others".to_owned()));
+    assert_eq!(lan.offers(1), second_net(100));
+    assert_eq!(lan.server.offers(), 1, "the one before is not on offer any more");
+    lan.hears(&client(1).selecting(second_net(100))).ack();
+    assert_eq!(lan.server.offers(), 0);
+}
+
+#[test]
+fn item_35_what_another_server_offers_ends_the_hold_on_each_subnet() {
+    let mut lan = Lan::configured(two_on_one_wire);
+    assert_eq!(lan.offers(1), local(100));
+    let theirs = client(1).request().address(54, OTHER_SERVER).address(50, second_net(50));
+    assert_eq!(lan.hears(&theirs).silence(), Ignored::OtherServer);
+    assert_eq!(lan.server.offers(), 0);
+}
+
+#[test]
 fn item_77_a_subnet_behind_a_relay_agent_is_served_through_it_alone() {
     let mut lan = Lan::new();
     let own = lan.leases_as(1, |sent| sent.by_relay(RELAY));

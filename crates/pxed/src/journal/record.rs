@@ -16,6 +16,7 @@ use pxed_proto::text::Printable;
 use pxed_proto::time::Human;
 use pxed_proto::wire::dhcp::MessageType;
 use serde::{Serialize, Serializer};
+use tracing::Level;
 
 use super::counters::{heard, sent};
 use super::limiter::{Source, What};
@@ -112,8 +113,14 @@ impl Record {
     }
 }
 
-impl Serialize for Record {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+impl Record {
+    /// How loud its line in the log is, where nothing else is said.
+    pub fn level(&self) -> Level {
+        if self.is_milestone() { Level::INFO } else { Level::DEBUG }
+    }
+
+    /// Its object.
+    pub fn line(&self, level: Level) -> Line<'_> {
         let facts = match &self.event {
             Event::Dhcp(event) => Facts::Dhcp(dhcp(event)),
             Event::Expired { address, machine } => Facts::Expired(lease(*address, machine)),
@@ -128,14 +135,19 @@ impl Serialize for Record {
             Event::Http(event) => Facts::Http(http(event)),
         };
         let timestamp = Rfc3339(self.time).to_string();
-        let level = if self.is_milestone() { "INFO" } else { "DEBUG" };
-        Line { timestamp, level, message: self.message(), facts }.serialize(serializer)
+        Line { timestamp, level: level.as_str(), message: self.message(), facts }
+    }
+}
+
+impl Serialize for Record {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.line(self.level()).serialize(serializer)
     }
 }
 
 /// The object of every event. The first three are those of every line of the JSON log.
 #[derive(Serialize)]
-struct Line<'a> {
+pub struct Line<'a> {
     timestamp: String,
     level: &'static str,
     message: String,

@@ -26,7 +26,7 @@ impl ArpSocket {
     pub fn bind(interface: &Interface) -> io::Result<Self> {
         // Protocol 0 hears nothing until the filter is there.
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, None)?;
-        socket.attach_filter(&replies())?;
+        socket.attach_filter(&replies(interface.index))?;
         socket.set_nonblocking(true)?;
         socket.bind(&link_address(interface.index, libc::ETH_P_ARP, Mac([0; 6]))?)?;
         Ok(Self { socket, interface_index: interface.index, mac: interface.mac })
@@ -59,17 +59,27 @@ impl AsFd for ArpSocket {
 }
 
 /// The kernel's filter: ARP replies in frames to this machine or to all, so that what others ask
-/// each other wakes nobody.
-fn replies() -> [SockFilter; 6] {
-    use libc::{BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JMP, BPF_K, BPF_LD, BPF_RET};
+/// each other wakes nobody; by the interface itself and untagged, since a socket on eth0 also hears
+/// what goes on to eth0.5. A tag with VLAN 0 carries only a priority.
+fn replies(interface_index: u32) -> [SockFilter; 10] {
+    use libc::{BPF_ABS, BPF_B, BPF_H, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K, BPF_LD, BPF_RET, BPF_W};
     let code = |code| u16::try_from(code).unwrap_or_default();
-    let packet_type = u32::MAX - 4095 + 4; // SKF_AD_OFF + SKF_AD_PKTTYPE
+    let load = |size, offset| SockFilter::new(code(BPF_LD | BPF_ABS | size), 0, 0, offset);
+    let jump = |test, then, otherwise, value| {
+        SockFilter::new(code(BPF_JMP | test | BPF_K), then, otherwise, value)
+    };
+    // What the kernel knows of a packet lies behind SKF_AD_OFF: SKF_AD_PKTTYPE, _IFINDEX, _VLAN_TAG.
+    let known = |of| u32::MAX - 4095 + of;
     let other_host = u32::from(libc::PACKET_OTHERHOST);
     [
-        SockFilter::new(code(BPF_LD | BPF_ABS | BPF_H), 0, 0, 6),
-        SockFilter::new(code(BPF_JMP | BPF_JEQ | BPF_K), 0, 3, 2),
-        SockFilter::new(code(BPF_LD | BPF_ABS | BPF_B), 0, 0, packet_type),
-        SockFilter::new(code(BPF_JMP | BPF_JEQ | BPF_K), 1, 0, other_host),
+        load(BPF_H, 6),
+        jump(BPF_JEQ, 0, 7, 2),
+        load(BPF_B, known(4)),
+        jump(BPF_JEQ, 5, 0, other_host),
+        load(BPF_W, known(8)),
+        jump(BPF_JEQ, 0, 3, interface_index),
+        load(BPF_H, known(44)),
+        jump(BPF_JSET, 1, 0, 0x0fff),
         SockFilter::new(code(BPF_RET | BPF_K), 0, 0, u32::MAX),
         SockFilter::new(code(BPF_RET | BPF_K), 0, 0, 0),
     ]
@@ -106,18 +116,23 @@ mod tests {
                 comes_within(50, &socket)
             };
             assert!((0..200).any(arrives), "the cable stays dead");
+            // Of a VLAN.
+            client.send(srv.mac, &[0x81, 0, 0, 5, 8, 6], &reply(client.mac, ADDRESS));
+            client.send(Mac::BROADCAST, &[0x81, 0, 0, 5, 8, 6], &reply(client.mac, ADDRESS));
             // Another's, a question, what is no ARP.
             client.send(Mac([2, 0, 0, 0, 0, 1]), ARP, &reply(client.mac, ADDRESS));
             client.send(Mac::BROADCAST, ARP, &arp::probe(client.mac, ADDRESS));
             client.send(srv.mac, &[8, 0], &reply(client.mac, ADDRESS));
-            client.send(srv.mac, ARP, &reply(client.mac, ADDRESS));
+            let last = Mac([2, 0, 0, 0, 0, 9]);
+            client.send(srv.mac, &[0x81, 0, 0xe0, 0, 8, 6], &reply(client.mac, ADDRESS));
+            client.send(srv.mac, ARP, &reply(last, ADDRESS));
             let mut heard = Vec::new();
-            while !heard.contains(&(client.mac, ADDRESS)) {
+            while !heard.contains(&(last, ADDRESS)) {
                 wait_for(&socket);
                 let _ = socket.receive(|holder, address| heard.push((holder, address)));
             }
             heard.retain(|(_, address)| *address == ADDRESS);
-            assert_eq!(heard, [(client.mac, ADDRESS)]);
+            assert_eq!(heard, [(client.mac, ADDRESS), (last, ADDRESS)], "and with only a priority");
         });
     }
 

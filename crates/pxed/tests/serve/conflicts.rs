@@ -35,7 +35,8 @@ fn item_32_an_address_that_a_stranger_has_is_given_to_nobody() {
         let holder = holder.split(": ").next().unwrap().to_owned();
         assert_eq!(leases(lan, "192.168.77.100"), [("conflict".to_owned(), holder.clone())]);
         assert_eq!(two.get_address().address(), Ipv4Addr::new(192, 168, 77, 102));
-        pxed.stop();
+        let log = pxed.stop();
+        assert_eq!(log.matches("192.168.77.100 on srv is in use by ").count(), 1, "{log}");
 
         // Not by the next run either, which asks nobody.
         let pxed = lan.pxed("");

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::Server;
+use crate::dhcp::config::LinkId;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
 use crate::dhcp::plan::{Change, Commit, Output, Plan};
 use crate::dhcp::probe::{Probe, Question};
@@ -40,6 +41,25 @@ impl Server {
         let mut output = self.answer(Question { tried: question.tried + 1, ..question }, None, now);
         output.commits.insert(0, mark);
         output
+    }
+
+    /// The probe could not be sent: its client is offered the address all the same, and nobody takes
+    /// it for free by that.
+    pub fn not_probed(&mut self, probe: &Probe, now: Timestamp) -> Output {
+        let Some(ended) = self.probes.end(probe) else { return Output::default() };
+        self.probes.mute = true;
+        let output = match ended {
+            Ok(question) => self.answer(question, None, now),
+            Err(withdrawn) => Output { event: Some(withdrawn), ..Output::default() },
+        };
+        self.probes.mute = false;
+        output
+    }
+
+    /// The probe that an answer for this address on this link is too late for, if there was one
+    /// within the last minute.
+    pub fn silent_probe(&self, link: LinkId, address: Ipv4Addr, now: Timestamp) -> Option<Probe> {
+        self.probes.silent(link, address, now)
     }
 
     /// How many DISCOVERs wait for a probe.
