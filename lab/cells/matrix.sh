@@ -7,16 +7,18 @@
 
 # firmware NAME: sets MACHINE, LOADER (if it is not the one that pxed finds) and PATIENCE
 firmware() {
-    LOADER='' PATIENCE=240
+    LOADER='' PATIENCE=150
     case $1 in
         bios-ipxe-rom) MACHINE=bios ;;
-        bios-tftp) MACHINE=bios-plain PATIENCE=480 ;; # undionly.kpxe is slow without KVM
+        bios-tftp) MACHINE=bios-plain PATIENCE=240 ;; # undionly.kpxe is slow without KVM
         uefi-pxe) MACHINE=uefi ;;
         uefi-http) MACHINE=uefi-http ;;
         uefi-snponly) MACHINE=uefi LOADER=uefi-x64=snponly.efi ;;
         uefi-grub) MACHINE=uefi LOADER=uefi-x64=grubnetx64.efi ;;
+        uefi-grub-own) MACHINE=uefi LOADER=uefi-x64=grub-own-x64.efi ;;
         ipxe-usb) MACHINE=bios-usb ;;
-        arm64-grub) MACHINE=arm64 LOADER=uefi-arm64=grubnetaa64.efi PATIENCE=900 ;;
+        arm64-grub) MACHINE=arm64 LOADER=uefi-arm64=grubnetaa64.efi PATIENCE=480 ;;
+        arm64-grub-own) MACHINE=arm64 LOADER=uefi-arm64=grub-own-arm64.efi PATIENCE=480 ;;
     esac
 }
 
@@ -28,7 +30,7 @@ cell_matrix() {
     network
     if [[ $way == *relay ]]; then
         far_network
-        SWITCH=br1 WIRE=below
+        SWITCH=br1
         relay_agent "$SERVER" ${3:+$NEIGHBOUR}
     fi
     [[ -z ${3:-} ]] || neighbour "$3" "$4"
@@ -92,11 +94,42 @@ $far
 FILE
 }
 
+# What ./check boots beside the cells of firmware.sh: ten in all, and every way, firmware and
+# neighbour is among them.
+CHECKED=" relay-uefi-http proxy-kea-uefi-http proxy-dnsmasq-own-uefi-pxe proxy-isc-own-bios-ipxe-rom
+ proxy-relay-dnsmasq-bios-ipxe-rom proxy-relay-kea-own-uefi-pxe "
+
+# matrix NAME ARGUMENT...: registers a cell
+matrix() {
+    local name=$1 set=full
+    shift
+    [[ $CHECKED != *" $name"[[:space:]]* ]] || set=check
+    cell "$name" "$set" 600 cell_matrix "$@"
+}
+
+# beside WAY FIRMWARE NEIGHBOUR...: each as it is, and with a wrong boot file of its own
+beside() {
+    local way=$1 firmware=$2 kind
+    for kind in "${@:3}"; do
+        matrix "$way-$kind-$firmware" "$way" "$firmware" "$kind" plain
+        matrix "$way-$kind-own-$firmware" "$way" "$firmware" "$kind" own
+    done
+}
+
 for firmware in uefi-snponly uefi-grub ipxe-usb; do
-    cell "full-$firmware" full 300 cell_matrix full "$firmware"
+    matrix "full-$firmware" full "$firmware"
 done
 for firmware in bios-ipxe-rom bios-tftp uefi-pxe uefi-http uefi-snponly uefi-grub ipxe-usb; do
-    cell "relay-$firmware" full 600 cell_matrix relay "$firmware"
+    matrix "relay-$firmware" relay "$firmware"
 done
-cell relay-by-dnsmasq-uefi-pxe full 300 cell_by_dnsmasq relay uefi-pxe
-cell full-arm64-grub slow 1200 cell_matrix full arm64-grub
+for way in proxy proxy-relay; do
+    for firmware in bios-ipxe-rom bios-tftp uefi-pxe uefi-http uefi-grub-own; do
+        beside "$way" "$firmware" dnsmasq kea isc
+    done
+    beside "$way" uefi-snponly dnsmasq
+    beside "$way" ipxe-usb dnsmasq
+done
+cell relay-by-dnsmasq-uefi-pxe full 600 cell_by_dnsmasq relay uefi-pxe
+cell proxy-relay-by-dnsmasq-uefi-pxe full 600 cell_by_dnsmasq proxy-relay uefi-pxe kea plain
+cell full-arm64-grub slow 600 cell_matrix full arm64-grub
+cell proxy-dnsmasq-own-arm64-grub-own slow 600 cell_matrix proxy arm64-grub-own dnsmasq own

@@ -5,7 +5,7 @@
 FAR_RANGE=192.168.78.100-192.168.78.200
 FAR_ROUTER=192.168.78.1
 
-# far_network: the node `relay`, and a capture of its end of the second link
+# far_network: the second link, and the node `relay`
 far_network() {
     node relay
     cable relay above 02:77:00:00:02:01
@@ -16,7 +16,6 @@ far_network() {
     on relay ip addr add $FAR_ROUTER/24 dev below
     echo 1 | on relay tee /proc/sys/net/ipv4/ip_forward >/dev/null
     on srv ip route add 192.168.78.0/24 via 192.168.77.2
-    capture relay below below
 }
 
 # relay_agent SERVER...: of $AGENT.  ISC's adds option 82, dnsmasq's does not.

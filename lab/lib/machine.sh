@@ -2,9 +2,8 @@
 # A diskless virtual machine on the switch.  It knows nothing about the server.
 
 MACHINE_MAC=52:54:00:77:00:01
-# its switch, and the capture that sees its frames: behind the relay agent `br1` and `below`
+# the switch that it is on: br1 is behind the relay agent
 SWITCH=br0
-WIRE=wire
 NIC=virtio-net-pci
 CONSOLE=$CELL/console.log
 
@@ -24,6 +23,7 @@ machine() {
     shift
     ip tuntap add vm mode tap
     ip link set vm master "$SWITCH" up
+    capture switch vm machine
     "$LAB/empty-ra" "$SWITCH" 2>"$CELL/empty-ra.log" &
     RA_PID=$!
     # a random number source, since newer OVMF does no networking without one
@@ -129,7 +129,7 @@ all_answered() {
     need tshark tshark
     captured
     local status=0
-    "$LAB/unanswered" "$CELL/$WIRE.pcap" "$MACHINE_MAC" --since "${MACHINE_START::-3}.${MACHINE_START: -3}" \
+    "$LAB/unanswered" "$CELL/machine.pcap" "$MACHINE_MAC" --since "${MACHINE_START::-3}.${MACHINE_START: -3}" \
         >"$CELL/unanswered.log" 2>&1 || status=$?
     FIRST_FILE=$(sed -n 's/^first file asked for after \(.*\) s$/\1/p' "$CELL/unanswered.log")
     ((status == 0)) ||

@@ -52,8 +52,7 @@ CONF
 
 start_isc() {
     local own=
-    [[ $1 == plain ]] || own="next-server $WRONG_SERVER; filename \"$WRONG_FILE\";
-        option tftp-server-name \"$WRONG_SERVER\"; option bootfile-name \"$WRONG_FILE\";"
+    [[ $1 == plain ]] || own="next-server $WRONG_SERVER; filename \"$WRONG_FILE\";"
     cat >"$NEIGHBOUR_DIR/conf" <<CONF
 authoritative;
 ping-check false;
@@ -70,9 +69,8 @@ CONF
 
 start_kea() {
     local own=
-    [[ $1 == plain ]] || own="\"next-server\": \"$WRONG_SERVER\", \"boot-file-name\": \"$WRONG_FILE\",
-        \"option-data\": [{\"name\": \"tftp-server-name\", \"data\": \"$WRONG_SERVER\"},
-                          {\"name\": \"boot-file-name\", \"data\": \"$WRONG_FILE\"}],"
+    [[ $1 == plain ]] ||
+        own="\"next-server\": \"$WRONG_SERVER\", \"boot-file-name\": \"$WRONG_FILE\","
     cat >"$NEIGHBOUR_DIR/conf" <<CONF
 {"Dhcp4": {
   "interfaces-config": {"interfaces": ["eth0"], "dhcp-socket-type": "raw"},

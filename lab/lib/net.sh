@@ -14,8 +14,11 @@ RANGE=192.168.77.100-192.168.77.200
 on() { ip netns exec "$@"; }
 
 # job NODE COMMAND... &: nothing but exec between the shell and COMMAND, so that $! is the
-# command's own id, and a signal reaches the command
-job() { exec ip netns exec "$@"; }
+# command's own id, and a signal reaches the command.  The node `switch` is the cell itself.
+job() {
+    [[ $1 != switch ]] || exec "${@:2}"
+    exec ip netns exec "$@"
+}
 
 mac_of() { ip netns exec "$1" cat "/sys/class/net/$1/address"; }
 
