@@ -18,20 +18,20 @@
 
 mod behind;
 mod fresh;
+mod holds;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::ops::Bound;
-use std::sync::Arc;
 
 use self::behind::Behind;
 use self::fresh::Fresh;
+pub use self::holds::Hold;
 use super::config::{Pool, RelayCaps};
 use super::lease::{ClientKey, Lease, LeaseState};
 use super::rate::Port;
-use super::relay::RelayAgent;
+use crate::Timestamp;
 use crate::machine::HardwareAddress;
-use crate::{Timestamp, limits};
 
 /// The addresses of one subnet.
 #[derive(Clone, Debug)]
@@ -73,26 +73,6 @@ impl Applicant<'_> {
         let same_machine = !self.hardware.is_empty() && lease.hardware == *self.hardware;
         let reserved = self.reserved == Some(lease.address);
         lease.client != *self.client && !(reserved && same_machine)
-    }
-}
-
-/// An offer: a short hold in memory, not a lease.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hold {
-    /// For whom.
-    pub client: ClientKey,
-    /// The relay agent that the client is behind.
-    pub relay: Option<Arc<RelayAgent>>,
-    /// Until when.
-    pub until: Timestamp,
-    /// How many may be held at once where the client is attached.
-    pub most: usize,
-}
-
-impl Hold {
-    /// Behind which port of a relay agent; `None` on the server's own link.
-    fn port(&self) -> Option<Port> {
-        self.relay.as_deref().map(Port::of)
     }
 }
 
@@ -165,12 +145,6 @@ impl LeaseTable {
         self.pools.iter().map(|state| state.pool.range.count()).sum()
     }
 
-    /// The address that is held for the client at `now`.
-    pub fn held_for(&self, client: &ClientKey, now: Timestamp) -> Option<Ipv4Addr> {
-        let address = *self.hold_of.get(client)?;
-        self.holds.get(&address).is_some_and(|hold| hold.until > now).then_some(address)
-    }
-
     /// May the applicant have the address at `now`?
     pub fn standing(&self, address: Ipv4Addr, who: &Applicant<'_>, now: Timestamp) -> Standing {
         let reserved = who.reserved == Some(address);
@@ -240,54 +214,9 @@ impl LeaseTable {
         fresh.or_else(|| longest_free().map(|(_, address)| *address))
     }
 
-    /// Holds an address that no other client has, for an offer. The oldest hold gives way to the
-    /// newest where there are too many, in all or behind one port, and a client has one. A lease of it
-    /// runs on until its end.
-    pub fn hold(&mut self, address: Ipv4Addr, hold: Hold) {
-        self.drop_hold(&hold.client);
-        self.end_hold(address);
-        let full = |ends: &&BTreeSet<(Timestamp, Ipv4Addr)>, most| ends.len() >= most;
-        let port = hold.port();
-        let of_port = self.port_hold_ends.get(&port).filter(|ends| full(ends, hold.most));
-        let of_all = Some(&self.hold_ends).filter(|ends| full(ends, limits::OFFERS_MAX));
-        let oldest = of_port.or(of_all).and_then(|ends| ends.first().copied());
-        if let Some((_, oldest)) = oldest {
-            self.end_hold(oldest);
-        }
-        self.forget_free(address);
-        self.hold_of.insert(hold.client.clone(), address);
-        self.hold_ends.insert((hold.until, address));
-        self.port_hold_ends.entry(port).or_default().insert((hold.until, address));
-        self.behind.enter(hold.relay.as_deref(), address);
-        self.holds.insert(address, hold);
-    }
-
-    /// Holds an address for a client once more: what another table held, or what could not be
-    /// leased. Not if the address is another's by now, if the client's own lease keeps it for as
-    /// long, or if the client was offered another one since.
-    pub fn hold_again(&mut self, address: Ipv4Addr, hold: Hold, now: Timestamp) {
-        let Hold { client, until, .. } = &hold;
-        let needless = |lease: &Lease| lease.is_running(*until) || !is_of(lease, client);
-        let lease = self.leases.get(&address).filter(|lease| lease.is_running(now));
-        let others = |hold: &Hold| hold.until > now && hold.client != *client;
-        let taken = lease.is_some_and(needless) || self.holds.get(&address).is_some_and(others);
-        let moved = self.held_for(client, now).is_some_and(|newer| newer != address);
-        let leasable = !self.reserved.contains(&address) && self.pool_of(address).is_some();
-        if leasable && !taken && !moved {
-            self.hold(address, hold);
-        }
-    }
-
     /// All leases, and all offers that are held.
     pub fn into_parts(self) -> (Vec<Lease>, BTreeMap<Ipv4Addr, Hold>) {
         (self.leases.into_values().collect(), self.holds)
-    }
-
-    /// Forgets what was offered to the client.
-    pub fn drop_hold(&mut self, client: &ClientKey) {
-        if let Some(address) = self.hold_of.get(client).copied() {
-            self.end_hold(address);
-        }
     }
 
     /// Writes a lease over what stood there: what the client or the address was held for is
@@ -370,11 +299,6 @@ impl LeaseTable {
         self.leases.values().filter(move |lease| lease.is_active(now))
     }
 
-    /// How many offers are held.
-    pub fn offers(&self) -> usize {
-        self.holds.len()
-    }
-
     fn pool_of(&self, address: Ipv4Addr) -> Option<&PoolState> {
         self.pools.iter().find(|state| state.pool.range.contains(address))
     }
@@ -400,25 +324,6 @@ impl LeaseTable {
         if let Some(state) = self.pool_of_mut(address) {
             state.idle.remove(&(end, address));
             state.fresh.take(address);
-        }
-    }
-
-    /// Ends a hold; an address whose lease does not run is free then.
-    fn end_hold(&mut self, address: Ipv4Addr) {
-        let Some(hold) = self.holds.remove(&address) else { return };
-        self.hold_ends.remove(&(hold.until, address));
-        let port = hold.port();
-        if let Some(ends) = self.port_hold_ends.get_mut(&port) {
-            ends.remove(&(hold.until, address));
-            if ends.is_empty() {
-                self.port_hold_ends.remove(&port);
-            }
-        }
-        self.hold_of.remove(&hold.client);
-        self.behind.leave(hold.relay.as_deref(), address);
-        let end = self.end_of(address);
-        if !self.expiries.contains(&(end, address)) {
-            self.lay_free(address);
         }
     }
 
@@ -468,19 +373,6 @@ impl LeaseTable {
     /// What was last written of each address behind `after`.
     pub fn leases_after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = &Lease> {
         self.leases.range(behind(after)).map(|(_, lease)| lease)
-    }
-
-    /// The offers of addresses behind `after` that are held at `now`: what, to whom, until when.
-    /// Without those of leases that still run.
-    pub fn offers_after(
-        &self,
-        after: Option<Ipv4Addr>,
-        now: Timestamp,
-    ) -> impl Iterator<Item = (Ipv4Addr, &ClientKey, Timestamp)> {
-        let runs = move |address| self.get(address).is_some_and(|lease| lease.is_running(now));
-        let held = self.holds.range(behind(after));
-        let held = held.filter(move |(address, hold)| hold.until > now && !runs(**address));
-        held.map(|(address, hold)| (*address, &hold.client, hold.until))
     }
 }
 

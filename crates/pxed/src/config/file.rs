@@ -6,6 +6,7 @@
 mod across;
 mod apart;
 mod document;
+mod misspelt;
 mod plausible;
 mod profiles;
 mod proxy;

@@ -1,7 +1,11 @@
 //! The table of one subnet, its places and its indexes.
 
 use super::super::lease::testing::*;
+use std::sync::Arc;
+
 use super::*;
+use crate::dhcp::relay::RelayAgent;
+use crate::limits;
 use crate::net::AddressRange;
 
 fn pool(first: u8, last: u8) -> Pool {

@@ -9,9 +9,9 @@ use pxed_proto::dhcp::{self, Mode, Subnet, Test};
 use pxed_proto::net::Ipv4Net;
 
 use super::document::{At, Place, Table};
+use super::misspelt::no_such;
 use super::report::Problem;
 use super::rules::Ruled;
-use super::schema::no_such;
 use super::settings::Said;
 use super::subnets::{Subnets, Wanted};
 use crate::config::Loaders;

@@ -10,8 +10,9 @@ use pxed_proto::wire::options::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
+use super::misspelt::nearest;
 use super::report::Problem;
-use super::schema::{Key, SECTIONS, Section, nearest};
+use super::schema::{Key, SECTIONS, Section};
 use crate::config::values::duration;
 
 /// A value and where it stands.

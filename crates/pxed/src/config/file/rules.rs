@@ -11,8 +11,9 @@ use pxed_proto::text::host_name;
 use pxed_proto::wire::options::{self, Value, code};
 
 use super::document::{At, Place, Table, convert};
+use super::misspelt::no_such;
 use super::report::Problem;
-use super::schema::{CLASS, GROUP, MATCH, RESERVATION, no_such};
+use super::schema::{CLASS, GROUP, MATCH, RESERVATION};
 use super::settings::{Said, architectures, settings, settings_with};
 use crate::config::values::{host, octets, uuid};
 

@@ -15,8 +15,8 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::document::{At, Table, convert};
+use super::misspelt::nearest;
 use super::report::Problem;
-use super::schema::nearest;
 use crate::config::values::{boot_file, conflict_probe, domain, duration, host, lease_time};
 
 /// What one table says clients are given, and where it names profiles that must exist.
