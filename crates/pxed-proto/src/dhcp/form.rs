@@ -96,7 +96,7 @@ impl Form {
     /// A question to port 4011.
     pub const REDIRECT: Self = Self {
         name: "redirect",
-        who: "UEFI firmware that asks the boot server whatever an offer says",
+        who: "UEFI firmware: EDK2 forgot offers with discovery options for years, and asks after this one",
         discovery: Discovery::Unsaid,
         naming: Naming::Nowhere,
         ..Self::DIRECT

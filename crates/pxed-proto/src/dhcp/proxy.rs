@@ -40,10 +40,12 @@ fn discover(asking: &Asking<'_>, boot: Boot) -> Verdict {
     }
 }
 
-/// The form that the machine is offered first.
+/// The form that the machine is offered first. EDK2 forgot proxy offers with discovery options for
+/// years, and asks the boot server after any other.
 fn form(asking: &Asking<'_>) -> &'static Form {
     match asking.firmware {
         Firmware::Pxe(Some(Architecture::RASPBERRY_PI)) => &Form::MENU,
+        Firmware::Pxe(Some(arch)) if arch != Architecture::BIOS => &Form::REDIRECT,
         _ => &Form::DIRECT,
     }
 }

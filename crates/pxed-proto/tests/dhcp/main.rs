@@ -19,6 +19,7 @@ mod lan;
 mod oracle;
 
 mod addresses;
+mod boot_server;
 mod bootp;
 mod caches;
 mod caps;

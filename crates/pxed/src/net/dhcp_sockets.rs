@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use pxed_proto::dhcp::{CLIENT_PORT, Destination, Transmit};
+use pxed_proto::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, Destination, Transmit};
 use pxed_proto::net::Mac;
 
 use super::arp_socket::ArpSocket;
@@ -14,21 +14,26 @@ use super::packet_socket::PacketSocket;
 use super::udp_socket::DhcpUdpSocket;
 use super::{BindError, Received};
 
-/// Hears everything on the DHCP port of one interface, each datagram once, and answers. Asks there
-/// by ARP who has an address, and overhears what other servers broadcast.
+/// Hears everything on the DHCP port of one interface, each datagram once, and what is asked of the
+/// boot server, and answers. Asks there by ARP who has an address, and overhears what other servers
+/// broadcast.
 pub struct DhcpSockets {
     interface: Arc<str>,
     packet: PacketSocket,
     udp: DhcpUdpSocket,
+    /// On the boot server's port. What it answers has to leave from there.
+    boot_server: DhcpUdpSocket,
     arp: ArpSocket,
     /// Hears what servers broadcast to clients.
     watch: PacketSocket,
 }
 
 impl DhcpSockets {
-    /// Opens the sockets on `port`, which is 67 but for tests; clients have the one after it.
+    /// Opens the sockets on `port`, which is 67 but for tests; clients have the one after it. The
+    /// boot server's port is 4011.
     pub fn bind(interface: &Interface, port: u16) -> Result<Self, BindError> {
         let udp = DhcpUdpSocket::bind(interface, port)?;
+        let boot_server = DhcpUdpSocket::bind(interface, BOOT_SERVER_PORT)?;
         let packet = PacketSocket::bind(interface, port)
             .map_err(|source| BindError::new("open a packet socket", interface, port, source))?;
         let arp = ArpSocket::bind(interface)
@@ -36,16 +41,19 @@ impl DhcpSockets {
         let watch = PacketSocket::bind(interface, port + 1).map_err(|source| {
             BindError::new("open a packet socket", interface, port + 1, source)
         })?;
-        Ok(Self { interface: interface.name.clone(), packet, udp, arp, watch })
+        Ok(Self { interface: interface.name.clone(), packet, udp, boot_server, arp, watch })
     }
 
     /// Gives what has come in, at most a batch of each socket, to `each`; does not wait.
     ///
     /// There is no error: an interface that goes down says so once, and may come up again.
     pub fn receive(&mut self, mut each: impl FnMut(Received<'_>)) {
-        for result in [self.packet.receive(&mut each), self.udp.receive(&mut each)] {
-            self.note(result);
-        }
+        let results = [
+            self.packet.receive(&mut each),
+            self.udp.receive(&mut each),
+            self.boot_server.receive(&mut each),
+        ];
+        results.into_iter().for_each(|result| self.note(result));
     }
 
     /// Asks the link who has `address`.
@@ -85,18 +93,22 @@ impl DhcpSockets {
             Destination::Broadcast => {
                 self.packet.send(Mac::BROADCAST, *source, client(Ipv4Addr::BROADCAST), message)
             }
+            Destination::Routed(host) if source.port() == BOOT_SERVER_PORT => {
+                self.boot_server.send(*source.ip(), host, message)
+            }
             Destination::Routed(host) => self.udp.send(*source.ip(), host, message),
         }
     }
 
     /// How many datagrams the kernel has had no room for, since the bind.
     pub fn overflowed(&mut self) -> u64 {
-        self.packet.overflowed() + self.udp.overflowed()
+        self.packet.overflowed() + self.udp.overflowed() + self.boot_server.overflowed()
     }
 
     /// What poll(2) waits for.
-    pub fn as_fds(&self) -> [BorrowedFd<'_>; 4] {
-        [self.packet.as_fd(), self.udp.as_fd(), self.arp.as_fd(), self.watch.as_fd()]
+    pub fn as_fds(&self) -> [BorrowedFd<'_>; 5] {
+        let Self { packet, udp, boot_server, arp, watch, .. } = self;
+        [packet.as_fd(), udp.as_fd(), boot_server.as_fd(), arp.as_fd(), watch.as_fd()]
     }
 }
 
@@ -338,6 +350,31 @@ mod tests {
                 assert_eq!(datagram.destination, SocketAddrV4::new(to, 68));
                 assert_eq!(datagram.payload, b"offer");
             }
+        });
+    }
+
+    #[test]
+    fn item_140_the_boot_server_answers_from_the_port_that_was_asked() {
+        run("item_140_the_boot_server_answers_from_the_port_that_was_asked", || {
+            let mut lab = Lab::new();
+            let boot_server = SocketAddrV4::new(SERVER, 4011);
+            let headers = udp::emit(BOUND_CLIENT, boot_server, b"request").unwrap();
+            lab.client.send(lab.server_mac, IPV4, &[&headers[..], b"request"].concat());
+            wait_for(&lab.server.boot_server);
+            let arrival =
+                Arrival { source: BOUND_CLIENT, destination: boot_server, source_mac: None };
+            assert_eq!(lab.heard(), [Ok((arrival, b"request".to_vec()))]);
+            let neighbour = |mac: Mac| {
+                let add = ["neigh", "replace", "192.0.2.50", "dev", "srv", "lladdr"];
+                Command::new("ip").args(add).arg(mac.to_string()).status()
+            };
+            assert!(neighbour(lab.client.mac).unwrap().success());
+            let reply = transmit(Destination::Routed(BOUND_CLIENT), b"ack".to_vec());
+            lab.server.send(&Transmit { source: boot_server, ..reply }).unwrap();
+            let (destination, _, packet) = lab.client.receive();
+            let datagram = udp::parse(&packet, Checksum::Verify).unwrap();
+            assert_eq!(destination, lab.client.mac);
+            assert_eq!((datagram.source, datagram.destination), (boot_server, BOUND_CLIENT));
         });
     }
 
