@@ -372,7 +372,7 @@ mod tests {
             let reply = transmit(Destination::Routed(BOUND_CLIENT), b"ack".to_vec());
             lab.server.send(&Transmit { source: boot_server, ..reply }).unwrap();
             let (destination, _, packet) = lab.client.receive();
-            let datagram = udp::parse(&packet, Checksum::Verify).unwrap();
+            let datagram = udp::parse(&packet, Checksum::NotReady).unwrap();
             assert_eq!(destination, lab.client.mac);
             assert_eq!((datagram.source, datagram.destination), (boot_server, BOUND_CLIENT));
         });
@@ -425,6 +425,16 @@ mod tests {
             assert!(text.starts_with(&expected), "{text}");
             assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
             DhcpSockets::bind(&Interface::find("cli").unwrap(), 67).unwrap();
+        });
+    }
+
+    #[test]
+    fn another_boot_server_is_refused_by_name() {
+        run("another_boot_server_is_refused_by_name", || {
+            let _other = UdpSocket::bind((SERVER, 4011)).unwrap();
+            let text = DhcpSockets::bind(&Interface::find("srv").unwrap(), 67).err().unwrap();
+            let text = text.to_string();
+            assert!(text.starts_with("port 4011 on srv is already served by pxed"), "{text}");
         });
     }
 

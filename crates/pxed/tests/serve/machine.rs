@@ -258,6 +258,10 @@ impl Reply {
         self.message().ipv4(code::SERVER_IDENTIFIER).unwrap()
     }
 
+    pub fn flags(&self) -> u16 {
+        self.message().flags
+    }
+
     /// Where the boot file is.
     pub fn next_server(&self) -> Ipv4Addr {
         self.message().siaddr

@@ -26,5 +26,6 @@ mod logs;
 mod machine;
 mod others;
 mod process;
+mod proxy;
 mod refusals;
 mod reload;
