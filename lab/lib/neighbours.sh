@@ -21,14 +21,12 @@ neighbour() {
 }
 neighbour_listens() { [[ -n $(on dhcp ss -Hln --udp "sport = :67") ]]; }
 
-# unpacked COMMAND...: of target/lab/servers, with its libraries
+# unpacked COMMAND... &: of target/lab/servers, with its libraries
 unpacked() {
-    local command=$SERVERS/usr/sbin/$1
-    [[ -x $command ]] || skip "no $command: lab/unpack-servers"
-    shift
     job dhcp env "LD_LIBRARY_PATH=$SERVERS/usr/lib/$(uname -m)-linux-gnu" \
-        "KEA_PIDFILE_DIR=$NEIGHBOUR_DIR" "KEA_LOCKFILE_DIR=$NEIGHBOUR_DIR" "$command" "$@"
+        "KEA_PIDFILE_DIR=$NEIGHBOUR_DIR" "KEA_LOCKFILE_DIR=$NEIGHBOUR_DIR" "$SERVERS/usr/sbin/$1" "${@:2}"
 }
+need_unpacked() { [[ -x $SERVERS/usr/sbin/$1 ]] || skip "no $1: lab/unpack-servers $SERVERS"; }
 
 start_dnsmasq() {
     need dnsmasq dnsmasq-base
@@ -51,6 +49,7 @@ CONF
 }
 
 start_isc() {
+    need_unpacked dhcpd
     local own=
     [[ $1 == plain ]] || own="next-server $WRONG_SERVER; filename \"$WRONG_FILE\";"
     cat >"$NEIGHBOUR_DIR/conf" <<CONF
@@ -68,6 +67,7 @@ CONF
 }
 
 start_kea() {
+    need_unpacked kea-dhcp4
     local own=
     [[ $1 == plain ]] ||
         own="\"next-server\": \"$WRONG_SERVER\", \"boot-file-name\": \"$WRONG_FILE\","
