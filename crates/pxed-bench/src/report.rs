@@ -75,6 +75,8 @@ pub struct Latency {
     pub count: u64,
     /// The least.
     pub min: f64,
+    /// The average.
+    pub mean: f64,
     /// Half are below.
     pub p50: f64,
     /// 90 of 100 are below.
@@ -137,6 +139,7 @@ impl Latency {
         Self {
             count: histogram.len(),
             min: ratio(histogram.min(), 1000),
+            mean: histogram.mean() / 1000.0,
             p50: at(0.5),
             p90: at(0.9),
             p99: at(0.99),

@@ -1,0 +1,233 @@
+"""The servers: one network each, no conflict probes, logs as they are by default, into a file."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import time
+
+import bed
+
+CELL = pathlib.Path(os.environ.get("CELL", "."))
+LEASE_SECONDS = 3600
+TICK = 1 / os.sysconf("SC_CLK_TCK")
+
+
+class Server:
+    """Subclasses say `command()`, and write their configuration in it."""
+    keeps_leases = True   # beyond its end
+    is_filled_by = "exchanges"
+
+    def __init__(self, name):
+        self.name, self.directory, self.process = name, CELL / name, None
+        self.directory.mkdir(parents=True, exist_ok=True)
+        self.last = bed.SMALL  # the pool's last address
+
+    def start(self):
+        environment = bed.libraries() | self.environment()
+        with open(self.directory / "log", "ab") as log:
+            self.process = subprocess.Popen(bed.at_the_server(self.command()), env=environment,
+                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+
+    def environment(self):
+        return {}
+
+    def start_empty(self, last=bed.SMALL):
+        """Starts without any lease, with a pool that ends there."""
+        self.forget()
+        self.last = last
+        self.start()
+
+    def stop(self, how=signal.SIGTERM):
+        self.process.send_signal(how)
+        try:
+            self.process.wait(30)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def forget(self):
+        """Removes all leases, and what was logged."""
+        for path in sorted(self.directory.rglob("*"), reverse=True):
+            path.rmdir() if path.is_dir() else path.unlink()
+
+    def write(self, name, text):
+        (self.directory / name).write_text(text)
+        return str(self.directory / name)
+
+    def path(self, name):
+        return str(self.directory / name)
+
+    def cpu(self):
+        """Seconds of all its threads, user and system (proc(5), stat)."""
+        fields = self.proc("stat").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) * TICK
+
+    def memory(self):
+        """Its proportional share of resident memory, in octets (smaps_rollup)."""
+        line = next(line for line in self.proc("smaps_rollup").splitlines() if line[:4] == "Pss:")
+        return int(line.split()[1]) * 1024
+
+    def proc(self, name):
+        return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
+
+    def running(self):
+        return self.process.poll() is None
+
+    def settle(self, seconds=10):
+        """Waits until it has nothing to do any more; says whether that came."""
+        for _ in range(seconds * 4):
+            before = self.cpu()
+            time.sleep(0.25)
+            if self.cpu() - before <= TICK:
+                return True
+        return False
+
+    def preload(self, leases):
+        """Writes so many leases into its database, where that is quicker than to ask for them."""
+        raise NotImplementedError
+
+
+class Pxed(Server):
+    def command(self):
+        config = self.write("pxed.toml", f"""
+state-dir = "{self.path('state')}"
+user = "root"
+lease-time = "{LEASE_SECONDS}s"
+dns = ["{bed.SERVER}"]
+bootfile = "ipxe.efi"
+conflict-probe = "off"
+# One relay agent stands for thousands of switch ports here.
+machine-rate = 0
+newcomer-rate = 0
+port-rate = 0
+max-port-offers = 4096
+
+[[subnet]]
+interface = "eth0"
+network = "{bed.NETWORK}"
+server-ip = "{bed.SERVER}"
+range = ["{bed.FIRST}-{self.last}"]
+router = ["{bed.SERVER}"]
+""")
+        return [os.environ.get("PXED", "pxed"), "serve", "--config", config]
+
+
+class Kea(Server):
+    def __init__(self, name, socket, threads):
+        super().__init__(name)
+        self.socket, self.threads = socket, threads
+
+    def environment(self):
+        there = str(self.directory)
+        return {"KEA_PIDFILE_DIR": there, "KEA_LOCKFILE_DIR": there,
+                "KEA_LFC_EXECUTABLE": shutil.which("kea-lfc")}
+
+    def command(self):
+        boot = {"boot-file-name": "ipxe.efi", "next-server": bed.SERVER}
+        options = [{"name": "domain-name-servers", "data": bed.SERVER},
+                   {"name": "routers", "data": bed.SERVER}]
+        subnet = {"id": 1, "subnet": bed.NETWORK, "pools": [{"pool": f"{bed.FIRST} - {self.last}"}],
+                  "option-data": options} | boot
+        log = {"output": self.path("kea.log"), "maxsize": 0}
+        settings = {
+            "interfaces-config": {"interfaces": [f"eth0/{bed.SERVER}"],
+                                  "dhcp-socket-type": self.socket},
+            "lease-database": {"type": "memfile", "persist": True,
+                               "name": self.path("leases.csv")},
+            "multi-threading": {"enable-multi-threading": self.threads},
+            "valid-lifetime": LEASE_SECONDS, "authoritative": True, "subnet4": [subnet],
+            "loggers": [{"name": "kea-dhcp4", "severity": "INFO", "output_options": [log]}],
+        }
+        return ["kea-dhcp4", "-c", self.write("kea.json", json.dumps({"Dhcp4": settings}))]
+
+
+class Dnsmasq(Server):
+    is_filled_by = "file"
+
+    def __init__(self, name, lease_file):
+        super().__init__(name)
+        self.lease_file = self.keeps_leases = lease_file
+
+    def command(self):
+        leases = f"dhcp-leasefile={self.path('leases')}" if self.lease_file else "leasefile-ro"
+        config = self.write("dnsmasq.conf", f"""
+port=0
+no-resolv
+no-hosts
+no-ping
+user=root
+pid-file=
+interface=eth0
+log-facility={self.path('dnsmasq.log')}
+dhcp-authoritative
+dhcp-lease-max=1000000
+dhcp-range={bed.FIRST},{self.last},255.0.0.0,{LEASE_SECONDS}s
+dhcp-option=option:router,{bed.SERVER}
+dhcp-option=option:dns-server,{bed.SERVER}
+dhcp-boot=ipxe.efi,,{bed.SERVER}
+{leases}
+""")
+        return ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"]
+
+    def preload(self, leases):
+        ends = int(time.time()) + LEASE_SECONDS
+        line = f"{ends} {{mac}} {{address}} * 01:{{mac}}\n"
+        self.write("leases", "".join(line.format(mac=mac, address=address)
+                                     for mac, address in machines(leases)))
+
+
+class Isc(Server):
+    is_filled_by = "file"
+
+    def command(self):
+        config = self.write("dhcpd.conf", f"""
+authoritative;
+ping-check false;
+default-lease-time {LEASE_SECONDS};
+max-lease-time {LEASE_SECONDS};
+option domain-name-servers {bed.SERVER};
+next-server {bed.SERVER};
+filename "ipxe.efi";
+subnet 10.0.0.0 netmask 255.0.0.0 {{
+    range {bed.FIRST} {self.last};
+    option routers {bed.SERVER};
+}}
+""")
+        leases = self.directory / "leases"
+        leases.touch()
+        return ["dhcpd", "-4", "-f", "-d", "--no-pid", "-user", "root", "-group", "root",
+                "-cf", config, "-lf", str(leases), "eth0"]
+
+    def preload(self, leases):
+        now = time.gmtime()
+        ends = time.gmtime(time.time() + LEASE_SECONDS)
+        stamp = "%w %Y/%m/%d %H:%M:%S"
+        begun, over = time.strftime(stamp, now), time.strftime(stamp, ends)
+        self.write("leases", "".join(f"""lease {address} {{
+  starts {begun};
+  ends {over};
+  cltt {begun};
+  binding state active;
+  next binding state free;
+  rewind binding state free;
+  hardware ethernet {mac};
+}}
+""" for mac, address in machines(leases)))
+
+
+def machines(count):
+    """The generator's machines, each with an address; all over the pool, as servers choose them."""
+    network = int.from_bytes(bytes(map(int, bed.FIRST.split("."))))
+    for number in range(count):
+        mac = (0x02be << 32 | number).to_bytes(6)
+        address = network + number * 2654435761 % 2**18
+        yield mac.hex(":"), ".".join(map(str, address.to_bytes(4)))
+
+
+def all_servers():
+    return {server.name: server for server in (
+        Pxed("pxed"), Kea("kea", "raw", False), Kea("kea-udp", "udp", False),
+        Kea("kea-threads", "raw", True), Kea("kea-threads-udp", "udp", True),
+        Dnsmasq("dnsmasq", True), Dnsmasq("dnsmasq-no-file", False), Isc("isc-dhcpd"))}
