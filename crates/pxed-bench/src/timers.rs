@@ -28,7 +28,7 @@ impl Timers {
     /// Sets the timer of the wait number `attempt`.
     pub(crate) fn set(&mut self, attempt: usize, now: u64, machine: u32, sent: u16) {
         if let Some((delay, queue)) = self.queues.get_mut(attempt) {
-            queue.push_back(Timer { ends: now + *delay, machine, sent });
+            queue.push_back(Timer { ends: now.saturating_add(*delay), machine, sent });
         }
     }
 

@@ -1,0 +1,138 @@
+//! Machines and the server's rules in one process, without a socket: what `bench/instructions`
+//! counts. `discover`, `request` and `renew` are functions of their own so that a profiler tells them
+//! apart; all of them are a datagram in, and the answer and the event out.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "it may stop")]
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+use std::time::Duration;
+
+use pxed_bench::{Client, Engine, Exchange, Firmware, Pace, Plan};
+use pxed_proto::Timestamp;
+use pxed_proto::boot::Services;
+use pxed_proto::catalog::{Catalog, Loader};
+use pxed_proto::dhcp::{
+    Arrival, Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Pool, Server, Subnet,
+};
+use pxed_proto::machine::Architecture;
+use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::wire::options::code;
+
+const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
+const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
+
+/// `seam LEASES EXCHANGES`: so many leases first, and then so many four-way exchanges of new machines
+/// and so many renewals.
+fn main() {
+    let mut numbers = std::env::args().skip(1).map(|number| number.parse::<u32>().unwrap());
+    let [leases, exchanges] = [numbers.next().unwrap(), numbers.next().unwrap()];
+    let mut server = Server::new(Arc::new(config()));
+    run(&mut engine(leases, 0), &mut server, serve);
+    let mut machines = engine(exchanges, leases);
+    run(&mut machines, &mut server, by_kind);
+    let renewals = Plan { exchange: Exchange::Renew, ..plan(exchanges, leases) };
+    run(&mut machines.again(renewals), &mut server, renew);
+    assert_eq!(server.active_leases(now()).count(), (leases + exchanges) as usize);
+}
+
+/// Runs to the end; every exchange completes.
+fn run(engine: &mut Engine, server: &mut Server, how: fn(&mut Server, &[u8]) -> Vec<u8>) {
+    let mut message = Vec::new();
+    while engine.next(0, &mut message).is_some() {
+        let answer = how(server, &message);
+        engine.received(0, &answer);
+    }
+    assert_eq!(engine.tally.completed, engine.tally.started);
+}
+
+fn by_kind(server: &mut Server, message: &[u8]) -> Vec<u8> {
+    // Option 53 is the first.
+    match message.get(242) {
+        Some(1) => discover(server, message),
+        _ => request(server, message),
+    }
+}
+
+#[inline(never)]
+fn discover(server: &mut Server, message: &[u8]) -> Vec<u8> {
+    serve(server, message)
+}
+
+#[inline(never)]
+fn request(server: &mut Server, message: &[u8]) -> Vec<u8> {
+    serve(server, message)
+}
+
+#[inline(never)]
+fn renew(server: &mut Server, message: &[u8]) -> Vec<u8> {
+    serve(server, message)
+}
+
+/// A datagram comes in, and the store says yes at once.
+fn serve(server: &mut Server, message: &[u8]) -> Vec<u8> {
+    let arrival = Arrival {
+        source: SocketAddrV4::new(RELAY, 67),
+        destination: SocketAddrV4::new(HERE, 67),
+        source_mac: None,
+    };
+    let plan = server.plan(now(), LinkId(0), &arrival, message);
+    let mut output = server.apply(plan, now());
+    let commits = std::mem::take(&mut output.commits);
+    let committed = commits.into_iter().map(|commit| server.committed(commit.id, Ok(()), now()));
+    let told = std::iter::once(output).chain(committed.collect::<Vec<_>>());
+    let Some(reply) = told.filter_map(|output| output.transmit).next_back() else {
+        panic!("no answer");
+    };
+    reply.message
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_millis(1_000_000_000_000)
+}
+
+fn plan(machines: u32, first: u32) -> Plan {
+    Plan {
+        exchange: Exchange::FourWay,
+        pace: Pace::InFlight(1),
+        warm_up: 0,
+        measured: u64::MAX,
+        count: u64::from(machines),
+        waits: vec![u64::MAX],
+        salt: 0,
+        first,
+    }
+}
+
+fn engine(machines: u32, first: u32) -> Engine {
+    let client = Client { firmware: Firmware::Pxe, relay: Some(RELAY), broadcast: false };
+    Engine::new(plan(machines, first), &client, machines)
+}
+
+/// The network of bench/dhcp.
+fn config() -> Config {
+    let link = Link { name: Arc::from("eth0"), addresses: vec![HERE], mtu: 1500 };
+    let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067) };
+    let hour = Duration::from_secs(3600);
+    let time = LeaseTime { min: hour, default: hour, max: hour };
+    let network = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 8).unwrap();
+    let mut subnet = Subnet::new(network, Some(LinkId(0)), services, time);
+    let [first, last] = [Ipv4Addr::new(10, 128, 0, 0), Ipv4Addr::new(10, 131, 255, 255)];
+    subnet.pools = vec![Pool::from(AddressRange::new(first, last).unwrap())];
+    subnet.conflict_probe = None;
+    (subnet.rates.machine, subnet.rates.newcomers, subnet.rates.port) = (0, 0, 0);
+    let to_here = |code| {
+        let value = HERE.octets().to_vec();
+        OptionSetting { code, value, always: false, booting_only: false }
+    };
+    subnet.settings.options = [code::ROUTER, code::DOMAIN_NAME_SERVER].map(to_here).to_vec();
+    let loader = Loader {
+        name: "ipxe.efi".to_owned(),
+        architectures: vec![Architecture(7)],
+        file: "ipxe.efi".to_owned(),
+        companions: vec![],
+    };
+    let catalog = Arc::new(Catalog { loaders: vec![loader], ..Catalog::default() });
+    let subnets = vec![subnet];
+    Config { links: vec![link], subnets, policy: Policy::default(), catalog, host_name: None }
+}
