@@ -5,6 +5,7 @@
 //! [`check_arguments`], and `${…}` in the operator's arguments is iPXE's to fill in.
 
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 
 use crate::boot::Services;
 use crate::catalog::Profile;
@@ -83,6 +84,30 @@ fn line(script: &mut String, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(script, "{text}");
 }
 
+/// The script that iPXE looks for where it was loaded from, and runs in place of a boot file that DHCP
+/// names.
+pub const AUTOEXEC: &str = "autoexec.ipxe";
+
+/// That script, for machines that get their address from another server. iPXE takes an address as
+/// soon as it is offered one and has waited for long enough, and a proxy offer that comes later is
+/// lost: so it asks again until it has heard of `server`, and never takes another one's boot file.
+/// It has no other way to its script: only DHCP knows which one a machine is to run.
+pub fn autoexec(server: Ipv4Addr) -> String {
+    let mut script = "#!ipxe\n# pxed, beside a server that gives addresses\n".to_owned();
+    script.push_str("set tries:int32 0\n:ask\ndhcp || goto again\n");
+    let offered = "${proxydhcp/dhcp-server}";
+    line(&mut script, format_args!("iseq {offered} {server} && goto offered ||"));
+    script.push_str(":again\ninc tries\n");
+    line(&mut script, format_args!("echo pxed: no word from {server} yet"));
+    line(&mut script, format_args!("iseq ${{tries}} {AUTOEXEC_TRIES} && goto failed ||"));
+    script.push_str("sleep 1\ngoto ask\n:offered\nchain ${proxydhcp/filename} || goto failed\n");
+    script.push_str(FAILED);
+    script
+}
+
+/// How often a machine asks: within a minute, a proxy offer gets lost so often only if none comes.
+const AUTOEXEC_TRIES: u32 = 10;
+
 const NOTHING: &str = "\
 echo pxed: nothing is configured for this machine to boot.
 echo pxed: name a profile by boot = in its file, or give it --kernel and --initrd, or --script.
@@ -101,7 +126,7 @@ exit 1
 mod tests {
     use super::*;
     use crate::net::Mac;
-    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::net::SocketAddrV4;
 
     fn rendered(profile: &Profile) -> Option<String> {
         let server = Ipv4Addr::new(10, 0, 0, 1);
@@ -147,5 +172,20 @@ mod tests {
         assert_eq!(check_arguments("a || b"), Err(BadArguments::Word("||")));
         assert_eq!(check_arguments("a #b"), Err(BadArguments::Word("#b")));
         assert_eq!(check_arguments("a\nexit"), Err(BadArguments::ControlCharacter));
+    }
+
+    #[test]
+    fn item_147_ipxe_asks_again_until_it_has_heard_the_proxy() {
+        let script = autoexec(Ipv4Addr::new(10, 0, 0, 1));
+        assert_eq!(
+            script,
+            "#!ipxe\n# pxed, beside a server that gives addresses\nset tries:int32 0\n:ask\n\
+             dhcp || goto again\niseq ${proxydhcp/dhcp-server} 10.0.0.1 && goto offered ||\n\
+             :again\ninc tries\necho pxed: no word from 10.0.0.1 yet\n\
+             iseq ${tries} 10 && goto failed ||\nsleep 1\ngoto ask\n:offered\n\
+             chain ${proxydhcp/filename} || goto failed\n\n:failed\n\
+             echo pxed: this did not boot; trying the next boot device in 10 seconds\n\
+             sleep 10\nexit 1\n"
+        );
     }
 }

@@ -78,6 +78,7 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
     if let Change::Probe { wait, .. } = plan.change {
         explained.probe_ms = u64::try_from(wait.as_millis()).ok();
     }
+    explained.notes.extend(asks_boot_server(&plan.event.outcome));
     let event = Record::new(Event::Dhcp(plan.event));
     explained.event = serde_json::to_value(&event).unwrap_or_default();
     let mut script = None;
@@ -188,6 +189,17 @@ fn notes(found: &Found<'_>) -> Vec<String> {
         format!("reservation {}: its address {address} is not on this subnet", own.name)
     };
     own.map(note).into_iter().collect()
+}
+
+/// Why a proxy offer names no file where one is told.
+fn asks_boot_server(outcome: &Outcome) -> Option<String> {
+    match outcome {
+        Outcome::ProxyOffered { form, .. } if form.sends_to_boot_server() => {
+            let port = dhcp::BOOT_SERVER_PORT;
+            Some(format!("form {form}: it asks this server at port {port} what it is to boot"))
+        }
+        _ => None,
+    }
 }
 
 /// Which rules hold for the machine, and what each decided.

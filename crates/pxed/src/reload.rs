@@ -2,12 +2,16 @@
 
 mod watch;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::fs;
+use std::net::Ipv4Addr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use pxed_proto::catalog::Catalog;
+use pxed_proto::dhcp::{self, Mode};
+use pxed_proto::ipxe;
 use tracing::{info, warn};
 
 use crate::cli::ServeArgs;
@@ -18,16 +22,49 @@ use crate::files::Files;
 /// What the services share and a reload replaces.
 #[derive(Debug)]
 pub struct Live {
-    /// Profiles and loaders, for scripts.
-    pub catalog: RwLock<Arc<Catalog>>,
+    rules: RwLock<Rules>,
     /// What is served.
     pub files: Arc<Files>,
 }
 
+/// What of the configuration is looked at outside of the DHCP thread.
+#[derive(Debug)]
+struct Rules {
+    /// Profiles and loaders, for scripts.
+    catalog: Arc<Catalog>,
+    /// The addresses by which machines of proxy subnets know pxed.
+    proxies: BTreeSet<Ipv4Addr>,
+}
+
+impl Rules {
+    fn of(config: &dhcp::Config) -> Self {
+        let proxies = config.subnets.iter().filter(|subnet| subnet.mode == Mode::Proxy);
+        let proxies = proxies.map(|subnet| subnet.server).collect();
+        Self { catalog: config.catalog.clone(), proxies }
+    }
+}
+
 impl Live {
+    /// By this configuration.
+    pub fn new(config: &dhcp::Config, files: Arc<Files>) -> Self {
+        Self { rules: RwLock::new(Rules::of(config)), files }
+    }
+
     /// The catalog that is in force.
     pub fn catalog(&self) -> Arc<Catalog> {
-        self.catalog.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.rules.read().unwrap_or_else(PoisonError::into_inner).catalog.clone()
+    }
+
+    /// The text of a file that is served without being one: by TFTP, at this address of pxed's.
+    pub fn written(&self, name: &[u8], server: Ipv4Addr) -> Option<String> {
+        let base_name = name.rsplit(|octet| [b'/', b'\\'].contains(octet)).next();
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let wanted = base_name == Some(ipxe::AUTOEXEC.as_bytes());
+        (wanted && rules.proxies.contains(&server)).then(|| ipxe::autoexec(server))
+    }
+
+    fn take(&self, config: &dhcp::Config) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = Rules::of(config);
     }
 }
 
@@ -120,8 +157,7 @@ impl Reload {
             return Err("the DHCP thread does not answer".to_owned());
         }
         self.live.files.replace(files);
-        let mut catalog = self.live.catalog.write().unwrap_or_else(PoisonError::into_inner);
-        *catalog = new.dhcp.catalog.clone();
+        self.live.take(&new.dhcp);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(difference)
     }

@@ -9,7 +9,7 @@ use std::io::{self, IsTerminal};
 use std::net::{SocketAddrV4, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 
 use nix::unistd::{Uid, User};
 use pxed_proto::Timestamp;
@@ -131,8 +131,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
-    let catalog = RwLock::new(config.dhcp.catalog.clone());
-    let live = Arc::new(Live { catalog, files: Arc::new(files) });
+    let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)));
     let services = Services::new(&config, &live, journal.clone(), clock);
     let (supervisor, changes) = Supervisor::new(&config.interfaces, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));

@@ -13,6 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 use std::io;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,10 +54,14 @@ pub enum Change {
     Mtu(Arc<str>, u32),
 }
 
+/// The text of a file that is none: by the name that was asked for, and the address.
+pub type Written = Arc<dyn Fn(&[u8], Ipv4Addr) -> Option<String> + Send + Sync>;
+
 /// The TFTP server.
 #[derive(Clone)]
 pub struct Server {
     files: Arc<Files>,
+    written: Written,
     events: Arc<dyn Fn(TftpEvent) + Send + Sync>,
     running: Arc<Running>,
     grace: Duration,
@@ -65,7 +70,13 @@ pub struct Server {
 impl Server {
     /// A server of these files, which tells of each request when it has ended.
     pub fn new(files: Arc<Files>, events: Arc<dyn Fn(TftpEvent) + Send + Sync>) -> Self {
-        Self { files, events, running: Arc::default(), grace: limits::SHUTDOWN_GRACE }
+        let written: Written = Arc::new(|_, _| None);
+        Self { files, written, events, running: Arc::default(), grace: limits::SHUTDOWN_GRACE }
+    }
+
+    /// The same, which serves also what is written when it is asked for; a file of that name wins.
+    pub fn writing(self, written: Written) -> Self {
+        Self { written, ..self }
     }
 
     /// How many requests are being served.

@@ -56,8 +56,12 @@ impl Services {
         let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
         let http_event = move |event| http_journal.record(Event::Http(event));
         let script = script::writer(live.clone(), journal.clone());
+        let written: tftp::Written = {
+            let live = live.clone();
+            Arc::new(move |name, server| live.written(name, server))
+        };
         Self {
-            tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)),
+            tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)).writing(written),
             http: Arc::new(Http::new(files, script, Arc::new(http_event))),
             journal,
             clock,
@@ -215,7 +219,6 @@ impl Signals {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::RwLock;
 
     use clap::Parser;
     use pxed_proto::dhcp::Policy;
@@ -243,7 +246,7 @@ mod tests {
             source: String::new(),
         };
         let files = Arc::new(Files::new(None, Vec::new()).unwrap());
-        let live = Arc::new(Live { catalog: RwLock::default(), files });
+        let live = Arc::new(Live::new(&config.dhcp, files));
         let journal = Arc::new(Journal::new(LogFormat::Text));
         let services = Services::new(&config, &live, journal, Clock::start());
         let Command::Serve(args) = Cli::parse_from(["pxed", "serve", "-i", "lo"]).command else {

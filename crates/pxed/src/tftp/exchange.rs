@@ -64,7 +64,13 @@ impl Exchange {
     async fn serve(&self, link: &Link, place: &mut Place) -> Result<TftpEvent, TftpOutcome> {
         let request = self.request()?;
         let socket = self.socket(link)?;
-        let source = source(&request, link.server.files.clone()).await;
+        let written = || (link.server.written)(request.file, self.arrival.local);
+        let source = match source(&request, link.server.files.clone()).await {
+            Err(Denial { outcome: TftpOutcome::NotFound, .. }) if let Some(text) = written() => {
+                Ok(Source::text(text))
+            }
+            opened => opened,
+        };
         let source = source.map_err(|denial| self.deny(&socket, denial))?;
         let max_blksize =
             u16::try_from(link.mtu.borrow().saturating_sub(HEADERS)).unwrap_or(u16::MAX);

@@ -16,7 +16,8 @@ use crate::files::OpenFile;
 /// wait for the disk or for another thread.
 #[derive(Debug)]
 pub struct Source {
-    file: Arc<File>,
+    /// `None` where all of it is in memory.
+    file: Option<Arc<File>>,
     len: u64,
     /// Where `buffer` begins in the file.
     start: u64,
@@ -26,16 +27,22 @@ pub struct Source {
 impl Source {
     /// The file as it is.
     pub fn octet(open: OpenFile) -> Self {
-        Self { file: Arc::new(open.file), len: open.len, start: 0, buffer: Vec::new() }
+        Self { file: Some(Arc::new(open.file)), len: open.len, start: 0, buffer: Vec::new() }
     }
 
     /// The file as netascii: all of it is converted now, and blocks.
     pub fn netascii(open: OpenFile) -> io::Result<Self> {
-        let mut source = Self::octet(open);
-        let size = usize::try_from(source.len).map_err(io::Error::other)?;
-        source.buffer = netascii(&read(&source.file, 0, vec![0; size])?);
-        source.len = source.buffer.len() as u64;
-        Ok(source)
+        let size = usize::try_from(open.len).map_err(io::Error::other)?;
+        Ok(Self::whole(netascii(&read(&open.file, 0, vec![0; size])?)))
+    }
+
+    /// A text that is in no file.
+    pub fn text(text: String) -> Self {
+        Self::whole(text.into_bytes())
+    }
+
+    fn whole(buffer: Vec<u8>) -> Self {
+        Self { file: None, len: buffer.len() as u64, start: 0, buffer }
     }
 
     /// How many octets there are to send.
@@ -60,7 +67,7 @@ impl Source {
         let rest = usize::try_from(self.len.saturating_sub(start)).unwrap_or(usize::MAX);
         let mut buffer = std::mem::take(&mut self.buffer);
         buffer.resize(rest.min(TFTP_READ_AHEAD), 0);
-        let file = self.file.clone();
+        let file = self.file.clone().ok_or(io::ErrorKind::UnexpectedEof)?;
         self.buffer = spawn_blocking(move || read(&file, start, buffer)).await??;
         self.start = start;
         Ok(())

@@ -37,6 +37,8 @@ impl Lab {
         let files = Arc::new(Files::new(Some(dir.path()), Vec::new()).unwrap());
         let (tell, events) = mpsc::unbounded_channel();
         let mut server = Server::new(files, Arc::new(move |event| tell.send(event).unwrap()));
+        server = server
+            .writing(Arc::new(|name, server| (name == b"written").then(|| format!("by {server}"))));
         server.grace = grace;
         let (port, listener) = listener(mtu);
         let (stop, stopped) = watch::channel(false);
@@ -429,4 +431,18 @@ async fn a_listener_that_is_replaced_frees_its_port_and_lets_transfers_end() {
     late.says(&ack(1)).await;
     assert_eq!(late.hears_data().await, content[512..]);
     assert!(!lab.serving.is_finished());
+}
+
+#[tokio::test]
+async fn what_is_no_file_may_be_written_and_a_file_of_that_name_wins() {
+    let mut lab = Lab::new().await;
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01written\0octet\0").await;
+    assert_eq!(client.hears_data().await, b"by 127.0.0.2");
+    client.says(&ack(1)).await;
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+    let content = lab.file("written", 10);
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01written\0octet\0").await;
+    assert_eq!(client.hears_data().await, content);
 }

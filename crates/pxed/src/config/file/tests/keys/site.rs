@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::sync::RwLock;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Arrival, LinkId, Server, Transmit};
@@ -170,8 +169,7 @@ impl Site {
     pub fn get(&self, path: &str) -> Vec<String> {
         let boot_dir = self.config.service.boot_dir.as_deref();
         let files = Arc::new(Files::new(boot_dir, self.config.named_files.clone()).unwrap());
-        let catalog = RwLock::new(self.config.dhcp.catalog.clone());
-        let live = Arc::new(Live { catalog, files: files.clone() });
+        let live = Arc::new(Live::new(&self.config.dhcp, files.clone()));
         let journal = Arc::new(Journal::new(LogFormat::Text));
         let http = Arc::new(Http::new(files, script::writer(live, journal), Arc::new(drop)));
         let runtime = tokio::runtime::Builder::new_multi_thread();
