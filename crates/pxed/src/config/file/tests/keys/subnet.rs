@@ -285,7 +285,7 @@ fn ways() -> Vec<Case> {
             |site| site.offer(&stranger().on(1)),
             &[
                 "- no answer to 52:54:00:00:00:01: the subnet is switched off",
-                "+ OFFER by proxy (direct) to 52:54:00:00:00:01, boot tftp://10.0.0.1/ipxe.efi",
+                "+ OFFER by proxy (redirect) to 52:54:00:00:00:01, boot tftp://10.0.0.1/ipxe.efi",
             ],
         ),
         case(
