@@ -42,6 +42,44 @@ lives_through() {
     client_release "$1" "$2"
 }
 
+# On the same machine: port 67 is dnsmasq's, and pxed hears what machines broadcast.
+cell_own_host() {
+    need dnsmasq dnsmasq-base
+    network 2
+    job srv dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --user=root --pid-file= \
+        --no-ping --interface=eth0 --dhcp-range=192.168.77.50,192.168.77.60,1h \
+        --dhcp-leasefile="$CELL/dnsmasq.leases" &
+    wait_for 5 bound udp 67 || fail "dnsmasq does not start"
+    cat >"$CELL/pxed.toml" <<EOF
+dhcp-no-bind = true
+state-dir = "$CELL/state"
+boot-dir = "$BOOT"
+
+[[subnet]]
+interface = "eth0"
+mode = "proxy"
+EOF
+    serve_file "$CELL/pxed.toml"
+    step "a machine that boots"
+    on c1 ip addr add 192.168.77.11/24 dev c1
+    on c1 "$PXED" probe -i c1 --timeout 1s --as bios,uefi >"$CELL/probe.log" 2>&1 || true
+    cat "$CELL/probe.log"
+    local line
+    for line in "address 192.168.77.5[0-9] from $SERVER" 'ProxyDHCP answer from' \
+        "boots ipxe.efi by TFTP from $SERVER" 'nothing wrong was found'; do
+        grep -qE -- "$line" "$CELL/probe.log" || fail "the probe does not say '$line'"
+    done
+    step "a plain client"
+    client udhcpc c2
+    must_have_lease c2
+    same "boot options" "" "$(lease c2 boot)"
+    local warnings
+    warnings=$(grep WARN "$LOG" | grep -v 'nothing to boot' || true)
+    same warnings "" "$warnings"
+    fact "dnsmasq gives addresses, pxed the boot file, on one machine"
+}
+
+cell beside-own-host check 60 cell_own_host
 for kind in dnsmasq kea isc; do
     cell "beside-$kind" check 90 cell_undisturbed "$kind" plain
     cell "beside-$kind-own" check 90 cell_undisturbed "$kind" own

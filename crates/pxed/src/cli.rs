@@ -173,6 +173,12 @@ pub struct ServeArgs {
           help_heading = "Service")]
     pub http_port: Option<u16>,
 
+    /// Leave port 67 to another DHCP server of this machine, and hear by packet sockets only what machines
+    /// broadcast: enough to tell them what to boot (mode proxy) on the interfaces' own links. Relay agents
+    /// are not heard.
+    #[arg(long, help_heading = "Service")]
+    pub dhcp_no_bind: bool,
+
     /// Keep the leases in this directory [default: /var/lib/pxed].
     #[arg(long, value_name = "DIR", help_heading = "Service")]
     pub state_dir: Option<PathBuf>,

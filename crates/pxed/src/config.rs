@@ -21,7 +21,7 @@ use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, Policy};
 
 use crate::cli::{LogFormat, ServeArgs};
-use crate::net::Interface;
+use crate::net::{Interface, ServerPort};
 use crate::privileges;
 
 pub use file::settings::architectures;
@@ -66,6 +66,8 @@ pub struct Service {
     pub verbose: bool,
     /// Take the file whenever it has changed.
     pub watch_config: bool,
+    /// Whose port 67 is.
+    pub server_port: ServerPort,
 }
 
 impl Default for Service {
@@ -79,6 +81,7 @@ impl Default for Service {
             log_format: LogFormat::Text,
             verbose: false,
             watch_config: false,
+            server_port: ServerPort::Own,
         }
     }
 }
@@ -95,6 +98,11 @@ impl Service {
             log_format: args.log_format.unwrap_or(self.log_format),
             verbose: args.verbose || self.verbose,
             watch_config: args.watch_config || self.watch_config,
+            server_port: if args.dhcp_no_bind {
+                ServerPort::AnotherServers
+            } else {
+                self.server_port
+            },
         }
     }
 }
@@ -173,6 +181,9 @@ impl Config {
             subnet.lease_time = args.lease_time.map_or(subnet.lease_time, dhcp::LeaseTime::of);
         }
         flags::win(args, &mut subnets, &mut policy)?;
+        if let Some(problem) = network::without_server_port(&self.service, subnets.iter()) {
+            return Err(UsageError::new("--dhcp-no-bind", problem, network::PROXY_ONLY));
+        }
         let mut catalog = Catalog { loaders: self.loaders.loaders(), ..(*catalog).clone() };
         if let Some((profile, files)) = boot::profile(args, &subnets)? {
             catalog.profiles.insert(boot::DEFAULT_PROFILE.to_owned(), profile);

@@ -26,7 +26,7 @@ use pxed_proto::wire::udp::Malformed;
 
 pub use bind_error::BindError;
 pub use client_socket::ClientSocket;
-pub use dhcp_sockets::DhcpSockets;
+pub use dhcp_sockets::{DhcpSockets, ServerPort};
 pub use interface::{Interface, InterfaceError};
 pub use udp_socket::bind_udp;
 pub use watch::InterfaceWatch;

@@ -104,7 +104,7 @@ mod tests {
     use nix::unistd::geteuid;
 
     use super::*;
-    use crate::net::{DhcpSockets, Interface, test_namespace};
+    use crate::net::{DhcpSockets, Interface, ServerPort, test_namespace};
 
     /// The lines of this thread's status that begin with one of `names`, in the kernel's order.
     /// (A test is never the only thread, so the tests go around that check.)
@@ -190,7 +190,7 @@ mod tests {
             assert_eq!(status(&["Uid", "Gid", "Groups"]), ids);
             setresuid(0.into(), 0.into(), 0.into()).unwrap_err();
             // What was kept is enough to serve an interface that comes up later.
-            DhcpSockets::bind(&Interface::find("srv").unwrap(), 67).unwrap();
+            DhcpSockets::bind(&Interface::find("srv").unwrap(), 67, ServerPort::Own).unwrap();
         });
     }
 }

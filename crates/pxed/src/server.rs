@@ -27,7 +27,7 @@ use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
-use crate::net::{BindError, DhcpSockets, Interface, bind_udp};
+use crate::net::{BindError, DhcpSockets, Interface, ServerPort, bind_udp};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
@@ -133,7 +133,8 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
     let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)));
     let services = Services::new(&config, &live, journal.clone(), clock);
-    let (supervisor, changes) = Supervisor::new(&config.interfaces, driver.mailbox().clone());
+    let (supervisor, changes) =
+        Supervisor::new(&config.interfaces, config.service.server_port, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
     let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, control };
     let served = runtime.block_on(services.run(&driver, &reload, listeners, supervisor));
@@ -158,7 +159,9 @@ impl Sockets {
     fn bind(config: &Config) -> Result<Self, RunError> {
         let mut sockets = Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new() };
         for interface in &config.interfaces {
-            let there = (!interface.is_awaited()).then(|| of_interface(interface)).transpose()?;
+            let there = (!interface.is_awaited())
+                .then(|| of_interface(interface, config.service.server_port))
+                .transpose()?;
             let (dhcp, tftp) = there.unzip();
             sockets.dhcp.push(dhcp);
             sockets.tftp.extend(tftp);
@@ -186,8 +189,11 @@ fn http_listener(address: SocketAddrV4) -> io::Result<TcpListener> {
 
 /// The sockets of one interface. Also without root: both ports are bound with capabilities that
 /// pxed keeps.
-fn of_interface(interface: &Interface) -> Result<(DhcpSockets, tftp::Listener), BindError> {
-    let dhcp = DhcpSockets::bind(interface, dhcp::SERVER_PORT)?;
+fn of_interface(
+    interface: &Interface,
+    whose: ServerPort,
+) -> Result<(DhcpSockets, tftp::Listener), BindError> {
+    let dhcp = DhcpSockets::bind(interface, dhcp::SERVER_PORT, whose)?;
     let socket = bind_udp(interface, TFTP_PORT)?;
     let name = interface.name.clone();
     Ok((dhcp, tftp::Listener { socket, interface: name, mtu: interface.mtu }))

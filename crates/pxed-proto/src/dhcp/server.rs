@@ -129,10 +129,12 @@ impl Server {
         let verdict = self.unless_busy(verdict).unwrap_or_else(Verdict::ignored);
         let Verdict { outcome, change, reply } = verdict;
         let (reply, left_out) = reply.map(|reply| (reply.transmit, reply.left_out)).unzip();
-        let (link, request) = (self.link_name(link), request.ok());
-        let event = DhcpEvent { link, request, outcome, left_out: left_out.unwrap_or_default() };
+        let request = request.ok();
         let chosen = message.ok().zip(request.map(|request| request.machine));
-        let chosen = chosen.and_then(|(message, machine)| self.chosen(&message, machine));
+        let chosen =
+            chosen.and_then(|(message, machine)| self.chosen(link, arrival, &message, machine));
+        let (link, left_out) = (self.link_name(link), left_out.unwrap_or_default());
+        let event = DhcpEvent { link, request, outcome, left_out };
         Plan { event, change, reply, chosen, charge }
     }
 

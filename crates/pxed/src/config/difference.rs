@@ -84,6 +84,7 @@ impl Config {
             ("status-interval", old.status_interval != service.status_interval),
             ("log-format", old.log_format != service.log_format),
             ("verbose", old.verbose != service.verbose),
+            ("dhcp-no-bind", old.server_port != service.server_port),
             ("watch-config", old.watch_config != service.watch_config),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);

@@ -32,7 +32,7 @@ use super::values::duration;
 use super::{Config, Loaders, Service};
 use crate::cli::LogFormat;
 use crate::config::network::{DEFAULT_LEASE_TIME, host_name, link};
-use crate::net::{Interface, InterfaceError};
+use crate::net::{Interface, InterfaceError, ServerPort};
 use crate::privileges;
 use document::{At, Notes, Table};
 use report::Problem;
@@ -105,6 +105,7 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     let guard = settings::guard(top, Guard::default());
     let site = Site { find, http_port: service.http_port, lease_time, guard };
     let (subnets, interfaces) = subnets::subnets(top, &site);
+    across::check_server_port(top, &service, &subnets);
     let wanted = &subnets.wanted;
     let groups = rules::groups(top);
     let names = top.names("group");
@@ -185,6 +186,10 @@ fn service(top: &Table<'_>) -> Service {
         log_format: log_format.map_or(default.log_format, |at| at.value),
         verbose: top.boolean("verbose").is_some_and(|at| at.value),
         watch_config: top.boolean("watch-config").is_some_and(|at| at.value),
+        server_port: match top.boolean("dhcp-no-bind").is_some_and(|at| at.value) {
+            true => ServerPort::AnotherServers,
+            false => ServerPort::Own,
+        },
     }
 }
 

@@ -4,14 +4,14 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{LeaseTime, Link, LinkId, OptionSetting, Pool, Subnet};
+use pxed_proto::dhcp::{LeaseTime, Link, LinkId, Mode, OptionSetting, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::wire::options::code;
 
-use super::UsageError;
+use super::{Service, UsageError};
 use crate::cli::ServeArgs;
-use crate::net::Interface;
+use crate::net::{Interface, ServerPort};
 
 /// How long leases last where nobody says so.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(3600);
@@ -75,6 +75,25 @@ fn subnet(
     let services = Services { tftp: server, http: SocketAddrV4::new(server, http_port) };
     let lease_time = LeaseTime::of(args.lease_time.unwrap_or(DEFAULT_LEASE_TIME));
     Ok(Subnet { pools, ..Subnet::new(net, Some(link), services, lease_time) })
+}
+
+/// What to do about a subnet that needs port 67, where that is another server's.
+pub const PROXY_ONLY: &str =
+    "only what machines broadcast on an interface's own link is heard then: write mode = \"proxy\"";
+
+/// The first subnet that can not be served without port 67, where that is another server's.
+pub fn without_server_port<'a>(
+    service: &Service,
+    mut subnets: impl Iterator<Item = &'a Subnet>,
+) -> Option<String> {
+    if service.server_port == ServerPort::Own {
+        return None;
+    }
+    subnets.find_map(|subnet| match (subnet.mode, subnet.link) {
+        (Mode::Full, _) => Some(format!("{} is to be given addresses from port 67", subnet.net)),
+        (Mode::Proxy, None) => Some(format!("the relay agents of {} write to port 67", subnet.net)),
+        (Mode::Proxy, Some(_)) | (Mode::Off, _) => None,
+    })
 }
 
 /// Routers (those of `net`, if it is given), name servers and domain as options.

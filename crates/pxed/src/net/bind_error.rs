@@ -4,6 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use pxed_proto::dhcp::SERVER_PORT;
+
 use super::interface::Interface;
 use super::port_owner::{PortOwner, owners};
 
@@ -13,8 +15,9 @@ pub enum BindError {
     /// Somebody else has the port.
     #[error(
         "port {port} on {interface} is already served by {owner}: two servers on one port lose \
-         each other's datagrams, renewals of leases first; stop it ({}) and start pxed again",
-        owner.remedy()
+         each other's datagrams, renewals of leases first; stop it ({}) and start pxed again{}",
+        owner.remedy(),
+        beside(*port)
     )]
     Served {
         /// Which port.
@@ -96,6 +99,15 @@ impl BindError {
             Some(owner) => Err(Self::Served { port, interface: interface.name.clone(), owner }),
             None => Ok(()),
         }
+    }
+}
+
+/// Where two servers of one machine can live together.
+fn beside(port: u16) -> &'static str {
+    if port == SERVER_PORT {
+        "; or leave the addresses to it (mode proxy), and start pxed with --dhcp-no-bind"
+    } else {
+        ""
     }
 }
 

@@ -20,7 +20,8 @@ use super::{BindError, Received};
 pub struct DhcpSockets {
     interface: Arc<str>,
     packet: PacketSocket,
-    udp: DhcpUdpSocket,
+    /// `None` where the port is another server's.
+    udp: Option<DhcpUdpSocket>,
     /// On the boot server's port. What it answers has to leave from there.
     boot_server: DhcpUdpSocket,
     arp: ArpSocket,
@@ -28,11 +29,22 @@ pub struct DhcpSockets {
     watch: PacketSocket,
 }
 
+/// Whose the servers' port is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerPort {
+    /// pxed's: it is bound, and what is sent to this machine is heard.
+    #[default]
+    Own,
+    /// Another server's: a packet socket hears what is broadcast, and no more.
+    AnotherServers,
+}
+
 impl DhcpSockets {
     /// Opens the sockets on `port`, which is 67 but for tests; clients have the one after it. The
     /// boot server's port is 4011.
-    pub fn bind(interface: &Interface, port: u16) -> Result<Self, BindError> {
-        let udp = DhcpUdpSocket::bind(interface, port)?;
+    pub fn bind(interface: &Interface, port: u16, whose: ServerPort) -> Result<Self, BindError> {
+        let own = (whose == ServerPort::Own).then(|| DhcpUdpSocket::bind(interface, port));
+        let udp = own.transpose()?;
         let boot_server = DhcpUdpSocket::bind(interface, BOOT_SERVER_PORT)?;
         let packet = PacketSocket::bind(interface, port)
             .map_err(|source| BindError::new("open a packet socket", interface, port, source))?;
@@ -48,12 +60,10 @@ impl DhcpSockets {
     ///
     /// There is no error: an interface that goes down says so once, and may come up again.
     pub fn receive(&mut self, mut each: impl FnMut(Received<'_>)) {
-        let results = [
-            self.packet.receive(&mut each),
-            self.udp.receive(&mut each),
-            self.boot_server.receive(&mut each),
-        ];
-        results.into_iter().for_each(|result| self.note(result));
+        let packets = self.packet.receive(&mut each);
+        let udp = self.udp.as_mut().map(|udp| udp.receive(&mut each));
+        let boot_server = self.boot_server.receive(&mut each);
+        [packets, boot_server].into_iter().chain(udp).for_each(|result| self.note(result));
     }
 
     /// Asks the link who has `address`.
@@ -96,19 +106,24 @@ impl DhcpSockets {
             Destination::Routed(host) if source.port() == BOOT_SERVER_PORT => {
                 self.boot_server.send(*source.ip(), host, message)
             }
-            Destination::Routed(host) => self.udp.send(*source.ip(), host, message),
+            // Who could be written to has written to the other server.
+            Destination::Routed(host) => {
+                self.udp.as_ref().map_or(Ok(()), |udp| udp.send(*source.ip(), host, message))
+            }
         }
     }
 
     /// How many datagrams the kernel has had no room for, since the bind.
     pub fn overflowed(&mut self) -> u64 {
-        self.packet.overflowed() + self.udp.overflowed() + self.boot_server.overflowed()
+        let udp = self.udp.as_ref().map_or(0, DhcpUdpSocket::overflowed);
+        self.packet.overflowed() + udp + self.boot_server.overflowed()
     }
 
     /// What poll(2) waits for.
-    pub fn as_fds(&self) -> [BorrowedFd<'_>; 5] {
+    pub fn as_fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
         let Self { packet, udp, boot_server, arp, watch, .. } = self;
-        [packet.as_fd(), udp.as_fd(), boot_server.as_fd(), arp.as_fd(), watch.as_fd()]
+        let all = [packet.as_fd(), boot_server.as_fd(), arp.as_fd(), watch.as_fd()];
+        all.into_iter().chain(udp.as_ref().map(|udp| udp.as_fd()))
     }
 }
 
@@ -143,7 +158,7 @@ mod tests {
     impl Lab {
         fn new() -> Self {
             let srv = Interface::find("srv").unwrap();
-            let server = DhcpSockets::bind(&srv, 67).unwrap();
+            let server = DhcpSockets::bind(&srv, 67, ServerPort::Own).unwrap();
             let mut lab = Self { server, server_mac: srv.mac, client: Ethernet::open("cli") };
             lab.wait_for_the_cable();
             lab
@@ -161,7 +176,7 @@ mod tests {
         fn wait_for_the_cable(&mut self) {
             let arrives = |_| {
                 self.unicast(SERVER, b"end");
-                comes_within(50, &self.server.udp)
+                comes_within(50, self.server.udp.as_ref().unwrap())
             };
             assert!((0..200).any(arrives), "the cable stays dead");
             self.heard();
@@ -173,7 +188,7 @@ mod tests {
             let mut heard: Vec<Kept> = Vec::new();
             let end = |kept: &Kept| kept.as_ref().is_ok_and(|(_, payload)| payload == b"end");
             while !heard.iter().any(end) {
-                wait_for(&self.server.udp);
+                wait_for(self.server.udp.as_ref().unwrap());
                 self.server.receive(|received| heard.push(keep(received)));
             }
             self.server.receive(|received| heard.push(keep(received)));
@@ -420,11 +435,11 @@ mod tests {
         run("a_second_server_is_refused_by_name", || {
             let _lab = Lab::new();
             let srv = Interface::find("srv").unwrap();
-            let text = DhcpSockets::bind(&srv, 67).err().unwrap().to_string();
+            let text = DhcpSockets::bind(&srv, 67, ServerPort::Own).err().unwrap().to_string();
             let expected = format!("port 67 on srv is already served by {}", "pxed");
             assert!(text.starts_with(&expected), "{text}");
             assert!(text.contains(&format!("(pid {})", std::process::id())), "{text}");
-            DhcpSockets::bind(&Interface::find("cli").unwrap(), 67).unwrap();
+            DhcpSockets::bind(&Interface::find("cli").unwrap(), 67, ServerPort::Own).unwrap();
         });
     }
 
@@ -432,7 +447,9 @@ mod tests {
     fn another_boot_server_is_refused_by_name() {
         run("another_boot_server_is_refused_by_name", || {
             let _other = UdpSocket::bind((SERVER, 4011)).unwrap();
-            let text = DhcpSockets::bind(&Interface::find("srv").unwrap(), 67).err().unwrap();
+            let text = DhcpSockets::bind(&Interface::find("srv").unwrap(), 67, ServerPort::Own)
+                .err()
+                .unwrap();
             let text = text.to_string();
             assert!(text.starts_with("port 4011 on srv is already served by pxed"), "{text}");
         });
@@ -444,7 +461,8 @@ mod tests {
             caps::clear(None, caps::CapSet::Effective).unwrap();
             let srv = Interface::find("srv").unwrap();
             for (port, step) in [(67, "bind the UDP socket"), (6767, "open a packet socket")] {
-                let text = DhcpSockets::bind(&srv, port).err().unwrap().to_string();
+                let text =
+                    DhcpSockets::bind(&srv, port, ServerPort::Own).err().unwrap().to_string();
                 assert!(text.starts_with(&format!("{step} for port {port} on srv: ")), "{text}");
                 assert!(text.contains("`setcap cap_net_raw,cap_net_bind_service=ep /"), "{text}");
             }

@@ -20,7 +20,7 @@ use super::of_interface;
 use crate::config::link;
 use crate::control::InterfaceStatus;
 use crate::dhcp::Mailbox;
-use crate::net::{BindError, Interface, InterfaceError, InterfaceWatch};
+use crate::net::{BindError, Interface, InterfaceError, InterfaceWatch, ServerPort};
 use crate::tftp;
 
 /// An interface comes back in several steps (made, addressed, set up), which are one change; and
@@ -33,6 +33,7 @@ const RETRY: Duration = Duration::from_secs(1);
 /// Looks after the interfaces that are served.
 pub(super) struct Supervisor {
     watched: Vec<Watched>,
+    server_port: ServerPort,
     dhcp: Mailbox,
     tftp: mpsc::Sender<tftp::Change>,
     /// For those who ask.
@@ -68,9 +69,10 @@ enum Standing {
 }
 
 impl Supervisor {
-    /// Of `interfaces`, which are bound if they are there; and where TFTP hears of changes.
+    /// Of the interfaces that are served, which are bound if they are there; and where TFTP hears of changes.
     pub(super) fn new(
         interfaces: &[Interface],
+        server_port: ServerPort,
         dhcp: Mailbox,
     ) -> (Self, mpsc::Receiver<tftp::Change>) {
         let watched = interfaces.iter().enumerate().map(|(link, interface)| Watched {
@@ -84,7 +86,7 @@ impl Supervisor {
         let watched: Vec<_> = watched.collect();
         let (tftp, changes) = mpsc::channel(watched.len().max(1));
         let standings = watch::Sender::new(watched.iter().map(Watched::status).collect());
-        (Self { watched, dhcp, tftp, standings }, changes)
+        (Self { watched, server_port, dhcp, tftp, standings }, changes)
     }
 
     /// How the interfaces stand, now and later.
@@ -125,10 +127,10 @@ impl Supervisor {
     }
 
     async fn look_at(&mut self, index: usize, config: &dhcp::Config) {
-        let (dhcp, tftp) = (&self.dhcp, &self.tftp);
+        let (dhcp, tftp, whose) = (&self.dhcp, &self.tftp, self.server_port);
         let Some(one) = self.watched.get_mut(index) else { return };
         let now = match Interface::look(&one.name) {
-            Ok(interface) => match one.follow(&interface, dhcp, tftp).await {
+            Ok(interface) => match one.follow(&interface, whose, dhcp, tftp).await {
                 Ok(()) => {
                     one.follow_mtu(&interface, config, dhcp, tftp).await;
                     standing(&interface, &expected(config, one.link))
@@ -165,6 +167,7 @@ impl Watched {
     async fn follow(
         &mut self,
         interface: &Interface,
+        whose: ServerPort,
         dhcp: &Mailbox,
         tftp: &mpsc::Sender<tftp::Change>,
     ) -> Result<(), BindError> {
@@ -172,7 +175,7 @@ impl Watched {
             return Ok(());
         }
         self.let_go(dhcp, tftp).await;
-        let (sockets, listener) = of_interface(interface)?;
+        let (sockets, listener) = of_interface(interface, whose)?;
         (self.bound, self.mtu) = (Some((interface.index, interface.mac)), interface.mtu);
         // It was gone, even if nobody saw it; and it is told that it is back.
         if self.standing == Standing::Served {

@@ -228,6 +228,7 @@ mod tests {
     use crate::config::{Loaders, Service};
     use crate::dhcp::tests::driver;
     use crate::files::Files;
+    use crate::net::ServerPort;
 
     fn services() -> (Services, Arc<Reload>) {
         let dhcp = pxed_proto::dhcp::Config {
@@ -273,7 +274,7 @@ mod tests {
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (tftp, http) = listeners();
         let (services, reload) = services();
-        let (supervisor, changes) = Supervisor::new(&[], driver.mailbox().clone());
+        let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
         let listeners = Listeners { tftp, changes, http, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
@@ -286,7 +287,7 @@ mod tests {
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (_, http) = listeners();
         let (services, reload) = services();
-        let (supervisor, changes) = Supervisor::new(&[], driver.mailbox().clone());
+        let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
         let listeners = Listeners { tftp: Vec::new(), changes, http, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");

@@ -134,3 +134,32 @@ fn watch_config() {
         pxed.stop();
     });
 }
+
+/// The port is another server's to bind, and what machines broadcast is heard all the same.
+#[test]
+fn dhcp_no_bind() {
+    story("dhcp_no_bind", |lan| {
+        let is_bound = || {
+            let [nsenter, net] = lan.way_there();
+            let mut command = std::process::Command::new(nsenter);
+            let bound = command.args([&net, "cat", "/proc/net/udp"]).output().unwrap();
+            let table = String::from_utf8(bound.stdout).unwrap();
+            table.lines().any(|line| line.contains(":0043 "))
+        };
+        lan.file("boot/ipxe.efi", "iPXE");
+        let proxy = format!(
+            "boot-dir = \"{}/boot\"\n[[subnet]]\ninterface = \"srv\"\nmode = \"proxy\"\n",
+            lan.path().display()
+        );
+        for (line, bound) in [("", true), ("dhcp-no-bind = true\n", false)] {
+            let pxed = configured(lan, &format!("{line}{proxy}"), "");
+            assert_eq!(is_bound(), bound, "{line}");
+            lan.machine(7).pxe(7).discover();
+            pxed.stop();
+        }
+        let text = format!("dhcp-no-bind = true\n{}", one_link());
+        let (code, log) = lan.start(&format!("--config {}", write(lan, &text))).end();
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains("is to be given addresses from port 67"), "{log}");
+    });
+}

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Server;
 use crate::Timestamp;
-use crate::dhcp::config::LinkId;
+use crate::dhcp::config::{LinkId, Mode, Subnet};
 use crate::dhcp::others::{self, KnownServer, Seen};
 use crate::dhcp::plan::Output;
 use crate::dhcp::reason::Ignored;
@@ -44,13 +44,21 @@ impl Server {
         self.others.known()
     }
 
-    /// The other server whose offer a client takes.
+    /// The other server whose offer a client takes. It may have this server's address, where that
+    /// gives none: another program of this machine does.
     pub(super) fn chosen(
         &self,
+        link: LinkId,
+        arrival: &Arrival,
         message: &Message<'_>,
         machine: Machine,
     ) -> Option<(Ipv4Addr, Deed)> {
-        others::chosen(message, machine).filter(|(server, _)| !self.is_own_address(*server))
+        let here = |subnet: &&Subnet| subnet.link == Some(link);
+        let gives = |subnet: &Subnet| subnet.mode == Mode::Full;
+        let own_are_others = !self.config.subnets.iter().filter(here).any(gives)
+            && arrival.destination.ip().is_broadcast();
+        let chosen = others::chosen(message, machine);
+        chosen.filter(|(server, _)| own_are_others || !self.is_own_address(*server))
     }
 
     fn note_other(

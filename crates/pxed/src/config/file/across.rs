@@ -14,7 +14,8 @@ use super::report::Problem;
 use super::rules::Ruled;
 use super::settings::Said;
 use super::subnets::{Subnets, Wanted};
-use crate::config::Loaders;
+use crate::config::network::{PROXY_ONLY, without_server_port};
+use crate::config::{Loaders, Service};
 use crate::net::Interface;
 
 /// `boot` names a profile that exists.
@@ -51,6 +52,15 @@ pub fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_di
                 None => problem.help("put it into boot-dir, or name its tftp-server"),
             });
         }
+    }
+}
+
+/// Port 67 is pxed's own where somebody writes to it.
+pub fn check_server_port(top: &Table<'_>, service: &Service, subnets: &Subnets) {
+    let served = subnets.wanted.iter().map(|wanted| &wanted.subnet);
+    if let Some(text) = without_server_port(service, served) {
+        let problem = Problem::error(top.place().of("dhcp-no-bind"), text);
+        top.problem(problem.help(PROXY_ONLY));
     }
 }
 

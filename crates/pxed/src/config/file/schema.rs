@@ -65,6 +65,14 @@ const SERVICE: &[Key] = &[
     key("log-format", "\"text\"", "text", "How log lines look: text or json."),
     key("verbose", "false", "false", "Log every datagram, decoded, and why it was not answered."),
     key(
+        "dhcp-no-bind",
+        "false",
+        "false",
+        "Leaves port 67 to another DHCP server of this machine, and hears by packet sockets only what \
+         machines broadcast: enough for mode = \"proxy\" on the interfaces' own links. Relay agents are \
+         not heard.",
+    ),
+    key(
         "watch-config",
         "false",
         "false",
