@@ -2,10 +2,11 @@
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::ops::RangeInclusive;
 use std::os::fd::AsFd;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, value_parser};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use pxed_bench::{
     Client, Clock, Engine, Exchange, Firmware, Null, Pace, Plan, Port, Report, drive, pin,
@@ -13,6 +14,9 @@ use pxed_bench::{
 
 /// How EDK2 waits for an answer, in seconds, and how often (PXE 2.1 section 2.2.3).
 const EDK2_WAITS: [u64; 4] = [4, 8, 16, 32];
+
+/// How many machines there can be.
+const MACHINES: RangeInclusive<i64> = 1..=Engine::MACHINES_MAX as i64;
 
 /// How many leases are asked for at once before renewals are measured.
 const FILL_IN_FLIGHT: u32 = 32;
@@ -56,7 +60,7 @@ struct DhcpArgs {
     #[arg(long, value_enum, default_value = "four-way")]
     exchange: Exchange,
     /// How many machines there are; they ask in turn.
-    #[arg(long, default_value_t = 100_000)]
+    #[arg(long, default_value_t = 100_000, value_parser = value_parser!(u32).range(MACHINES))]
     machines: u32,
     /// The number of the first machine: its MAC's last four octets.
     #[arg(long, default_value_t = 0)]
@@ -162,6 +166,9 @@ fn dhcp(args: &DhcpArgs) -> io::Result<String> {
     let report = if args.exchange == Exchange::Renew {
         let mut fill = Engine::new(fill(&plan, args.machines), &client, args.machines);
         drive(&mut fill, &mut port, to);
+        if fill.leases() == 0 {
+            return Err(io::Error::other("no machine got a lease that it could renew"));
+        }
         let mut own_address = Port::udp(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 68))?;
         measure(fill.again(plan), &mut own_address, Some(server))
     } else {

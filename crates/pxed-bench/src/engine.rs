@@ -130,7 +130,9 @@ impl Engine {
 
     /// All exchanges have begun and have come to an end.
     pub fn is_over(&self, now: u64) -> bool {
-        self.under_way == 0 && (self.begun >= self.plan.count || now >= self.end())
+        let all_begun = self.begun >= self.plan.count;
+        let none_begins = now >= self.end() && self.due(now).is_none();
+        self.under_way == 0 && (all_begun || none_begins || self.idle.is_empty())
     }
 
     /// Takes an answer.
