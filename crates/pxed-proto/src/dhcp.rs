@@ -22,6 +22,7 @@ mod plan;
 mod policy;
 mod probe;
 mod proxy;
+mod quirks;
 mod rate;
 mod reason;
 mod relay;
@@ -45,6 +46,9 @@ pub use others::KnownServer;
 pub use plan::{Change, Commit, CommitError, CommitId, Output, Plan};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};
 pub use probe::{Probe, ProbeId, Question};
+pub use quirks::{
+    Asker, Choice, Evidence, Learned, ProxyForm, Quirk, Quirks, Signature, Told, Votes, Why, Works,
+};
 pub use rate::{Charge, Port, Rates, Source};
 pub use reason::{Ignored, NakReason, RequestState};
 pub use relay::{RelayAgent, RelaySubOption};

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::boot::{Boot, BootFile};
-use crate::dhcp::{Form, Ignored, NakReason, RequestState};
+use crate::dhcp::{Form, Ignored, NakReason, Quirk, RequestState};
 use crate::machine::{Firmware, Machine};
 use crate::net::Mac;
 use crate::text::Printable;
@@ -49,6 +49,8 @@ pub enum Event {
         /// Whose it was.
         machine: Machine,
     },
+    /// It is known now which form of a proxy offer a machine follows.
+    Learned(Quirk),
     /// A TFTP request was served, or not.
     Tftp(TftpEvent),
     /// An HTTP request was served, or not.
@@ -457,6 +459,19 @@ pub struct TftpEvent {
     pub windowsize: u16,
 }
 
+impl TftpEvent {
+    /// Was it for a file that there is? A client that asks only for its size is one that has found it.
+    pub fn is_fetch(&self) -> bool {
+        use TftpOutcome::{
+            Aborted, Completed, Failed, Ignored, NotFound, Refused, Stopped, TimedOut,
+        };
+        match self.outcome {
+            Completed | Aborted { .. } | TimedOut | Failed(_) | Stopped => true,
+            NotFound | Refused(_) | Ignored(_) => false,
+        }
+    }
+}
+
 /// How a TFTP request ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TftpOutcome {
@@ -539,6 +554,13 @@ pub struct HttpEvent {
     pub duration: Duration,
     /// The body was sent to its end.
     pub complete: bool,
+}
+
+impl HttpEvent {
+    /// Was it for a file or script that there is?
+    pub fn is_fetch(&self) -> bool {
+        matches!(self.status, 200..=299 | 304)
+    }
 }
 
 impl fmt::Display for HttpEvent {

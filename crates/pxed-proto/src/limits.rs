@@ -62,6 +62,41 @@ pub const INFORM_RATE: u32 = 100;
 /// forgotten after 10 ms.
 pub const RATED_MAX: usize = 16_384;
 
+/// How many machines are known by the form of a proxy offer that they follow, or are being found out.
+/// Of whom nothing is learned gives way first, so that a flood of made-up machines makes no known one
+/// try forms again. One takes about 1 kB, and a row in the store.
+pub const QUIRK_MACHINES_MAX: usize = 4096;
+
+/// How many machines of one firmware have to follow the same form before others of it are offered that
+/// first: one alone may be a liar, or may have been credited with the wrong form.
+pub const QUIRK_MACHINES_AGREE: u32 = 2;
+
+/// The most firmwares that a quirks file may name; a site has a few dozen.
+pub const QUIRK_FILE_MAX: usize = 4096;
+
+/// The most octets of a vendor class that tell one firmware from another: PXE's has 32.
+pub const QUIRK_VENDOR_CLASS_MAX: usize = 64;
+
+/// The most options of a parameter request list that do; EDK2 asks for 35.
+pub const QUIRK_PARAMETERS_MAX: usize = 128;
+
+/// A DISCOVER so soon after another is no word on the offer between them: a ROM waits for four
+/// seconds before it asks again.
+pub const QUIRK_COPY: Duration = Duration::from_secs(3);
+
+/// The same for one that says what the other said, which a network may have held up. Firmware that
+/// counts no `secs` has a second word only after this.
+pub const QUIRK_LATE_COPY: Duration = Duration::from_secs(10);
+
+/// A DISCOVER that comes later belongs to another start of the machine: PXE ROMs wait for at most 32 s.
+pub const QUIRK_RETRY_MAX: Duration = Duration::from_secs(64);
+
+/// What a machine fetches so long after an offer has nothing to do with it.
+pub const QUIRK_ATTEMPT_MAX: Duration = Duration::from_secs(600);
+
+/// How often the store is told that what worked works still.
+pub const QUIRK_WRITTEN_AGAIN: Duration = Duration::from_secs(86_400);
+
 /// How many lease changes may wait for the store at once: a REQUEST of every address of a /16 after
 /// a power cut. Behind a store that stalls for longer, who is not answered asks again. One change
 /// takes 2.4 kB while it waits (the resident memory of a test process with so many renewals by a PXE

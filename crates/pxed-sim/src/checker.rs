@@ -5,7 +5,7 @@
 //! - A machine whose lease runs keeps its address.
 //! - What is on offer to one machine is neither offered nor leased to another.
 //! - Each datagram that came to the DHCP port is told once.
-//! - Nobody is driven to port 4011.
+//! - Nobody is driven to port 4011, and where addresses are another server's, none is offered.
 //! - A story ends: in time, and with a bounded number of packets.
 //!
 //! Models and server report what else they find ([`Checker::wrong`]).
@@ -24,7 +24,7 @@ use pxed_proto::wire::options::code;
 use crate::firmware::Held;
 use crate::lan::Datagram;
 use crate::server::store::Store;
-use crate::site::BEGINNING;
+use crate::site::{BEGINNING, SERVER_MAC, Site};
 
 /// Port 4011, where a firmware asks a boot server that was hidden from it.
 const BOOT_SERVER_PORT: u16 = 4011;
@@ -47,9 +47,16 @@ pub struct Checker {
     told: usize,
     lost: usize,
     packets: usize,
+    /// Addresses are another server's, and port 4011 is where some are sent.
+    proxy: bool,
 }
 
 impl Checker {
+    /// What must hold at this site.
+    pub fn of(site: &Site) -> Self {
+        Self { proxy: site.proxy, ..Self::default() }
+    }
+
     /// What broke.
     pub fn findings(&self) -> &[String] {
         &self.wrong
@@ -69,10 +76,10 @@ impl Checker {
     /// Somebody sent this.
     pub fn sent(&mut self, now: Timestamp, datagram: &Datagram, store: &Store) {
         self.packets += 1;
-        if datagram.destination.port() == BOOT_SERVER_PORT {
+        if datagram.destination.port() == BOOT_SERVER_PORT && !self.proxy {
             self.wrong(now, format!("{} asks at port 4011", datagram.from));
         }
-        if datagram.source.port() == SERVER_PORT {
+        if datagram.source.port() == SERVER_PORT && datagram.from == SERVER_MAC {
             self.server_sent(now, datagram, store);
         }
     }
@@ -102,7 +109,7 @@ impl Checker {
             let its = row.address == address && row.hardware.mac() == Some(mac);
             its && row.state == LeaseState::Leased && row.expires >= expires
         });
-        if !durable {
+        if !durable && !self.proxy {
             self.wrong(now, format!("{mac} believes to have {address} for longer than is stored"));
         }
         self.believed.insert(mac, held);
@@ -196,6 +203,12 @@ impl Checker {
     /// A machine that is offered one address is not offered another any more.
     fn offers(&mut self, now: Timestamp, message: &Message<'_>) {
         let Some(mac) = message.chaddr.first_chunk().copied().map(Mac) else { return };
+        if self.proxy {
+            if !message.yiaddr.is_unspecified() {
+                self.wrong(now, format!("{} is offered beside another server", message.yiaddr));
+            }
+            return;
+        }
         self.on_offer_to_nobody_else(now, message.yiaddr, mac);
         self.offered.retain(|_, (whose, _)| *whose != mac);
         self.offered.insert(message.yiaddr, (mac, now));

@@ -11,6 +11,7 @@ pub mod edk2_pxe;
 pub mod ipxe;
 pub mod plain;
 pub mod reply;
+pub mod rom;
 pub mod script;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -73,6 +74,8 @@ pub enum Ending {
         /// What it finds as initial file systems.
         initrds: Vec<String>,
     },
+    /// A loader runs that finds its way from there.
+    Loaded(String),
     /// It had an address as long as it wanted one.
     Bound(Ipv4Addr),
     /// It did not work.

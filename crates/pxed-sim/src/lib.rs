@@ -6,6 +6,7 @@
 //! - [`lan`] carries datagrams, loses them, doubles them, holds them up.
 //! - [`server`] is pxed as its driver runs it, with a model store that can fail and crash.
 //! - [`firmware`] has the models; a [`machine`] runs one, and what that one loads after it.
+//! - [`other`] is a DHCP server of somebody else, where pxed serves beside one.
 //! - [`checker`] holds the invariants; [`transcript`] writes the story down.
 //!
 //! Everything follows from a seed, so a failure is a number.
@@ -24,6 +25,7 @@ pub mod files;
 pub mod firmware;
 pub mod lan;
 pub mod machine;
+pub mod other;
 pub mod queue;
 pub mod random;
 pub mod server;

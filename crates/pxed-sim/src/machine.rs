@@ -10,6 +10,7 @@ use crate::firmware::edk2_http::Edk2Http;
 use crate::firmware::edk2_pxe::Edk2Pxe;
 use crate::firmware::ipxe::{Ipxe, Platform};
 use crate::firmware::plain::{Plain, Stay};
+use crate::firmware::rom::{self, Rom};
 use crate::firmware::{Answer, Ending, Firmware, Nic};
 use crate::lan::Datagram;
 use crate::random::Random;
@@ -25,6 +26,8 @@ pub enum Kind {
     Edk2Http,
     /// iPXE in the ROM.
     Ipxe(Platform),
+    /// A PXE ROM that follows one form of a proxy offer.
+    Rom(rom::Habits),
     /// An operating system.
     Plain(Stay),
 }
@@ -36,6 +39,7 @@ impl Kind {
             Self::Edk2Pxe => Box::new(Edk2Pxe::new(nic)),
             Self::Edk2Http => Box::new(Edk2Http::new(nic)),
             Self::Ipxe(platform) => Box::new(Ipxe::new(nic, platform)),
+            Self::Rom(habits) => Box::new(Rom::new(habits)),
             Self::Plain(stay) => {
                 let remembers = stay.remembers.or(nic.last);
                 Box::new(Plain::new(nic, Stay { remembers, ..stay }))
@@ -53,6 +57,7 @@ pub struct Machine {
     firmware: Option<Box<dyn Firmware>>,
     ending: Option<Ending>,
     boots_left: u32,
+    starts: u32,
 }
 
 impl fmt::Debug for Machine {
@@ -66,7 +71,7 @@ impl Machine {
     /// A machine that is switched off.
     pub fn new(mac: Mac, kind: Kind, boots: u32, random: Random) -> Self {
         let nic = Nic::new(mac, random);
-        Self { nic, kind, firmware: None, ending: None, boots_left: boots }
+        Self { nic, kind, firmware: None, ending: None, boots_left: boots, starts: 0 }
     }
 
     /// Its Ethernet address.
@@ -90,6 +95,16 @@ impl Machine {
         self.ending.as_ref()
     }
 
+    /// How often it was switched on since its story was begun.
+    pub fn starts(&self) -> u32 {
+        self.starts
+    }
+
+    /// Its story is told anew, with so many boots.
+    pub fn begin_anew(&mut self, boots: u32) {
+        (self.boots_left, self.starts, self.ending, self.firmware) = (boots, 0, None, None);
+    }
+
     /// Is it on, and its story not over?
     pub fn is_on(&self) -> bool {
         self.firmware.is_some()
@@ -100,6 +115,7 @@ impl Machine {
         if !self.is_on() {
             self.boots_left = self.boots_left.saturating_sub(1);
         }
+        self.starts += 1;
         self.nic.unbind(false);
         let firmware = self.kind.firmware(&self.nic);
         self.become_firmware(now, firmware);

@@ -4,14 +4,14 @@ pub mod http;
 pub mod store;
 pub mod tftp;
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    Arrival, Change, Config, Destination, Lease, LinkId, Output, Probe, SERVER_PORT, Server,
-    Transmit,
+    Arrival, BOOT_SERVER_PORT, Change, Config, Destination, Lease, LinkId, Output, Probe,
+    SERVER_PORT, Server, Told, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::net::Mac;
@@ -53,6 +53,8 @@ pub struct Pxed {
     /// What survives.
     pub store: Store,
     tftp: Tftp,
+    /// Offers that are to come after the other server's.
+    delayed: Vec<(Timestamp, Datagram)>,
     /// Sends what waits for a commit without waiting. pxed must never do this: it is here to show
     /// that the invariants notice.
     pub hasty: bool,
@@ -71,6 +73,7 @@ impl Pxed {
             files: site.files.clone(),
             store: Store::new(random),
             tftp,
+            delayed: Vec::new(),
             hasty: false,
             deeds: Vec::new(),
         }
@@ -92,12 +95,12 @@ impl Pxed {
 
     /// Takes a datagram.
     pub fn hear(&mut self, now: Timestamp, datagram: &Datagram) {
-        if datagram.destination.port() == SERVER_PORT {
+        if [SERVER_PORT, BOOT_SERVER_PORT].contains(&datagram.destination.port()) {
             self.hear_dhcp(now, datagram);
         } else {
             let port = datagram.destination.port();
             let deeds = self.tftp.hear(now, port, datagram.source, &datagram.payload);
-            self.take_tftp(deeds);
+            self.take_tftp(deeds, now);
         }
     }
 
@@ -110,13 +113,16 @@ impl Pxed {
 
     /// Is nothing under way?
     pub fn is_idle(&self) -> bool {
-        self.store.poll_timeout().is_none() && self.tftp.poll_timeout().is_none()
+        let idle = self.store.poll_timeout().is_none() && self.tftp.poll_timeout().is_none();
+        idle && self.delayed.is_empty()
     }
 
     /// When it has something to do without being asked.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         let dhcp = self.dhcp.as_ref().and_then(Server::poll_timeout);
-        [dhcp, self.store.poll_timeout(), self.tftp.poll_timeout()].into_iter().flatten().min()
+        let delayed = self.delayed.iter().map(|(due, _)| *due).min();
+        let times = [dhcp, self.store.poll_timeout(), self.tftp.poll_timeout(), delayed];
+        times.into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -124,8 +130,12 @@ impl Pxed {
         if let Some(dhcp) = &mut self.dhcp {
             self.deeds.extend(dhcp.handle_timeout(now).into_iter().map(Deed::Event));
         }
+        let (due, later) = self.delayed.drain(..).partition(|(due, _)| *due <= now);
+        self.delayed = later;
+        let due: Vec<(Timestamp, Datagram)> = due;
+        self.deeds.extend(due.into_iter().map(|(_, datagram)| Deed::Send(datagram)));
         let deeds = self.tftp.handle_timeout(now);
-        self.take_tftp(deeds);
+        self.take_tftp(deeds, now);
         self.finish_commits(now);
     }
 
@@ -133,6 +143,7 @@ impl Pxed {
     pub fn crash(&mut self) -> usize {
         let waiting = self.dhcp.take().map_or(0, |dhcp| dhcp.probes_waiting());
         self.tftp.crash();
+        self.delayed.clear();
         waiting + self.store.crash()
     }
 
@@ -144,7 +155,14 @@ impl Pxed {
                 self.deeds.push(Deed::Wrong(format!("{} is of no subnet", lease.address)));
             }
         }
+        self.store.quirks().for_each(|quirk| dhcp.recall(quirk.clone()));
         self.dhcp = Some(dhcp);
+    }
+
+    /// What it has learned, as another site takes it over.
+    pub fn exported(&self) -> Told {
+        let quirks = self.dhcp.iter().flat_map(|dhcp| dhcp.quirks().firmwares());
+        quirks.filter_map(|(of, votes)| Some((of.clone(), votes.most()?.0))).collect()
     }
 
     /// What it did since this was last asked.
@@ -206,12 +224,30 @@ impl Pxed {
             self.deeds.extend(self.store.submit(commit, now).err().map(Deed::Wrong));
         }
         self.deeds.extend(output.probe.map(Deed::Probe));
-        self.deeds.extend(output.transmit.map(|transmit| Deed::Send(in_a_frame(transmit))));
+        self.store.learn(output.learned);
+        if let Some(transmit) = output.transmit {
+            let due = now + transmit.delay;
+            let now = transmit.delay.is_zero();
+            let datagram = in_a_frame(transmit);
+            match now {
+                true => self.deeds.push(Deed::Send(datagram)),
+                false => self.delayed.push((due, datagram)),
+            }
+        }
         self.deeds.extend(output.event.map(Deed::Event));
         self.deeds.extend(output.other.map(Deed::Event));
     }
 
-    fn take_tftp(&mut self, deeds: Vec<tftp::Deed>) {
+    fn take_tftp(&mut self, deeds: Vec<tftp::Deed>, now: Timestamp) {
+        for deed in &deeds {
+            if let (tftp::Deed::Event(event), Some(dhcp)) = (deed, &mut self.dhcp)
+                && event.is_fetch()
+                && let IpAddr::V4(client) = event.client.ip()
+            {
+                let output = dhcp.fetched(None, client, now);
+                self.take(output, now);
+            }
+        }
         self.deeds.extend(deeds.into_iter().map(|deed| match deed {
             tftp::Deed::Event(event) => Deed::Event(Event::Tftp(event)),
             tftp::Deed::Send(port, client, packet) => Deed::Send(Datagram {

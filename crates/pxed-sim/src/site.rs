@@ -7,7 +7,9 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader, Profile};
-use pxed_proto::dhcp::{Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Settings, Subnet};
+use pxed_proto::dhcp::{
+    Config, LeaseTime, Link, LinkId, Mode, OptionSetting, Policy, Settings, Subnet, Told,
+};
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
 use pxed_proto::wire::options::code;
@@ -36,13 +38,25 @@ pub struct Site {
     pub plain_tftp: bool,
     /// How long an address probe waits, if there is one.
     pub conflict_probe: Option<Duration>,
+    /// Addresses are another server's.
+    pub proxy: bool,
+    /// What pxed was told of firmware.
+    pub quirks: Told,
 }
 
 impl Default for Site {
     fn default() -> Self {
         let lease_time = Duration::from_secs(3600);
         let files = Files::usual();
-        Self { lease_time, addresses: 100, files, plain_tftp: false, conflict_probe: None }
+        Self {
+            lease_time,
+            addresses: 100,
+            files,
+            plain_tftp: false,
+            conflict_probe: None,
+            proxy: false,
+            quirks: Told::new(),
+        }
     }
 }
 
@@ -51,8 +65,12 @@ impl Site {
     pub fn config(&self) -> Arc<Config> {
         let link = Link { name: "eth0".into(), addresses: vec![SERVER], mtu: 1500 };
         let catalog = Arc::new(catalog());
-        let (subnets, policy) = (vec![self.subnet()], Policy::default());
+        let (subnets, policy) = (vec![self.subnet()], self.policy());
         Arc::new(Config { links: vec![link], subnets, policy, catalog, host_name: None })
+    }
+
+    fn policy(&self) -> Policy {
+        Policy { quirks: self.quirks.clone(), ..Policy::default() }
     }
 
     fn subnet(&self) -> Subnet {
@@ -60,6 +78,12 @@ impl Site {
         let pool = AddressRange::new(address(100), address(99 + self.addresses));
         let net = Ipv4Net::new(SERVER, 24).expect("24 is a prefix length");
         let lease_time = LeaseTime::of(self.lease_time);
+        let mode = if self.proxy { Mode::Proxy } else { Mode::Full };
+        if self.proxy {
+            let settings = Settings::default();
+            let subnet = Subnet::new(net, Some(LinkId(0)), services(), lease_time);
+            return Subnet { mode, settings, ..subnet };
+        }
         Subnet {
             pools: vec![pool.expect("a pool has at least one address").into()],
             settings: settings(),

@@ -6,7 +6,7 @@ use std::net::SocketAddrV4;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::{BootFile, is_url};
-use pxed_proto::dhcp::{CLIENT_PORT, SERVER_PORT};
+use pxed_proto::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, SERVER_PORT};
 use pxed_proto::machine::{Firmware, identify};
 use pxed_proto::text::Printable;
 use pxed_proto::time::Human;
@@ -188,7 +188,7 @@ fn whose(datagram: &Datagram) -> String {
 }
 
 fn is_dhcp(datagram: &Datagram) -> bool {
-    [SERVER_PORT, CLIENT_PORT].contains(&datagram.destination.port())
+    [SERVER_PORT, CLIENT_PORT, BOOT_SERVER_PORT].contains(&datagram.destination.port())
 }
 
 fn said(datagram: &Datagram) -> String {
@@ -210,6 +210,9 @@ fn said_by_dhcp(message: &Message<'_>, datagram: &Datagram) -> String {
             Some(server) => format!("REQUEST {wish} of {server}{}", firmware(message)),
             None => format!("REQUEST {wish}, remembered{}", firmware(message)),
         },
+        (Some(Request), None) if datagram.destination.port() == BOOT_SERVER_PORT => {
+            format!("REQUEST to port {BOOT_SERVER_PORT}{}", firmware(message))
+        }
         (Some(Request), None) => {
             let rebinding = datagram.to == To::Everybody;
             let state = if rebinding { "rebinding" } else { "renewing" };
@@ -234,6 +237,9 @@ fn firmware(message: &Message<'_>) -> String {
 }
 
 fn lease(message: &Message<'_>) -> String {
+    if message.yiaddr.is_unspecified() {
+        return "without an address".to_owned();
+    }
     let time = std::time::Duration::from_secs(message.u32(code::LEASE_TIME).unwrap_or(0).into());
     format!("{} for {}", message.yiaddr, Human(time))
 }

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{LeaseState, Probe};
+use pxed_proto::dhcp::{BOOT_SERVER_PORT, LeaseState, Probe, SERVER_PORT};
 use pxed_proto::event::{DhcpEvent, Event, Outcome};
 use pxed_proto::net::Mac;
 
@@ -18,6 +18,7 @@ use crate::files::Files;
 use crate::firmware::{Answer, Ending};
 use crate::lan::{Datagram, Lan, Weather};
 use crate::machine::{Kind, Machine};
+use crate::other::OtherServer;
 use crate::queue::Queue;
 use crate::random::Random;
 use crate::server::store::Health;
@@ -37,6 +38,8 @@ pub struct World {
     pub lan: Lan,
     /// The server.
     pub pxed: Pxed,
+    /// The server that gives addresses, where pxed gives none.
+    other: Option<OtherServer>,
     files: Files,
     machines: Vec<Machine>,
     /// Who has which address without having asked for it.
@@ -80,11 +83,12 @@ impl World {
             now: BEGINNING,
             lan: Lan::new(weather, random.fork()),
             pxed: Pxed::new(site, random.fork()),
+            other: site.proxy.then(OtherServer::default),
             files: site.files.clone(),
             machines: Vec::new(),
             squatters: BTreeMap::new(),
             queue: Queue::default(),
-            checker: Checker::default(),
+            checker: Checker::of(site),
             transcript: Transcript::default(),
             crashes: 0,
             at_this_time: 0,
@@ -101,11 +105,25 @@ impl World {
     /// Adds a machine that is switched on `after` the beginning, and again as long as it fails:
     /// `boots` times altogether. Returns its MAC.
     pub fn add(&mut self, kind: Kind, after: Duration, boots: u32) -> Mac {
+        let mac = Mac([0x52, 0x54, 0, 0, 0, self.machines.len() as u8 + 1]);
+        self.add_known(mac, kind, after, boots);
+        mac
+    }
+
+    /// Adds a machine with this MAC, whose maker's its kind may depend on.
+    pub fn add_known(&mut self, mac: Mac, kind: Kind, after: Duration, boots: u32) {
         let index = self.machines.len();
-        let mac = Mac([0x52, 0x54, 0, 0, 0, index as u8 + 1]);
         self.machines.push(Machine::new(mac, kind, boots, self.random.fork()));
         self.queue.push(BEGINNING + after, Happening::PowerOn(index));
-        mac
+    }
+
+    /// A machine whose story is over is switched on a minute later, as often as it fails: `boots`
+    /// times altogether.
+    pub fn start_again(&mut self, mac: Mac, boots: u32) {
+        if let Some(index) = self.machines.iter().position(|machine| machine.mac() == mac) {
+            self.machines[index].begin_anew(boots);
+            self.queue.push(self.now + Duration::from_secs(60), Happening::PowerOn(index));
+        }
     }
 
     /// Somebody presses the machine's reset button, if it is still on its way.
@@ -230,12 +248,14 @@ impl World {
 
     fn arrive(&mut self, datagram: &Datagram) {
         if datagram.from != SERVER_MAC && self.pxed.is_up() && self.pxed.listens(datagram) {
-            if datagram.destination.port() == pxed_proto::dhcp::SERVER_PORT {
+            if [SERVER_PORT, BOOT_SERVER_PORT].contains(&datagram.destination.port()) {
                 self.checker.heard();
             }
             self.pxed.hear(self.now, datagram);
             self.take_deeds();
         }
+        let reply = self.other.as_mut().and_then(|other| other.hear(datagram));
+        reply.into_iter().for_each(|reply| self.send(reply));
         for index in 0..self.machines.len() {
             if self.machines[index].hears(datagram) {
                 self.machines[index].hear(self.now, datagram);
@@ -294,7 +314,9 @@ impl World {
             Event::Dhcp(event) => {
                 self.checker.told(self.now);
                 if let DhcpEvent {
-                    outcome: Outcome::Ignored(_) | Outcome::NotDurable { .. }, ..
+                    outcome:
+                        Outcome::Ignored(_) | Outcome::NotDurable { .. } | Outcome::ProxyOffered { .. },
+                    ..
                 } = event
                 {
                     self.transcript.line(self.now, "pxed", event.done());
@@ -304,6 +326,7 @@ impl World {
                 let text = format!("the lease of {address} by {} is over", machine.hardware);
                 self.transcript.line(self.now, "pxed", text);
             }
+            Event::Learned(quirk) => self.transcript.line(self.now, "pxed", quirk),
             Event::Conflict(conflict) => self.transcript.line(self.now, "pxed", conflict),
             Event::OtherServer(other) => self.transcript.line(self.now, "pxed", other),
             Event::NoDhcpServer { waited, .. } => {

@@ -73,7 +73,8 @@ fn site(random: &mut Random) -> Site {
     let (addresses, longest) = if random.chance(333) { (3, 300) } else { (20, 3600) };
     let lease_time = Duration::from_secs(random.between(120, longest));
     let conflict_probe = random.chance(500).then(|| Duration::from_millis(random.between(1, 900)));
-    Site { lease_time, addresses, files, plain_tftp: random.chance(100), conflict_probe }
+    let plain_tftp = random.chance(100);
+    Site { lease_time, addresses, files, plain_tftp, conflict_probe, ..Site::default() }
 }
 
 fn moment(random: &mut Random, most: u64) -> Duration {

@@ -15,8 +15,10 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use pxed_proto::dhcp::Form;
 use pxed_sim::firmware::ipxe::Platform;
 use pxed_sim::firmware::plain::Stay;
+use pxed_sim::firmware::rom::Habits;
 use pxed_sim::lan::Weather;
 use pxed_sim::machine::Kind;
 use pxed_sim::site::Site;
@@ -81,4 +83,21 @@ fn plain() {
         "An operating system renews its lease and gives it back: it is told nothing to boot.";
     let stay = Stay::of(Duration::from_secs(75 * 60));
     story("plain.txt", title, Kind::Plain(stay));
+}
+
+/// A ROM that asks once a start, and is known at its fourth.
+#[test]
+fn learning() {
+    let title = "A PXE ROM that follows menus alone, beside a DHCP server of somebody else: it takes an \
+                 address\nwithout anything to boot, and stops. Then it is switched on once more.";
+    let site = Site { proxy: true, ..Site::default() };
+    let mut world = World::new(&site, Weather::fine(), 1).recording();
+    let menu = Form::by_name("menu").unwrap();
+    let habits = Habits { follows: menu, architecture: 7, hasty: true };
+    let mac = world.add(Kind::Rom(habits), Duration::ZERO, 3);
+    world.run(Duration::from_secs(3600), 10_000);
+    world.start_again(mac, 1);
+    world.run(Duration::from_secs(3600), 10_000);
+    assert_eq!(world.checker.findings(), &[] as &[String], "{}", world.transcript);
+    compare("learning.txt", &format!("{title}\n\n{}", world.transcript));
 }

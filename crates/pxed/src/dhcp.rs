@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::Ipv4Addr;
 use std::os::fd::AsFd;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -34,8 +35,8 @@ use crate::explain::explain;
 use crate::journal::Journal;
 use crate::net::DhcpSockets;
 use crate::store::{Answers, Store, StoreError, Writer};
-pub use mailbox::{Mailbox, OtherServer, ReleaseError, Status, Wanted};
-use mailbox::{Reply, Word};
+use mailbox::{Fetches, Reply, Word};
+pub use mailbox::{Mailbox, OtherServer, Quirks, ReleaseError, Status, Wanted};
 use probes::Probes;
 
 /// How long the thread sleeps at most when nothing comes in.
@@ -69,7 +70,9 @@ impl Driver {
         let flags = EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK;
         let wake = EventFd::from_value_and_flags(0, flags).map_err(std::io::Error::from)?;
         let (words, inbox) = mpsc::channel();
-        let mailbox = Mailbox { words, wake: Arc::new(wake) };
+        let fetches = Arc::new(Fetches::default());
+        fetches.wanted.store(server.learns(), Ordering::Relaxed);
+        let mailbox = Mailbox { words, wake: Arc::new(wake), fetches: fetches.clone() };
         let answer_to = mailbox.clone();
         let store = store.start(move |answers| answer_to.leave(Word::Committed(answers)))?;
         let (life, alive) = watch::channel(());
@@ -80,6 +83,7 @@ impl Driver {
             store,
             inbox,
             wake: mailbox.wake.clone(),
+            fetches,
             journal,
             clock,
             commits: Vec::new(),
@@ -144,6 +148,7 @@ struct Worker {
     store: Writer,
     inbox: Receiver<Word>,
     wake: Arc<EventFd>,
+    fetches: Arc<Fetches>,
     journal: Arc<Journal>,
     clock: Clock,
     /// What this round has for the store.
@@ -215,8 +220,20 @@ impl Worker {
                 Word::Explain(inquiry, reply) => {
                     drop(reply.send(explain(&self.server, &inquiry, self.clock.now())));
                 }
+                Word::Fetched(machine, from) => {
+                    self.fetches.waiting.fetch_sub(1, Ordering::Relaxed);
+                    let output = self.server.fetched(machine, from, self.clock.now());
+                    self.carry_out(output);
+                }
+                Word::Quirks(reply) => drop(reply.send(mailbox::quirks(&self.server))),
+                Word::Forget(machine, reply) => {
+                    let output = self.server.forget(machine);
+                    let _ = reply.send(output.learned.len());
+                    self.carry_out(output);
+                }
                 Word::Reconfigure(config, done) => {
                     self.server.reconfigure(config, self.clock.now());
+                    self.fetches.wanted.store(self.server.learns(), Ordering::Relaxed);
                     let _ = done.send(());
                 }
                 Word::Sockets(link, sockets, done) => {
@@ -288,6 +305,9 @@ impl Worker {
             self.probe(probe);
         }
         self.commits.extend(output.commits);
+        if !output.learned.is_empty() {
+            self.store.remember(output.learned);
+        }
     }
 
     /// Asks who has an address. If that can not be sent, nobody can answer.

@@ -14,7 +14,8 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
 use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::dhcp::{
-    self, Arrival, CLIENT_PORT, Change, Destination, Found, LinkId, Pool, SERVER_PORT, Server,
+    self, Arrival, CLIENT_PORT, Change, Choice, Destination, Found, LinkId, Pool, SERVER_PORT,
+    Server, Why,
 };
 use pxed_proto::event::{Event, Outcome};
 use pxed_proto::machine::{Architecture, Firmware};
@@ -228,6 +229,11 @@ fn rules(found: &Found<'_>, exchange: &Exchange<'_>) -> Explained {
     }
     if let Some((origin, tftp)) = layers.find(|settings| settings.tftp_server) {
         rule(format!("TFTP server {tftp}"), origin);
+    }
+    if let Some(Choice { form, why }) = found.form {
+        let told = layers.find(|settings| settings.proxy_form).filter(|_| why == Why::Told);
+        let by = told.map_or_else(|| why.to_string(), |(origin, _)| origin.to_string());
+        rules.push(Rule { what: format!("proxy form {form}"), by, not_sent: None });
     }
     Explained {
         subnet: Some(found.subnet.net.to_string()),

@@ -270,6 +270,7 @@ impl State {
             Event::Conflict(_)
             | Event::OtherServer(_)
             | Event::NoDhcpServer { .. }
+            | Event::Learned(_)
             | Event::Tftp(_)
             | Event::Http(_) => {}
         }

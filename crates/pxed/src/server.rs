@@ -132,7 +132,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
     let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)));
-    let services = Services::new(&config, &live, journal.clone(), clock);
+    let services = Services::new(&config, &live, driver.mailbox(), journal.clone(), clock);
     let (supervisor, changes) =
         Supervisor::new(&config.interfaces, config.service.server_port, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
@@ -247,6 +247,11 @@ fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, 
     }
     for row in loaded.unreadable {
         warn!("{row}");
+    }
+    loaded.quirks.into_iter().for_each(|quirk| server.recall(quirk));
+    if loaded.unreadable_quirks > 0 {
+        let count = loaded.unreadable_quirks;
+        warn!("{count} rows of the table quirks can not be read; they are left alone");
     }
     Ok(server)
 }

@@ -4,7 +4,8 @@
 //!
 //! The state directory (0700: it tells who is on the network) holds
 //!
-//! - `leases.db`, a SQLite database with one table, [`leases`](schema), one row for each address.
+//! - `leases.db`, a SQLite database with two [tables](schema): `leases`, one row for each address,
+//!   and `quirks`, what was learned of machines ([`pxed_proto::dhcp::Quirks`]).
 //!   `sqlite3 leases.db 'SELECT * FROM active'` may be run at any time, beside a running pxed;
 //! - `leases.db-wal` and `leases.db-shm`, SQLite's write-ahead log and its index. They belong to
 //!   the database: whoever copies or moves one takes all three. A clean stop removes them;
@@ -55,6 +56,7 @@ mod error;
 mod group;
 mod lock;
 mod ownership;
+mod quirk;
 mod row;
 mod schema;
 #[cfg(test)]
@@ -67,7 +69,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::unistd::User;
-use pxed_proto::dhcp::Lease;
+use pxed_proto::dhcp::{Lease, Quirk};
 use rusqlite::{Connection, OpenFlags};
 
 pub use error::StoreError;
@@ -92,6 +94,10 @@ pub struct Loaded {
     /// The rows that could not, each worth a warning. They stay as they are: whoever has such an
     /// address may well be using it, so a commit for it fails until the row is mended or deleted.
     pub unreadable: Vec<UnreadableRow>,
+    /// What was learned of machines, the oldest first.
+    pub quirks: Vec<Quirk>,
+    /// How many rows of that could not be read. They stay as they are.
+    pub unreadable_quirks: usize,
 }
 
 impl Store {
@@ -115,9 +121,12 @@ impl Store {
         Ok(Self { connection, path, _lock: lock })
     }
 
-    /// Reads every lease.
+    /// Reads everything.
     pub fn load(&self) -> Result<Loaded, StoreError> {
-        row::all(&self.connection).map_err(|cause| StoreError::sqlite("read", &self.path, cause))
+        let failed = |cause| StoreError::sqlite("read", &self.path, cause);
+        let (leases, unreadable) = row::all(&self.connection).map_err(failed)?;
+        let (quirks, unreadable_quirks) = quirk::all(&self.connection).map_err(failed)?;
+        Ok(Loaded { leases, unreadable, quirks, unreadable_quirks })
     }
 
     /// Starts the thread that writes. `answers` is called on it, once for each group of commits,

@@ -8,6 +8,7 @@ use super::lease::{ClientKey, Lease};
 use super::plan::Change;
 use super::policy::Entitled;
 use super::probe::Probes;
+use super::quirks::{Quirks, Told};
 use super::rate::Charge;
 use super::reason::Ignored;
 use super::relay::RelayAgent;
@@ -69,6 +70,10 @@ pub struct Asking<'a> {
     /// The server's own name.
     pub host_name: Option<&'a str>,
     pub under_way: &'a UnderWay,
+    /// What is learned of machines.
+    pub quirks: &'a Quirks,
+    /// What the quirks file says.
+    pub told: &'a Told,
 }
 
 /// What one of those functions says.

@@ -3,6 +3,7 @@
 
 use super::asking::{Asking, Verdict};
 use super::plan::Change;
+use super::quirks::Evidence;
 use super::reason::Ignored;
 use super::reply;
 use crate::boot::Boot;
@@ -26,7 +27,8 @@ pub(super) fn plan(asking: &Asking<'_>, message_type: MessageType, boot: Boot) -
         Boot::File(_) | Boot::OwnFiles(_) => {
             let reply = reply::proxy::ack(asking, &boot, item);
             let outcome = Outcome::BootServed { address, boot };
-            Verdict { outcome, change: Change::None, reply: Some(reply) }
+            let asks = Evidence::AskedBootServer(asking.machine.hardware, address);
+            Verdict { outcome, change: Change::See(asks), reply: Some(reply) }
         }
     }
 }

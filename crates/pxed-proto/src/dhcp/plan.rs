@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::config::SubnetId;
 use super::lease::{ClientKey, Lease};
 use super::probe::{Probe, Question};
+use super::quirks::{Evidence, Learned};
 use super::rate::Charge;
 use super::table::Hold;
 use super::transmit::Transmit;
@@ -61,6 +62,8 @@ pub enum Change {
         /// Whose.
         client: ClientKey,
     },
+    /// It shows something about the form of a proxy offer that the machine follows.
+    See(Evidence),
     /// A lease is written: granted, released or declined. This must be durable.
     Put {
         /// What; its version is the one after that of the lease it replaces.
@@ -85,6 +88,9 @@ pub struct Output {
     /// Ask who has this address, and say what came of it by [`Server::probed`](super::Server::probed); the event and the
     /// message come out then.
     pub probe: Option<Probe>,
+    /// Keep these in mind, for [`Server::recall`](super::Server::recall) of the next run. Nobody waits
+    /// for it, and nothing is wrong if it is lost.
+    pub learned: Vec<Learned>,
 }
 
 /// Names a commit; later ones are greater.

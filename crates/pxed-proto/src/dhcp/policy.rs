@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::class::{Class, Facts, MacPattern};
 use super::config::{Pool, Subnet};
+use super::quirks::Told;
 use super::relay::RelaySubOption;
 use super::settings::{Layers, Origin, Settings};
 use crate::boot::Wishes;
@@ -24,6 +25,8 @@ pub struct Policy {
     pub groups: Vec<Group>,
     /// Machines that are known one by one.
     pub reservations: Reservations,
+    /// What the quirks file says of firmwares.
+    pub quirks: Told,
 }
 
 /// Machines that share settings.

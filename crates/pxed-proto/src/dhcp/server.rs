@@ -10,6 +10,7 @@ use super::lease::{ClientKey, Lease};
 use super::others::Others;
 use super::plan::{Change, Output, Plan};
 use super::probe::Probes;
+use super::quirks::Quirks;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
 use super::table::{Hold, LeaseTable};
@@ -27,6 +28,7 @@ use crate::wire::udp;
 
 mod commits;
 mod explain;
+mod learning;
 mod locate;
 mod overhearing;
 mod probing;
@@ -45,6 +47,7 @@ pub struct Server {
     under_way: UnderWay,
     probes: Probes,
     buckets: Buckets,
+    quirks: Quirks,
     others: Others,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
@@ -60,6 +63,7 @@ impl Server {
             under_way: UnderWay::default(),
             probes: Probes::default(),
             buckets: Buckets::default(),
+            quirks: Quirks::default(),
             others: Others::default(),
             elsewhere: BTreeMap::new(),
         }
@@ -161,6 +165,7 @@ impl Server {
         reply: Option<Transmit>,
         now: Timestamp,
     ) -> Output {
+        let mut learned = Vec::new();
         match change {
             Change::Put { lease, freed } => {
                 if let Some(id) = self.subnet_of(lease.address).filter(|_| !lease.is_mark()) {
@@ -180,9 +185,11 @@ impl Server {
                 self.drop_holds(subnet, &client);
                 self.probes.withdraw(&client);
             }
+            Change::See(evidence) => learned = self.quirks.see(evidence, now),
             Change::None => {}
         }
-        Output { event: Some(Event::Dhcp(event)), transmit: reply, ..Output::default() }
+        let event = Some(Event::Dhcp(event));
+        Output { event, transmit: reply, learned, ..Output::default() }
     }
 
     /// Ends the offers and leases whose time is over, one event for each lease.

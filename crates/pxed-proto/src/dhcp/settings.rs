@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::Ipv4Addr;
 
+use super::quirks::ProxyForm;
 use crate::machine::Architecture;
 
 /// What one layer says.
@@ -20,6 +21,8 @@ pub struct Settings {
     pub tftp_server: Option<Ipv4Addr>,
     /// What PXE and HTTP Boot firmware loads instead of a loader.
     pub boot_file: Option<String>,
+    /// How PXE firmware is made a proxy offer.
+    pub proxy_form: Option<ProxyForm>,
 }
 
 /// One DHCP option, encoded.

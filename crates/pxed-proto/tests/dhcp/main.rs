@@ -42,6 +42,7 @@ mod parser;
 mod probes;
 mod proxy;
 mod pxe;
+mod quirks;
 mod rapid_commit;
 mod rates;
 mod relays;

@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Commit, CommitError, CommitId, Lease};
+use pxed_proto::dhcp::{Commit, CommitError, CommitId, Learned, Lease, Quirk, Signature};
+use pxed_proto::machine::HardwareAddress;
 
 use crate::random::Random;
 
@@ -42,6 +44,8 @@ pub struct Store {
     /// Rows that the server knows nothing of, since it was told that they failed.
     doubtful: BTreeSet<Ipv4Addr>,
     random: Random,
+    /// What was learned of machines.
+    quirks: BTreeMap<(HardwareAddress, Arc<Signature>), Quirk>,
 }
 
 #[derive(Clone, Debug)]
@@ -68,6 +72,25 @@ pub struct Answer {
 }
 
 impl Store {
+    /// Keeps what was learned of machines.
+    pub fn learn(&mut self, learned: Vec<Learned>) {
+        for learned in learned {
+            match learned {
+                Learned::Works(quirk) => {
+                    self.quirks.insert((quirk.hardware, quirk.signature.clone()), quirk);
+                }
+                Learned::Forgotten(hardware, signature) => {
+                    self.quirks.remove(&(hardware, signature));
+                }
+            }
+        }
+    }
+
+    /// What was learned of machines.
+    pub fn quirks(&self) -> impl Iterator<Item = &Quirk> {
+        self.quirks.values()
+    }
+
     /// An empty store.
     pub fn new(random: Random) -> Self {
         Self {
@@ -81,6 +104,7 @@ impl Store {
             failed: BTreeMap::new(),
             doubtful: BTreeSet::new(),
             random,
+            quirks: BTreeMap::new(),
         }
     }
 

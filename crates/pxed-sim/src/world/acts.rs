@@ -8,6 +8,7 @@ use super::{Happening, World};
 use crate::files::Program;
 use crate::firmware::ipxe::{Ipxe, Platform};
 use crate::firmware::{Act, Ending, Image};
+use crate::machine::Kind;
 
 impl World {
     pub(super) fn take_acts(&mut self, index: usize) {
@@ -51,8 +52,12 @@ impl World {
                 return self.end(index, Ending::GaveUp("a damaged image".to_owned()));
             }
         };
-        let text = format!("runs {}", name.unwrap_or_default());
-        self.transcript.line(self.now, machine.mac(), text);
+        let name = name.unwrap_or_default();
+        self.transcript.line(self.now, machine.mac(), format_args!("runs {name}"));
+        // What follows is iPXE's own story.
+        if let Kind::Rom(_) = machine.kind() {
+            return self.end(index, Ending::Loaded(name));
+        }
         let ipxe = Ipxe::new(&machine.nic, platform);
         machine.become_firmware(self.now, Box::new(ipxe));
         self.take_acts(index);
@@ -76,6 +81,7 @@ impl fmt::Display for Ending {
             Self::Booted { kernel, arguments, initrds } => {
                 write!(f, "boots {kernel} with {}: {arguments}", initrds.join(", "))
             }
+            Self::Loaded(name) => write!(f, "is done: {name} has it"),
             Self::Bound(address) => write!(f, "is done with {address}"),
             Self::GaveUp(why) => write!(f, "gives up: {why}"),
         }

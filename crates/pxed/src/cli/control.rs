@@ -9,7 +9,7 @@ use pxed_proto::dhcp::AddressState;
 use pxed_proto::net::{Ipv4Net, Mac};
 
 use super::STATE_DIR;
-use crate::control::{Events, Leases, Question, Release, Request, mac, subnet};
+use crate::control::{Events, Forget, Leases, Question, Release, Request, mac, subnet};
 
 /// What is asked of a running pxed, by its control socket.
 #[derive(Debug, Subcommand)]
@@ -21,6 +21,9 @@ pub enum ControlCommand {
     Leases(LeasesArgs),
     /// Show what happened lately: each request, and what became of it.
     Events(EventsArgs),
+    /// List which forms of a proxy offer machines and firmware follow, as pxed has learned it; write
+    /// that as a file for another site, or forget it.
+    Quirks(QuirksArgs),
     /// Have the running pxed read its configuration file anew, as SIGHUP does: all of it is taken,
     /// or none of it. Says what changed.
     Reload(ControlArgs),
@@ -106,10 +109,51 @@ pub struct EventsArgs {
     whom: ControlArgs,
 }
 
+/// The flags of `pxed quirks`.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct QuirksArgs {
+    #[command(subcommand)]
+    command: Option<QuirksCommand>,
+
+    /// Write what is known of firmware as a file that quirks-file takes.
+    #[arg(long, conflicts_with = "json")]
+    export: bool,
+
+    #[command(flatten)]
+    whom: ControlArgs,
+}
+
+/// What is done to what was learned.
+#[derive(Debug, Subcommand)]
+enum QuirksCommand {
+    /// Forget what was learned of a machine, which is offered the forms in turn again: for one that
+    /// was learned wrongly, or has another firmware now.
+    Forget(ForgetArgs),
+}
+
+/// The flags of `pxed quirks forget`.
+#[derive(Args, Debug)]
+#[command(group(clap::ArgGroup::new("who").required(true).args(["mac", "all"])))]
+struct ForgetArgs {
+    /// The machine to forget.
+    #[arg(value_name = "MAC", value_parser = mac)]
+    mac: Option<Mac>,
+
+    /// All machines.
+    #[arg(long)]
+    all: bool,
+
+    #[command(flatten)]
+    whom: ControlArgs,
+}
+
 impl ControlCommand {
     /// What it asks, and whom.
     pub fn question(self) -> Question {
+        let export = matches!(&self, Self::Quirks(args) if args.export);
         let (request, ControlArgs { state_dir, json }) = match self {
+            Self::Quirks(args) => args.request(),
             Self::Status(whom) => (Request::Status, whom),
             Self::Leases(args) => args.request(),
             Self::Events(EventsArgs { follow, mac, whom }) => {
@@ -118,7 +162,18 @@ impl ControlCommand {
             Self::Reload(whom) => (Request::Reload, whom),
             Self::Stop(whom) => (Request::Stop, whom),
         };
-        Question { request, state_dir, json }
+        Question { request, state_dir, json, export }
+    }
+}
+
+impl QuirksArgs {
+    fn request(self) -> (Request, ControlArgs) {
+        match self.command {
+            Some(QuirksCommand::Forget(ForgetArgs { mac, whom, all: _ })) => {
+                (Request::Forget(Forget { mac: mac.map(|mac| mac.to_string()) }), whom)
+            }
+            None => (Request::Quirks, self.whom),
+        }
     }
 }
 

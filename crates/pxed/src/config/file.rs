@@ -10,6 +10,7 @@ mod misspelt;
 mod plausible;
 mod profiles;
 mod proxy;
+mod quirks;
 pub mod reference;
 mod report;
 mod rules;
@@ -147,6 +148,7 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
         classes: classes.into_iter().map(|ruled| ruled.rule).collect(),
         groups: groups.into_iter().map(|ruled| ruled.rule).collect(),
         reservations: Reservations::new(reservations.into_iter().map(|ruled| ruled.rule).collect()),
+        quirks: quirks::quirks(top),
     };
     let dhcp = dhcp::Config {
         links: interfaces.iter().map(link).collect(),

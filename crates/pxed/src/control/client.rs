@@ -13,7 +13,7 @@ use serde_json::value::RawValue;
 
 use super::answers::{Count, Lease, Released, Reloaded, Status, Stopping};
 use super::protocol::{Events, Received, Request, VERSION};
-use super::{socket, table};
+use super::{quirks, socket, table};
 use crate::explain::Explained;
 
 /// How long an answer may take: pxed gives a question up after 5 s and says so.
@@ -28,6 +28,8 @@ pub struct Question {
     pub state_dir: PathBuf,
     /// As it was answered, not as a table.
     pub json: bool,
+    /// As a quirks file.
+    pub export: bool,
 }
 
 /// Why a question has no answer.
@@ -177,10 +179,13 @@ impl Answer<'_> {
         }
         let text = match (&self.question.request, self.question.json) {
             (Request::Leases(_) | Request::Events(_), true) => String::new(),
+            (Request::Quirks, false) if self.question.export => quirks::exported(&read(ok)?),
             (_, true) => format!("{ok}\n"),
             (Request::Status, false) => table::status(&read::<Status>(ok)?),
             (Request::Release(_), false) => table::released(&read::<Released>(ok)?),
             (Request::Explain(_), false) => read::<Explained>(ok)?.to_string(),
+            (Request::Quirks, false) => quirks::shown(&read(ok)?),
+            (Request::Forget(_), false) => table::forgotten(&read(ok)?),
             (Request::Reload, false) => table::reloaded(&read::<Reloaded>(ok)?),
             (Request::Stop, false) => table::stopped(&read::<Stopping>(ok)?),
             (Request::Leases(_), false) => table::nothing(&read::<Count>(ok)?, "leases"),

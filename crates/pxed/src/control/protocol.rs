@@ -30,6 +30,10 @@ pub enum Request {
     Events(Events),
     /// What would become of this datagram?
     Explain(Explain),
+    /// What was learned of the forms of proxy offers?
+    Quirks,
+    /// Forget what was learned of a machine, or of all.
+    Forget(Forget),
     /// Take the configuration file as it is now.
     Reload,
     /// Stop, and let running transfers end.
@@ -84,6 +88,15 @@ pub struct Explain {
     pub interface: Option<String>,
 }
 
+/// Whom to forget: all, if nobody is named.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Forget {
+    /// This machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mac: Option<String>,
+}
+
 /// No fields.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -107,11 +120,13 @@ impl Request {
             Some("release") => fields(object).map(Self::Release),
             Some("events") => fields(object).map(Self::Events),
             Some("explain") => fields(object).map(Self::Explain),
+            Some("quirks") => fields::<Nothing>(object).map(|_| Self::Quirks),
+            Some("forget") => fields(object).map(Self::Forget),
             Some("reload") => fields::<Nothing>(object).map(|_| Self::Reload),
             Some("stop") => fields::<Nothing>(object).map(|_| Self::Stop),
             _ => Err(format!(
                 "command {command}: there are \"status\", \"leases\", \"release\", \"events\", \
-                 \"explain\", \"reload\" and \"stop\""
+                 \"explain\", \"quirks\", \"forget\", \"reload\" and \"stop\""
             )),
         }
     }
@@ -208,6 +223,8 @@ mod tests {
                 Request::Explain(Explain { datagram: "0101".to_owned(), interface: None }),
                 r#"{"version":1,"command":"explain","datagram":"0101"}"#,
             ),
+            (Request::Quirks, r#"{"version":1,"command":"quirks"}"#),
+            (Request::Forget(Forget::default()), r#"{"version":1,"command":"forget"}"#),
             (Request::Stop, r#"{"version":1,"command":"stop"}"#),
         ] {
             assert_eq!(request.line(), format!("{text}\n"));
@@ -238,7 +255,7 @@ mod tests {
                 }
             }
         }
-        assert_eq!((requests, answers), (7, 11));
+        assert_eq!((requests, answers), (9, 13));
     }
 
     #[test]

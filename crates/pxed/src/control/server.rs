@@ -23,7 +23,8 @@ use super::answers::{
     Count, InterfaceStatus, Lease, Rates, Released, Reloaded, Status, Stopping, other_servers,
     subnets,
 };
-use super::protocol::{Answer, Events, Explain, Leases, REQUEST_MAX, Release, Request};
+use super::protocol::{Answer, Events, Explain, Forget, Leases, REQUEST_MAX, Release, Request};
+use super::quirks::{Forgotten, Quirks};
 use super::values;
 use crate::clock::{Clock, Rfc3339};
 use crate::dhcp::{Mailbox, ReleaseError, Wanted};
@@ -132,6 +133,14 @@ impl Connection {
                 }
             }
             Request::Explain(wanted) => self.explain(wanted).await,
+            Request::Quirks => match self.desk.dhcp.quirks().await {
+                Some(quirks) => self.send(&Answer::Ok(Quirks::of(&quirks))).await,
+                None => self.no_answer().await,
+            },
+            Request::Forget(Forget { mac }) => match mac.as_deref().map(values::mac).transpose() {
+                Ok(mac) => self.forget(mac).await,
+                Err(problem) => self.refuse(problem).await,
+            },
             Request::Reload => match self.desk.reload.run(&self.desk.dhcp).await {
                 Ok(difference) => self.send(&Answer::Ok(Reloaded { difference })).await,
                 Err(why) => self.refuse(why).await,
@@ -244,6 +253,16 @@ impl Connection {
                 Err(RecvError::Closed) => return Ok(()),
             };
             self.stream.write_all(line.as_bytes()).await?;
+        }
+    }
+
+    async fn forget(&mut self, mac: Option<Mac>) -> io::Result<()> {
+        match self.desk.dhcp.forget(mac).await {
+            Some(machines) => {
+                let machines = machines as u64;
+                self.send(&Answer::Ok(Forgotten { machines })).await
+            }
+            None => self.no_answer().await,
         }
     }
 

@@ -10,6 +10,7 @@ use super::answers::{
     Count, InterfaceStatus, Lease, OtherServerStatus, PoolStatus, Released, Reloaded, Status,
     Stopping, SubnetStatus,
 };
+use super::quirks::Forgotten;
 
 /// What stands above the leases.
 pub const LEASES_HEADING: &str =
@@ -55,6 +56,15 @@ pub fn released(released: &Released) -> String {
     let name = released.host_name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
     let Released { ip, mac, .. } = released;
     format!("{ip} is free; {mac}{name} had it, and uses it until it asks again\n")
+}
+
+/// What was forgotten.
+pub fn forgotten(forgotten: &Forgotten) -> String {
+    match forgotten.machines {
+        0 => "nothing was learned of it\n".to_owned(),
+        1 => "1 machine is forgotten: the forms are tried anew\n".to_owned(),
+        machines => format!("{machines} machines are forgotten: the forms are tried anew\n"),
+    }
 }
 
 /// What changed.
@@ -153,7 +163,7 @@ fn pools(subnets: &[SubnetStatus]) -> Vec<Vec<String>> {
 }
 
 /// Rows under each other, each column as wide as it must be.
-fn columns(rows: Vec<Vec<String>>) -> String {
+pub(super) fn columns(rows: Vec<Vec<String>>) -> String {
     let width = |column| rows.iter().filter_map(|row| row.get(column)).map(String::len).max();
     let widths: Vec<usize> = (0..).map_while(width).collect();
     let line = |row: &Vec<String>| {

@@ -1,14 +1,16 @@
 //! What other threads ask of the DHCP thread: they leave a word and wake it.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    AddressState, Config, KnownAddress, KnownServer, Lease, LinkId, NotReleased, Server, SubnetUse,
+    AddressState, Config, KnownAddress, KnownServer, Lease, LinkId, NotReleased, Quirk, Server,
+    Signature, SubnetUse, Told, Votes,
 };
 use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
@@ -36,6 +38,10 @@ pub(super) enum Word {
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
     Explain(Inquiry, Reply<Result<Unscripted, String>>),
+    /// A file is fetched: by a URL that names a machine, from an address.
+    Fetched(Option<Mac>, Ipv4Addr),
+    Quirks(Reply<Quirks>),
+    Forget(Option<Mac>, Reply<usize>),
     Reconfigure(Arc<Config>, Reply<()>),
     /// A link's sockets from now on; none while its interface is gone.
     Sockets(LinkId, Option<Box<DhcpSockets>>, Reply<()>),
@@ -105,11 +111,34 @@ pub enum ReleaseError {
     NotDurable,
 }
 
+/// What was learned of the forms of proxy offers.
+#[derive(Clone, Debug, Default)]
+pub struct Quirks {
+    /// Of machines.
+    pub machines: Vec<Quirk>,
+    /// What machines of one firmware follow.
+    pub firmwares: Vec<(Signature, Votes)>,
+    /// What the quirks file says.
+    pub told: Told,
+}
+
+/// How many fetches may wait to be told. One that is lost costs a form a success: nothing more, and
+/// a machine that boots fetches several files.
+const FETCHES_MAX: usize = 1024;
+
 /// Reaches the thread.
 #[derive(Clone)]
 pub struct Mailbox {
     pub(super) words: Sender<Word>,
     pub(super) wake: Arc<EventFd>,
+    pub(super) fetches: Arc<Fetches>,
+}
+
+/// Whether the thread wants to hear of fetches, and how many it has not heard of yet.
+#[derive(Debug, Default)]
+pub(super) struct Fetches {
+    pub(super) wanted: AtomicBool,
+    pub(super) waiting: AtomicUsize,
 }
 
 impl Mailbox {
@@ -138,6 +167,29 @@ impl Mailbox {
     /// What would become of a datagram now; the error is an interface that is not served.
     pub async fn explain(&self, inquiry: Inquiry) -> Option<Result<Unscripted, String>> {
         self.ask(|reply| Word::Explain(inquiry, reply)).await
+    }
+
+    /// A machine fetches a file: the one that its URL names, or whoever has the address. Never waits.
+    pub fn fetched(&self, machine: Option<Mac>, from: SocketAddr) {
+        let IpAddr::V4(from) = from.ip().to_canonical() else { return };
+        if !self.fetches.wanted.load(Ordering::Relaxed) {
+            return;
+        }
+        if self.fetches.waiting.fetch_add(1, Ordering::Relaxed) < FETCHES_MAX {
+            self.leave(Word::Fetched(machine, from));
+        } else {
+            self.fetches.waiting.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// What was learned of the forms of proxy offers.
+    pub async fn quirks(&self) -> Option<Quirks> {
+        self.ask(Word::Quirks).await
+    }
+
+    /// Forgets what was learned of a machine, or of all; how many that were.
+    pub async fn forget(&self, machine: Option<Mac>) -> Option<usize> {
+        self.ask(|reply| Word::Forget(machine, reply)).await
     }
 
     /// Takes another configuration, on the same links; `None` if the thread does not answer.
@@ -205,4 +257,14 @@ pub(super) fn page(
         }
     }
     Page { addresses, next: last }
+}
+
+/// Everything that was learned: bounded, and copied in less than a millisecond.
+pub(super) fn quirks(server: &Server) -> Quirks {
+    let firmwares = server.quirks().firmwares();
+    Quirks {
+        machines: server.quirks().machines().collect(),
+        firmwares: firmwares.map(|(firmware, votes)| (firmware.clone(), votes.clone())).collect(),
+        told: server.config().policy.quirks.clone(),
+    }
 }

@@ -152,7 +152,7 @@ impl ExplainArgs {
         let datagram = datagram.iter().map(|octet| format!("{octet:02x}")).collect();
         let ControlArgs { state_dir, json } = self.whom.clone();
         let request = Request::Explain(Explain { datagram, interface });
-        Question { request, state_dir, json }
+        Question { request, state_dir, json, export: false }
     }
 
     /// Why there is no such machine, if there is none.

@@ -56,6 +56,7 @@ impl Counters {
             Event::Expired { .. } => self.count("expired"),
             Event::Freed { .. } => self.count("freed"),
             Event::Conflict(_) => self.count("conflicts"),
+            Event::Learned(_) => self.count("learned"),
             Event::OtherServer(_) => self.count("other servers"),
             Event::NoDhcpServer { .. } => self.count("no DHCP server"),
             Event::Tftp(event) => self.count(match event.outcome {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
-use pxed_proto::dhcp::Ignored;
+use pxed_proto::dhcp::{Ignored, Quirk};
 use pxed_proto::event::{
     Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent, TftpOutcome,
     Trouble,
@@ -48,7 +48,7 @@ impl Record {
             // Trouble is a warning, and need not be said twice.
             Event::OtherServer(other) => other.news && other.trouble.is_none(),
             Event::NoDhcpServer { .. } => false,
-            Event::Conflict(_) | Event::Freed { .. } | Event::Http(_) => true,
+            Event::Conflict(_) | Event::Freed { .. } | Event::Learned(_) | Event::Http(_) => true,
         }
     }
 
@@ -68,6 +68,7 @@ impl Record {
                 (("conflicts", ""), Source::Hardware(conflict.holder.into()))
             }
             Event::OtherServer(other) => (("other servers", ""), Source::Host(other.server.into())),
+            Event::Learned(quirk) => (("learned", ""), Source::Hardware(quirk.hardware)),
             Event::Expired { .. } | Event::Freed { .. } | Event::NoDhcpServer { .. } => {
                 return None;
             }
@@ -82,6 +83,7 @@ impl Record {
             | Event::Freed { machine, .. }
             | Event::NoDhcpServer { machine, .. } => machine.mac(),
             Event::Conflict(conflict) => Some(conflict.holder),
+            Event::Learned(quirk) => quirk.hardware.mac(),
             Event::OtherServer(other) => other.deed.machine().mac(),
             Event::Tftp(event) => event.machine,
             Event::Http(event) => event.machine,
@@ -99,6 +101,7 @@ impl Record {
                 format!("lease of {address} by {} freed by the operator", machine.hardware)
             }
             Event::Conflict(conflict) => conflict.to_string(),
+            Event::Learned(quirk) => quirk.to_string(),
             Event::OtherServer(other) => other.to_string(),
             Event::NoDhcpServer { link, machine, waited } => format!(
                 "no DHCP server was heard on {link}, where {} has asked for {}: pxed tells it what to \
@@ -126,6 +129,7 @@ impl Record {
             Event::Expired { address, machine } => Facts::Expired(lease(*address, machine)),
             Event::Freed { address, machine } => Facts::Freed(lease(*address, machine)),
             Event::Conflict(found) => Facts::Conflict(conflict(found)),
+            Event::Learned(quirk) => Facts::Learned(learned(quirk)),
             Event::OtherServer(other) => Facts::OtherServer(other_server(other)),
             Event::NoDhcpServer { link, machine, waited } => {
                 let (mac, seconds) = (machine.hardware.to_string(), waited.as_secs());
@@ -162,6 +166,7 @@ enum Facts<'a> {
     Expired(Lease),
     Freed(Lease),
     Conflict(InUse<'a>),
+    Learned(Follows),
     #[serde(rename = "other-server")]
     OtherServer(Other<'a>),
     #[serde(rename = "no-dhcp-server")]
@@ -234,6 +239,18 @@ fn other_server(other: &OtherServer) -> Other<'_> {
         boot: other.deed.boot().map(ToString::to_string),
         trouble: other.trouble.map(Trouble::label),
     }
+}
+
+#[derive(Serialize)]
+struct Follows {
+    mac: String,
+    form: &'static str,
+    signature: String,
+}
+
+fn learned(quirk: &Quirk) -> Follows {
+    let (mac, signature) = (quirk.hardware.to_string(), quirk.signature.to_string());
+    Follows { mac, form: quirk.works.form.name, signature }
 }
 
 #[derive(Default, Serialize)]

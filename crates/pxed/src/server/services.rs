@@ -7,7 +7,7 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxed_proto::event::Event;
+use pxed_proto::event::{Event, HttpEvent, TftpEvent};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -19,7 +19,7 @@ use super::interfaces::Supervisor;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{self, InterfaceStatus};
-use crate::dhcp::{Driver, Status};
+use crate::dhcp::{Driver, Mailbox, Status};
 use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::reload::{Live, Reload};
@@ -48,13 +48,25 @@ impl Services {
     pub(super) fn new(
         config: &Config,
         live: &Arc<Live>,
+        dhcp: &Mailbox,
         journal: Arc<Journal>,
         clock: Clock,
     ) -> Self {
         let files = live.files.clone();
         let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
-        let tftp_event = move |event| tftp_journal.record(Event::Tftp(event));
-        let http_event = move |event| http_journal.record(Event::Http(event));
+        let (tftp_dhcp, http_dhcp) = (dhcp.clone(), dhcp.clone());
+        let tftp_event = move |event: TftpEvent| {
+            if event.is_fetch() {
+                tftp_dhcp.fetched(None, event.client);
+            }
+            tftp_journal.record(Event::Tftp(event));
+        };
+        let http_event = move |event: HttpEvent| {
+            if event.is_fetch() {
+                http_dhcp.fetched(event.machine, event.client);
+            }
+            http_journal.record(Event::Http(event));
+        };
         let script = script::writer(live.clone(), journal.clone());
         let written: tftp::Written = {
             let live = live.clone();
@@ -230,7 +242,7 @@ mod tests {
     use crate::files::Files;
     use crate::net::ServerPort;
 
-    fn services() -> (Services, Arc<Reload>) {
+    fn services(mailbox: &Mailbox) -> (Services, Arc<Reload>) {
         let dhcp = pxed_proto::dhcp::Config {
             links: Vec::new(),
             subnets: Vec::new(),
@@ -249,7 +261,7 @@ mod tests {
         let files = Arc::new(Files::new(None, Vec::new()).unwrap());
         let live = Arc::new(Live::new(&config.dhcp, files));
         let journal = Arc::new(Journal::new(LogFormat::Text));
-        let services = Services::new(&config, &live, journal, Clock::start());
+        let services = Services::new(&config, &live, mailbox, journal, Clock::start());
         let Command::Serve(args) = Cli::parse_from(["pxed", "serve", "-i", "lo"]).command else {
             panic!()
         };
@@ -273,7 +285,7 @@ mod tests {
         driver.panic();
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (tftp, http) = listeners();
-        let (services, reload) = services();
+        let (services, reload) = services(driver.mailbox());
         let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
         let listeners = Listeners { tftp, changes, http, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
@@ -286,7 +298,7 @@ mod tests {
         let driver = driver(dir.path());
         let (control, _bound) = control::bind(dir.path()).unwrap();
         let (_, http) = listeners();
-        let (services, reload) = services();
+        let (services, reload) = services(driver.mailbox());
         let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
         let listeners = Listeners { tftp: Vec::new(), changes, http, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();

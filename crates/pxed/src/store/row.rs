@@ -10,8 +10,6 @@ use pxed_proto::net::Mac;
 use rusqlite::types::FromSql;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::Loaded;
-
 const INSERT: &str = "
 INSERT INTO leases (address, hardware, client_id, host_name, state, granted, expires, version,
                     relay, relay_information)
@@ -35,18 +33,18 @@ pub struct UnreadableRow {
     pub column: &'static str,
 }
 
-/// Every lease.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<Loaded> {
-    let mut loaded = Loaded { leases: Vec::new(), unreadable: Vec::new() };
+/// Every lease, and the rows that are none.
+pub(super) fn all(connection: &Connection) -> rusqlite::Result<(Vec<Lease>, Vec<UnreadableRow>)> {
+    let (mut leases, mut unreadable) = (Vec::new(), Vec::new());
     let mut statement = connection.prepare("SELECT * FROM leases")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         match read(row) {
-            Ok(lease) => loaded.leases.push(lease),
-            Err(unreadable) => loaded.unreadable.push(unreadable),
+            Ok(lease) => leases.push(lease),
+            Err(row) => unreadable.push(row),
         }
     }
-    Ok(loaded)
+    Ok((leases, unreadable))
 }
 
 /// The row of an address, if there is one.
@@ -124,17 +122,17 @@ fn column<T: FromSql, U>(
     })
 }
 
-fn timestamp(millis: i64) -> Option<Timestamp> {
+pub(super) fn timestamp(millis: i64) -> Option<Timestamp> {
     u64::try_from(millis).ok().map(Timestamp::from_millis)
 }
 
 /// SQLite's integers have 63 bits; neither a clock nor a counter gets there.
-fn integer(value: u64) -> i64 {
+pub(super) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }
 
 /// Reads what its `Display` wrote, and an Ethernet address however it is written.
-fn parse_hardware(text: &str) -> Option<HardwareAddress> {
+pub(super) fn parse_hardware(text: &str) -> Option<HardwareAddress> {
     if let Ok(mac) = text.parse::<Mac>() {
         return Some(mac.into());
     }

@@ -1,4 +1,4 @@
-//! The database: whose it is, its format and its one table.
+//! The database: whose it is, its format and its tables.
 
 use std::path::Path;
 use std::time::Duration;
@@ -12,14 +12,14 @@ const APPLICATION_ID: i32 = 0x7078_6564;
 
 /// The format of the database. A change of the table is a new number, and a step that takes the
 /// old one there.
-pub(super) const VERSION: i32 = 2;
+pub(super) const VERSION: i32 = 3;
 
 /// How long a write waits for another program that holds the database (a backup, somebody's
 /// transaction). A client asks again after 4 s and believes no older answer.
 const BUSY: Duration = Duration::from_secs(2);
 
 /// SQLite keeps the comments, so that `.schema` explains itself.
-const TABLE: &str = "
+const LEASES: &str = "
 CREATE TABLE leases (
     address   TEXT NOT NULL PRIMARY KEY,        -- '192.168.77.100'
     hardware  TEXT NOT NULL,                    -- '52:54:00:12:34:56', or 'htype 32: 80 00 01'
@@ -41,10 +41,25 @@ FROM leases
 WHERE state = 'leased' AND (expires IS NULL OR expires > strftime('%s', 'now') * 1000);
 ";
 
-/// From format 1, which knew no conflicts, to this one: the same columns.
+/// Nothing here has to be durable before somebody hears of it.
+const QUIRKS: &str = "
+CREATE TABLE quirks (                           -- which form of a proxy offer a machine follows
+    hardware     TEXT NOT NULL,                 -- as in leases
+    vendor_class TEXT NOT NULL,                 -- option 60, without the version of UNDI
+    architecture INTEGER NOT NULL,              -- option 93; -1: the firmware does not say it
+    parameters   TEXT NOT NULL,                 -- option 55, '1 2 3 60 66 67'
+    form         TEXT NOT NULL,                 -- 'direct', 'redirect', 'menu' ...
+    times        INTEGER NOT NULL CHECK (times >= 1),   -- how often it was followed
+    since        INTEGER NOT NULL CHECK (since >= 0),   -- milliseconds since 1970, UTC
+    last         INTEGER NOT NULL CHECK (last >= 0),    -- the same
+    PRIMARY KEY (hardware, vendor_class, architecture, parameters)
+) STRICT, WITHOUT ROWID;
+";
+
+/// From format 1, which knew no conflicts, to format 2: the same columns.
 const FROM_1: [&str; 3] = [
     "DROP VIEW active; ALTER TABLE leases RENAME TO leases_1",
-    TABLE,
+    LEASES,
     "INSERT INTO leases SELECT * FROM leases_1; DROP TABLE leases_1",
 ];
 
@@ -52,6 +67,7 @@ const FROM_1: [&str; 3] = [
 enum Format {
     Empty,
     First,
+    Second,
     Current,
 }
 
@@ -65,8 +81,9 @@ pub(super) fn prepare(connection: &mut Connection, path: &Path) -> Result<(), St
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
     match format {
-        Format::Empty => bring(connection, &[TABLE]).map_err(failed),
-        Format::First => bring(connection, &FROM_1).map_err(failed),
+        Format::Empty => bring(connection, &[LEASES, QUIRKS]).map_err(failed),
+        Format::First => bring(connection, &[&FROM_1[..], &[QUIRKS]].concat()).map_err(failed),
+        Format::Second => bring(connection, &[QUIRKS]).map_err(failed),
         Format::Current => Ok(()),
     }
 }
@@ -81,6 +98,7 @@ fn format(connection: &Connection, path: &Path) -> Result<Format, StoreError> {
     match (number("PRAGMA application_id")?, number("PRAGMA user_version")?) {
         (0, 0) if tables == 0 => Ok(Format::Empty),
         (APPLICATION_ID, 1) => Ok(Format::First),
+        (APPLICATION_ID, 2) => Ok(Format::Second),
         (APPLICATION_ID, VERSION) => Ok(Format::Current),
         (APPLICATION_ID, version) if version > VERSION => {
             Err(StoreError::Newer { path: path.to_owned(), version })

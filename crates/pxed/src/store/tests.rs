@@ -7,8 +7,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, LeaseState, RelayAgent};
-use pxed_proto::machine::HardwareAddress;
+use pxed_proto::dhcp::{
+    ClientKey, Commit, CommitError, CommitId, Form, Learned, LeaseState, RelayAgent, Signature,
+    Works,
+};
+use pxed_proto::limits;
+use pxed_proto::machine::{Architecture, HardwareAddress};
 use pxed_proto::net::Mac;
 use tempfile::TempDir;
 
@@ -395,7 +399,7 @@ fn a_database_of_format_1_is_brought_to_this_one() {
     assert!(written(&write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))])));
     store.close().unwrap();
     disk.sql(
-        "ALTER TABLE leases RENAME TO new; DROP VIEW active;
+        "ALTER TABLE leases RENAME TO new; DROP VIEW active; DROP TABLE quirks;
          CREATE TABLE leases (
              address TEXT NOT NULL PRIMARY KEY, hardware TEXT NOT NULL, client_id BLOB,
              host_name TEXT,
@@ -413,6 +417,85 @@ fn a_database_of_format_1_is_brought_to_this_one() {
     assert_eq!(disk.leases().len(), 3, "and it stays so");
 }
 
+/// As format 2 had it: nothing was learned of machines.
+#[test]
+fn a_database_of_format_2_is_brought_to_this_one() {
+    let disk = Disk::new();
+    let mut store = disk.open();
+    assert!(written(&write(&mut store, vec![commit(1, &lease(1, 1))])));
+    store.close().unwrap();
+    disk.sql("DROP TABLE quirks; PRAGMA user_version = 2");
+    let mut store = disk.open();
+    assert_eq!(leases_of(&store), [lease(1, 1)]);
+    quirk::write(&mut store.connection, &[Learned::Works(follows(1, "menu"))]).unwrap();
+    store.close().unwrap();
+    assert_eq!(disk.open().load().unwrap().quirks, [follows(1, "menu")], "and it stays so");
+}
+
+fn follows(host: u8, form: &str) -> Quirk {
+    let signature = Signature {
+        vendor_class: "PXEClient:Arch:00007:UNDI".to_owned(),
+        architecture: Some(Architecture::UEFI_X64),
+        parameters: vec![1, 2, 3, 60, 255],
+    };
+    let since = Timestamp::from_millis(1_700_000_000_000 + u64::from(host));
+    let works = Works { form: Form::by_name(form).unwrap(), times: 3, since, last: since };
+    let hardware = Mac([0x52, 0x54, 0, 0, 0, host]).into();
+    Quirk { hardware, signature: Arc::new(signature), works }
+}
+
+#[test]
+fn what_was_learned_comes_back_as_it_was_last() {
+    let disk = Disk::new();
+    let (writer, answers) = disk.writer();
+    let mut other = follows(2, "direct");
+    other.signature = Arc::new(Signature::default());
+    let again = follows(1, "redirect");
+    let learned = [follows(1, "menu"), other.clone(), follows(3, "binl"), again.clone()];
+    writer.remember(learned.map(Learned::Works).to_vec());
+    let gone = follows(3, "binl");
+    writer.remember(vec![Learned::Forgotten(gone.hardware, gone.signature)]);
+    // Leases are as durable beside it.
+    writer.commit(vec![commit(1, &lease(1, 1))]).unwrap();
+    assert!(written(&answers.recv().unwrap()));
+    writer.stop().unwrap();
+    assert_eq!(disk.open().load().unwrap().quirks, [again, other]);
+    assert_eq!(disk.leases(), [lease(1, 1)]);
+}
+
+#[test]
+fn what_was_learned_and_can_not_be_read_stops_no_start() {
+    for (column, value) in [
+        ("hardware", "'the printer'"),
+        ("form", "'of tomorrow'"),
+        ("architecture", "70000"),
+        ("parameters", "'1 2 x'"),
+    ] {
+        let disk = Disk::new();
+        let mut store = disk.open();
+        let learned = [follows(1, "menu"), follows(2, "menu")].map(Learned::Works);
+        quirk::write(&mut store.connection, &learned).unwrap();
+        drop(store);
+        disk.sql(&format!("UPDATE quirks SET {column} = {value} WHERE since = 1700000000001"));
+        let loaded = disk.open().load().unwrap();
+        assert_eq!((loaded.quirks, loaded.unreadable_quirks), (vec![follows(2, "menu")], 1));
+    }
+}
+
+#[test]
+fn no_more_is_kept_of_machines_than_has_room() {
+    let disk = Disk::new();
+    disk.open().close().unwrap();
+    let max = limits::QUIRK_MACHINES_MAX;
+    disk.sql(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {max})
+         INSERT INTO quirks SELECT printf('52:54:00:00:%02x:%02x', i / 256, i % 256), '', -1, '',
+                                   'direct', 1, i, i FROM n"
+    ));
+    let quirks = disk.open().load().unwrap().quirks;
+    assert_eq!((quirks.len(), quirks[0].works.last.as_millis()), (max, 1), "the oldest is gone");
+}
+
 #[test]
 fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     let spoilt = |sql: &str| {
@@ -425,7 +508,7 @@ fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
     fs::create_dir(text.state_dir()).unwrap();
     fs::write(text.file("leases.db"), "no database\n".repeat(99)).unwrap();
     for (disk, expected) in [
-        (spoilt("PRAGMA user_version = 3"), "leases.db has format 3 of a newer pxed, this one"),
+        (spoilt("PRAGMA user_version = 4"), "leases.db has format 4 of a newer pxed, this one"),
         (spoilt("PRAGMA user_version = 0"), "leases.db is a database of another program; move"),
         (spoilt("PRAGMA application_id = 7"), "leases.db is a database of another program; move"),
         (text, "leases.db is damaged (file is not a database) and was left as it is; stop pxed"),

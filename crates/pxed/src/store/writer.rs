@@ -3,10 +3,10 @@
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use pxed_proto::dhcp::Commit;
+use pxed_proto::dhcp::{Commit, Learned};
 
 use super::group::{self, Answers};
-use super::{Store, StoreError};
+use super::{Store, StoreError, quirk};
 
 /// How many batches may wait. A batch is what the DHCP server made of one look at its sockets, and
 /// a thousand of them are more than a disk writes before the clients give up and ask again.
@@ -16,11 +16,18 @@ const QUEUE_BATCHES: usize = 1024;
 /// 20 ms, and the cost of a sync is spread thin long before.
 const GROUP_COMMITS: usize = 1024;
 
+/// What is queued.
+#[derive(Debug)]
+enum Work {
+    Commits(Vec<Commit>),
+    Quirks(Vec<Learned>),
+}
+
 /// Writes leases on a thread of its own. Dropped, it stops like [`Writer::stop`] does, but has
 /// nobody to tell of an error.
 #[derive(Debug)]
 pub struct Writer {
-    queue: Option<SyncSender<Vec<Commit>>>,
+    queue: Option<SyncSender<Work>>,
     thread: Option<JoinHandle<Result<(), StoreError>>>,
 }
 
@@ -46,10 +53,20 @@ impl Writer {
         let Some(queue) = &self.queue else {
             return Err(Answers::failed(&batch, StoreError::WriterDied));
         };
-        queue.try_send(batch).map_err(|error| match error {
-            TrySendError::Full(batch) => Answers::failed(&batch, StoreError::QueueFull),
-            TrySendError::Disconnected(batch) => Answers::failed(&batch, StoreError::WriterDied),
+        queue.try_send(Work::Commits(batch)).map_err(|error| match error {
+            TrySendError::Full(work) => Answers::failed(work.commits(), StoreError::QueueFull),
+            TrySendError::Disconnected(work) => {
+                Answers::failed(work.commits(), StoreError::WriterDied)
+            }
         })
+    }
+
+    /// Queues what was learned of machines. Nobody waits for it: where there is no room it is lost,
+    /// and learned anew some day.
+    pub fn remember(&self, learned: Vec<Learned>) {
+        if let Some(queue) = &self.queue {
+            let _ = queue.try_send(Work::Quirks(learned));
+        }
     }
 
     /// Writes what is queued, answers it, takes the log into the database and closes it. What was
@@ -67,6 +84,15 @@ impl Writer {
     }
 }
 
+impl Work {
+    fn commits(&self) -> &[Commit] {
+        match self {
+            Self::Commits(commits) => commits,
+            Self::Quirks(_) => &[],
+        }
+    }
+}
+
 impl Drop for Writer {
     fn drop(&mut self) {
         let _ = self.finish();
@@ -75,23 +101,36 @@ impl Drop for Writer {
 
 fn run(
     mut store: Store,
-    batches: &Receiver<Vec<Commit>>,
+    queue: &Receiver<Work>,
     answers: impl Fn(Answers),
 ) -> Result<(), StoreError> {
-    while let Some(group) = next_group(batches) {
-        answers(group::write(&mut store.connection, &store.path, group));
+    while let Some((group, learned)) = next_group(queue) {
+        if !group.is_empty() {
+            answers(group::write(&mut store.connection, &store.path, group));
+        }
+        // Behind what clients wait for.
+        if !learned.is_empty()
+            && let Err(cause) = quirk::write(&mut store.connection, &learned)
+        {
+            let error = Some(StoreError::sqlite("write", &store.path, cause));
+            answers(Answers { commits: Vec::new(), error });
+        }
     }
     store.close()
 }
 
-/// Waits for a batch, and takes what came while the group before it was written. `None` when
-/// nothing is left and nothing can come.
-fn next_group(batches: &Receiver<Vec<Commit>>) -> Option<Vec<Commit>> {
-    let mut group = batches.recv().ok()?;
-    while group.len() < GROUP_COMMITS
-        && let Ok(batch) = batches.try_recv()
-    {
-        group.extend(batch);
+/// Waits for work, and takes what came while the group before it was written. `None` when nothing
+/// is left and nothing can come.
+fn next_group(queue: &Receiver<Work>) -> Option<(Vec<Commit>, Vec<Learned>)> {
+    let (mut group, mut learned) = (Vec::new(), Vec::new());
+    let mut next = Some(queue.recv().ok()?);
+    while let Some(work) = next {
+        match work {
+            Work::Commits(commits) => group.extend(commits),
+            Work::Quirks(quirks) => learned.extend(quirks),
+        }
+        let has_room = group.len() + learned.len() < GROUP_COMMITS;
+        next = has_room.then(|| queue.try_recv().ok()).flatten();
     }
-    Some(group)
+    Some((group, learned))
 }

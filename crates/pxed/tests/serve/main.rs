@@ -27,5 +27,6 @@ mod machine;
 mod others;
 mod process;
 mod proxy;
+mod quirks;
 mod refusals;
 mod reload;

@@ -46,9 +46,11 @@ impl Server {
     pub(super) fn unless_busy(&self, verdict: Verdict) -> Result<Verdict, Ignored> {
         let wanted = match &verdict.change {
             Change::Put { freed, .. } => 1 + usize::from(freed.is_some()),
-            Change::None | Change::Hold { .. } | Change::Probe { .. } | Change::DropHold { .. } => {
-                0
-            }
+            Change::None
+            | Change::Hold { .. }
+            | Change::Probe { .. }
+            | Change::DropHold { .. }
+            | Change::See(_) => 0,
         };
         let busy = wanted > 0 && self.under_way.waiting.len() + wanted > limits::COMMITS_MAX;
         if busy { Err(Ignored::Busy) } else { Ok(verdict) }

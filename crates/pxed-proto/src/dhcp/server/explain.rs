@@ -7,8 +7,10 @@ use super::{Plan, Server, request_of};
 use crate::Timestamp;
 use crate::dhcp::asking::Heard;
 use crate::dhcp::class::Facts;
-use crate::dhcp::config::{LinkId, Subnet};
+use crate::dhcp::config::{LinkId, Mode, Subnet};
 use crate::dhcp::policy::Entitled;
+use crate::dhcp::proxy;
+use crate::dhcp::quirks::Choice;
 use crate::dhcp::transmit::Arrival;
 use crate::event::Request;
 use crate::machine::Firmware;
@@ -34,6 +36,8 @@ pub struct Found<'a> {
     pub entitled: Entitled<'a>,
     /// The address that it has a lease of there.
     pub leased: Option<Ipv4Addr>,
+    /// How it would be made a proxy offer, where addresses are another server's.
+    pub form: Option<Choice>,
 }
 
 impl Server {
@@ -66,6 +70,8 @@ impl Server {
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
         let entitled = self.config.policy.of(subnet, &facts);
         let leased = asking.active().map(|lease| lease.address);
-        Some(Found { subnet, firmware, entitled, leased })
+        let plain = matches!(firmware, Firmware::NotBooting | Firmware::Bootp);
+        let form = (subnet.mode == Mode::Proxy && !plain).then(|| proxy::choice(&asking));
+        Some(Found { subnet, firmware, entitled, leased, form })
     }
 }

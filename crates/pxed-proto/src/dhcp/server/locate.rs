@@ -101,6 +101,8 @@ impl Server {
             entitled,
             host_name: self.config.host_name.as_deref(),
             under_way: &self.under_way,
+            quirks: &self.quirks,
+            told: &self.config.policy.quirks,
         })
     }
 }

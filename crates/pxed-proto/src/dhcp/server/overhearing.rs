@@ -8,12 +8,13 @@ use crate::Timestamp;
 use crate::dhcp::config::{LinkId, Mode, Subnet};
 use crate::dhcp::others::{self, KnownServer, Seen};
 use crate::dhcp::plan::Output;
+use crate::dhcp::quirks::Evidence;
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::transmit::Arrival;
 use crate::event::{Deed, DhcpEvent, Event, OtherServer, Outcome};
 use crate::machine::Machine;
 use crate::net::Mac;
-use crate::wire::dhcp::Message;
+use crate::wire::dhcp::{Message, MessageType};
 
 impl Server {
     /// A datagram that was broadcast on the link to the port of clients: what another server says.
@@ -68,6 +69,7 @@ impl Server {
         (server, deed): (Ipv4Addr, Deed),
         now: Timestamp,
     ) -> OtherServer {
+        self.quirks_hear(&deed, now);
         self.others.note(&self.config, Seen { link, server, mac, deed }, now)
     }
 
@@ -88,6 +90,21 @@ impl Server {
         let machine = Some(request.machine).filter(|_| offered)?;
         let waited = self.others.asks_in_vain(&event.link, machine.hardware, now)?;
         Some(Event::NoDhcpServer { link: event.link.clone(), machine, waited })
+    }
+
+    /// The machine that takes an address, or is given it, will fetch its file from there.
+    fn quirks_hear(&mut self, deed: &Deed, now: Timestamp) {
+        let ack = Some(MessageType::Ack);
+        let (machine, address) = match deed {
+            Deed::Chosen { machine, address } => (machine, address),
+            Deed::Replied { machine, address, message_type, .. } if *message_type == ack => {
+                (machine, address)
+            }
+            Deed::Replied { .. } => return,
+        };
+        if let Some(address) = *address {
+            self.quirks.see(Evidence::Takes(machine.hardware, address), now);
+        }
     }
 
     fn is_own_address(&self, address: Ipv4Addr) -> bool {

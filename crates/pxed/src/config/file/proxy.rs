@@ -1,6 +1,6 @@
 //! What makes no sense on a subnet whose addresses are another server's.
 
-use pxed_proto::dhcp::{Mode, Subnet, is_of_the_lease};
+use pxed_proto::dhcp::{Mode, ProxyForm, Subnet, is_of_the_lease};
 use pxed_proto::wire::options::definition;
 
 use super::document::Table;
@@ -32,6 +32,10 @@ const OF_LEASES: [&str; 18] = [
 /// Says what would be ignored, and refuses what would be missed.
 pub fn check(table: &Table<'_>, subnet: &Subnet, said: &Said) {
     if subnet.mode != Mode::Proxy {
+        if let Some(ProxyForm::Told(_)) = said.settings.proxy_form {
+            let text = "proxy-form does nothing without mode = \"proxy\"";
+            table.problem(Problem::warning(table.place().of("proxy-form"), text));
+        }
         return;
     }
     for name in ["range", "pool"].into_iter().filter(|name| table.has(name)) {

@@ -1,6 +1,7 @@
 //! What is wrong with a configuration file, shown with file, line, column and caret.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
@@ -17,12 +18,30 @@ pub struct Problem {
     pub help: Option<String>,
     /// Another place that it has to do with, and what is there.
     pub other: Option<(Range<usize>, String)>,
+    /// The file that it is in, where that is another than the one that is read.
+    pub file: Option<Arc<Text>>,
+}
+
+/// A file that the one that is read names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Text {
+    /// Its name.
+    pub path: String,
+    /// What stands in it.
+    pub source: String,
 }
 
 impl Problem {
     /// Something that can not be used.
     pub fn error(span: Range<usize>, text: impl Into<String>) -> Self {
-        Self { is_error: true, span: Some(span), text: text.into(), help: None, other: None }
+        Self {
+            is_error: true,
+            span: Some(span),
+            text: text.into(),
+            help: None,
+            other: None,
+            file: None,
+        }
     }
 
     /// Something legal that is probably a mistake.
@@ -40,7 +59,16 @@ impl Problem {
         Self { other: Some((span, text.into())), ..self }
     }
 
+    /// Says that it is in another file.
+    pub fn within(self, file: &Arc<Text>) -> Self {
+        Self { file: Some(file.clone()), ..self }
+    }
+
     fn group<'a>(&'a self, path: &'a str, source: &'a str) -> Group<'a> {
+        let (path, source) = match &self.file {
+            Some(file) => (file.path.as_str(), file.source.as_str()),
+            None => (path, source),
+        };
         let level = if self.is_error { Level::ERROR } else { Level::WARNING };
         let title = level.primary_title(self.text.as_str());
         let mut group = match &self.span {
@@ -76,7 +104,8 @@ fn within(span: &Range<usize>, source: &str) -> Range<usize> {
 pub fn render(problems: &[Problem], path: &str, source: &str, styled: bool) -> String {
     let renderer = if styled { Renderer::styled() } else { Renderer::plain() };
     let mut sorted: Vec<&Problem> = problems.iter().collect();
-    sorted.sort_by_key(|problem| problem.span.as_ref().map_or(0, |span| span.start));
+    let place = |problem: &&Problem| problem.span.as_ref().map_or(0, |span| span.start);
+    sorted.sort_by_key(|problem| (problem.file.is_some(), place(problem)));
     let render = |problem: &&Problem| renderer.render(&[problem.group(path, source)]);
     sorted.iter().map(render).collect::<Vec<_>>().join("\n\n")
 }

@@ -90,6 +90,15 @@ const FILES: &[Key] = &[key(
      Debian's packages.",
 )];
 
+/// What is known of firmware.
+const KNOWLEDGE: &[Key] = &[key(
+    "quirks-file",
+    "\"/etc/pxed/quirks.toml\"",
+    "none",
+    "What pxed quirks --export wrote, here or at another site: the forms of proxy offers that \
+     firmware follows. What is learned here counts more.",
+)];
+
 /// For how long clients are given an address.
 const TIMES: &[Key] = &[
     key("lease-time", "\"1h\"", "1h", "How long a lease lasts: 90s, 30m, 1h, 2d or infinite."),
@@ -169,6 +178,14 @@ const SETTINGS: &[Key] = &[
         "the loader",
         "What PXE firmware loads instead of a loader; a URL is for UEFI HTTP Boot.",
     ),
+    key(
+        "proxy-form",
+        "\"auto\"",
+        "auto",
+        "Where mode is proxy: how PXE firmware is made an offer. auto tries the forms in turn and \
+         learns which one a machine follows; direct, redirect, menu, binl, fields, options, unicast \
+         or delayed is offered whatever was learned. See docs/quirks.md.",
+    ),
 ];
 
 /// The top of the file.
@@ -178,6 +195,7 @@ pub const TOP: Section = Section {
     groups: &[
         SERVICE,
         FILES,
+        KNOWLEDGE,
         TIMES,
         GUARD,
         SETTINGS,
@@ -189,6 +207,31 @@ pub const TOP: Section = Section {
             key("profile", "", "", "Ways to boot: [profile.NAME]."),
         ],
     ],
+};
+
+/// A quirks file, which is none of the configuration's own tables.
+pub const QUIRKS: Section = Section {
+    path: "",
+    doc: "Which form of a proxy offer firmware follows.",
+    groups: &[&[key("firmware", "", "", "Firmwares: [[firmware]].")]],
+};
+
+/// `[[firmware]]` of a quirks file.
+pub const FIRMWARE: Section = Section {
+    path: "[[firmware]]",
+    doc: "What the machines of one firmware follow.",
+    groups: &[&[
+        key(
+            "vendor-class",
+            "\"PXEClient:Arch:00007:UNDI\"",
+            "must be given",
+            "Option 60, without the version of UNDI.",
+        ),
+        key("architecture", "7", "none", "Option 93."),
+        key("parameters", "[1, 3, 60]", "must be given", "Option 55."),
+        key("form", "\"redirect\"", "must be given", "What they follow."),
+        key("machines", "3", "none", "How many machines that was seen of; for people."),
+    ]],
 };
 
 /// `[[subnet]]`.

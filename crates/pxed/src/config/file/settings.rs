@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;
 
-use pxed_proto::dhcp::{LeaseTime, OptionSetting, Rates, Settings};
+use pxed_proto::dhcp::{Form, LeaseTime, OptionSetting, ProxyForm, Rates, Settings};
 use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
 use pxed_proto::time::Human;
@@ -70,8 +70,28 @@ pub fn settings_with(table: &Table<'_>, host_name: Option<At<String>>) -> Said {
         loaders,
         tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
         boot_file: boot_file.map(|at| at.value),
+        proxy_form: table.parsed("proxy-form", proxy_form).map(|at| at.value),
     };
     Said { settings, profile, files, ..said }
+}
+
+/// How PXE firmware is made a proxy offer.
+fn proxy_form(name: &str) -> Result<ProxyForm, String> {
+    match name {
+        "auto" => Ok(ProxyForm::Auto),
+        name => form(name).map(ProxyForm::Told),
+    }
+}
+
+/// A form of a proxy offer by its name.
+pub fn form(name: &str) -> Result<&'static Form, String> {
+    Form::by_name(name).ok_or_else(|| {
+        let names = || Form::all().iter().map(|form| form.name);
+        match nearest(name, names()) {
+            Some(nearest) => format!("there is no form {name}; did you mean {nearest}?"),
+            None => format!("write {}", names().collect::<Vec<_>>().join(", ")),
+        }
+    })
 }
 
 impl Said {

@@ -45,6 +45,21 @@ pub fn cases() -> Vec<Case> {
             ],
         ),
         case(
+            (&TOP, "quirks-file"),
+            "#top",
+            ["", "quirks-file = \"DIR/quirks.toml\""],
+            |site| {
+                site.by_proxy();
+                site.offer(&stranger())
+            },
+            &[
+                "- OFFER by proxy (redirect) to 52:54:00:00:00:01, boot \
+                 tftp://192.168.77.1/ipxe.efi",
+                "+ OFFER by proxy (menu) to 52:54:00:00:00:01, boot \
+                 tftp://192.168.77.1/ipxe.efi",
+            ],
+        ),
+        case(
             (&TOP, "user"),
             "#top",
             ["", "user = \"no-such-user\""],

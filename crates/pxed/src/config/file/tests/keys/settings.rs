@@ -141,7 +141,44 @@ const SETTINGS: &[Setting] = &[
 
 pub fn cases() -> Vec<Case> {
     let of = |(section, place)| SETTINGS.iter().map(move |setting| setting.case(section, place));
-    LAYERS.into_iter().flat_map(of).chain([for_firmware()]).collect()
+    let forms = LAYERS.into_iter().filter(|(section, _)| section.path != SUBNET.path).map(form);
+    LAYERS.into_iter().flat_map(of).chain([for_firmware(), form_of_subnet()]).chain(forms).collect()
+}
+
+/// How a machine is made a proxy offer, said in one of the places.
+fn form((section, place): (&'static Section, &'static str)) -> Case {
+    let story = |site: &mut Site| {
+        site.by_proxy();
+        site.offer(&member())
+    };
+    let offer = |sign, form| {
+        let file = "boot tftp://192.168.77.1/ipxe-arm64.efi";
+        format!("{sign} OFFER by proxy ({form}) to 02:07:00:00:00:09, {file}")
+    };
+    let difference = [offer('-', "redirect"), offer('+', "menu")];
+    let written = ["proxy-form = \"auto\"", "proxy-form = \"menu\""];
+    let difference = difference.each_ref().map(String::as_str);
+    case((section, "proxy-form"), place, written, story, &difference)
+}
+
+fn form_of_subnet() -> Case {
+    let subnet = |form| {
+        format!("[[subnet]]\ninterface = \"eth2\"\nmode = \"proxy\"\nproxy-form = \"{form}\"")
+    };
+    let offer = |sign, form| {
+        format!(
+            "{sign} OFFER by proxy ({form}) to 52:54:00:00:00:01, boot tftp://10.0.0.1/ipxe.efi"
+        )
+    };
+    let (written, difference) =
+        ([subnet("auto"), subnet("unicast")], [offer('-', "redirect"), offer('+', "unicast")]);
+    case(
+        (&SUBNET, "proxy-form"),
+        "#more",
+        written.each_ref().map(String::as_str),
+        |site| site.offer(&stranger().on(1)),
+        &difference.each_ref().map(String::as_str),
+    )
 }
 
 /// What an operating system is not told.

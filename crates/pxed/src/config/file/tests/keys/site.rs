@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, LinkId, Server, Transmit};
+use pxed_proto::dhcp::{Arrival, LinkId, Mode, Server, Transmit};
 use pxed_proto::event::Event;
 use pxed_proto::net::{Ipv4Net, Mac};
 use pxed_proto::wire::dhcp::{BOOTREQUEST, Header, Message, MessageType, Writer};
@@ -21,7 +21,7 @@ use crate::reload::Live;
 use crate::script;
 
 /// The files that sites name; `DIR` is where they are.
-const FILES: [(&str, &str); 9] = [
+const FILES: [(&str, &str); 10] = [
     ("boot/undionly.kpxe", "iPXE"),
     ("boot/ipxe.efi", "iPXE"),
     ("boot/ipxe-arm64.efi", "iPXE"),
@@ -30,6 +30,11 @@ const FILES: [(&str, &str); 9] = [
     ("vmlinuz", "a kernel"),
     ("initrd.gz", "an initrd"),
     ("menu.ipxe", "#!ipxe\necho menu for {{ mac }} at {{ ip }}\n"),
+    (
+        "quirks.toml",
+        "[[firmware]]\nvendor-class = \"PXEClient:Arch:00007:UNDI\"\narchitecture = 7\n\
+         parameters = [1, 3, 6, 12, 15, 42, 51, 54]\nform = \"menu\"\nmachines = 3\n",
+    ),
     ("other.ipxe", "#!ipxe\necho another menu\n"),
 ];
 
@@ -89,6 +94,16 @@ impl Site {
     pub fn later(&mut self, seconds: u64) {
         self.now = self.now + std::time::Duration::from_secs(seconds);
         self.server.handle_timeout(self.now);
+    }
+
+    /// Addresses are another server's from now on.
+    pub fn by_proxy(&mut self) {
+        let mut config = (*self.config.dhcp).clone();
+        for subnet in &mut config.subnets {
+            subnet.mode = Mode::Proxy;
+            subnet.pools.clear();
+        }
+        self.server.reconfigure(Arc::new(config), self.now);
     }
 
     /// What becomes of a DISCOVER: the event, and the reply.
