@@ -53,6 +53,10 @@ gave_no_address() {
         "$(on_the_wire "ether src 02:77:00:00:00:01 and (src port 67 or src port 4011) and udp[24:4] != 0")"
 }
 
+# cell_form FORM FIRMWARE: pxed is told in which form to make its offers
+cell_form() { FORM=$1 cell_matrix proxy "$2" dnsmasq plain; }
+FORM=
+
 cell_by_dnsmasq() { AGENT=dnsmasq cell_matrix "$@"; }
 
 # linux_fact: the cell's line, and the times in its row
@@ -68,6 +72,7 @@ result_of() {
     [[ $1 != *relay ]] || link="behind $AGENT"
     [[ -z ${3:-} ]] || beside=$3
     [[ ${4:-} != own ]] || beside+=", with a wrong boot file"
+    [[ -z $FORM ]] || beside+="; form $FORM"
     printf '%s\t' "$gives" "$link" "$beside" "$2" >"$CELL/row"
 }
 
@@ -80,6 +85,7 @@ router = \"$FAR_ROUTER\""
 state-dir = "$CELL/state"
 boot-dir = "$BOOT"
 boot = "lab"
+${FORM:+proxy-form = \"$FORM\"}
 ${LOADER:+loader = { ${LOADER%=*} = \"${LOADER#*=}\" \}}
 [profile.lab]
 kernel = "$BOOT/vmlinuz"
@@ -133,3 +139,8 @@ cell relay-by-dnsmasq-uefi-pxe full 600 cell_by_dnsmasq relay uefi-pxe
 cell proxy-relay-by-dnsmasq-uefi-pxe full 600 cell_by_dnsmasq proxy-relay uefi-pxe kea plain
 cell full-arm64-grub slow 600 cell_matrix full arm64-grub
 cell proxy-dnsmasq-own-arm64-grub-own slow 600 cell_matrix proxy arm64-grub-own dnsmasq own
+for form in redirect menu binl fields options unicast delayed; do
+    for firmware in uefi-pxe bios-tftp; do
+        cell "form-$form-$firmware" full 600 cell_form "$form" "$firmware"
+    done
+done
