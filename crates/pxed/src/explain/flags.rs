@@ -203,7 +203,8 @@ impl ExplainArgs {
         match self.firmware {
             Kind::Uefi => 7,
             Kind::UefiHttp => 16,
-            Kind::Bios | Kind::Ipxe | Kind::Rpi | Kind::Os => 0,
+            Kind::Rpi => 41,
+            Kind::Bios | Kind::Ipxe | Kind::Os => 0,
         }
     }
 
@@ -238,7 +239,9 @@ impl ExplainArgs {
     fn says(&self) -> Vec<(u8, Vec<u8>)> {
         let arch = self.architecture();
         let undi = if self.firmware == Kind::Rpi { "002001" } else { "003016" };
-        let class = |name: &str| format!("{name}:Arch:{arch:05}:UNDI:{undi}").into_bytes();
+        // Its vendor class speaks of a BIOS whatever option 93 says.
+        let said = if self.firmware == Kind::Rpi { 0 } else { arch };
+        let class = |name: &str| format!("{name}:Arch:{said:05}:UNDI:{undi}").into_bytes();
         let mut says = vec![
             (code::MESSAGE_TYPE, vec![1]),
             (code::PARAMETER_REQUEST_LIST, self.wishes().to_vec()),
@@ -319,7 +322,7 @@ mod tests {
             ),
             ("--firmware uefi-http", Firmware::HttpBoot(Some(Architecture::HTTP_X64))),
             ("--firmware ipxe", Firmware::Ipxe(Some(Architecture::BIOS))),
-            ("--firmware rpi", Firmware::Pxe(Some(Architecture::BIOS))),
+            ("--firmware rpi", Firmware::Pxe(Some(Architecture::RASPBERRY_PI))),
             ("--firmware os", Firmware::NotBooting),
             ("--option 60=PXEClient --option 93=hex:0009", Firmware::Pxe(Some(Architecture(9)))),
         ] {

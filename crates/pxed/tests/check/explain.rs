@@ -17,7 +17,6 @@ fn firmware_of_each_kind_is_told_its_boot_file() {
         ("uefi", &["(PXE, UEFI x64)", "boot file name (67): \"ipxe.efi"]),
         ("uefi-http", &["(HTTP Boot, UEFI x64", &format!("boot {url}/ipxe.efi")]),
         ("ipxe", &["(iPXE, BIOS)", &format!("boot {url}/boot.ipxe?profile=linux")]),
-        ("rpi", &["(PXE, BIOS)", "vendor class identifier (60): \"PXEClient\""]),
     ] {
         let text = explain(&format!("--mac 02:07:00:00:00:01 --firmware {firmware}"));
         has_all(&text, parts);
@@ -33,6 +32,34 @@ fn firmware_of_each_kind_is_told_its_boot_file() {
             ],
         );
     }
+}
+
+#[test]
+fn a_raspberry_pi_is_shown_its_menu_and_no_script() {
+    let text = explain("--mac 02:07:00:00:00:01 --firmware rpi");
+    has_all(&text, &["boot its own files of tftp://127.0.0.1/\n", "Raspberry Pi Boot"]);
+    assert!(!text.contains("the script"), "{text}");
+}
+
+#[test]
+fn beside_another_server_it_says_which_offer_and_where_the_file_is_told() {
+    let site = SITE.replace("range = \"127.0.0.100-127.0.0.200\"", "mode = \"proxy\"");
+    let dir = directory(&site);
+    let words = |firmware: &str| {
+        format!("explain --config f.toml --mac 02:07:00:00:00:01 --firmware {firmware}")
+    };
+    let said = pxed(dir.path(), &words("uefi"));
+    let told = "OFFER by proxy (redirect) to 02:07:00:00:00:01, boot tftp://127.0.0.1/ipxe.efi\n";
+    has_all(
+        &said.out,
+        &[told, "form redirect: it asks this server at port 4011 what it is to boot\n"],
+    );
+    has_all(&said.out, &["the script, once iPXE runs:", "everybody on the link"]);
+    let said = pxed(dir.path(), &words("bios"));
+    has_all(&said.out, &["OFFER by proxy (direct)", "boot file name (67): \"undionly.kpxe"]);
+    assert!(!said.out.contains("4011"), "{}", said.out);
+    let said = pxed(dir.path(), &words("os"));
+    has_all(&said.out, &["it is not booting, and another server's client"]);
 }
 
 #[test]

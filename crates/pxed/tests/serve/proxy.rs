@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, UdpSocket};
 use pxed_proto::wire::dhcp::{FLAG_BROADCAST, Message, MessageType};
 use pxed_proto::wire::options::code;
 
+use crate::fetch::tftp;
 use crate::lan::{self, Lan, PATIENCE, run};
 use crate::machine::SERVER;
 use crate::process::{Pxed, ask};
@@ -79,5 +80,27 @@ fn item_140_the_boot_server_answers_who_has_its_address_from_elsewhere() {
         }
         pxed.says(&["ACK of the boot server to 52:54:00:77:00:02 at 192.168.77.50", "ipxe.efi"]);
         pxed.stop();
+    });
+}
+
+#[test]
+fn item_147_ipxe_that_was_loaded_from_here_fetches_a_script_that_asks_again() {
+    story("item_147_ipxe_that_was_loaded_from_here_fetches_a_script_that_asks_again", |lan| {
+        let pxed = pxed(lan);
+        run("ip address add 192.168.77.50/24 dev cli");
+        let own = Ipv4Addr::new(192, 168, 77, 50);
+        let script = String::from_utf8(tftp(own, "autoexec.ipxe").unwrap()).unwrap();
+        assert!(script.starts_with("#!ipxe\n"), "{script}");
+        assert!(script.contains("iseq ${proxydhcp/dhcp-server} 192.168.77.1 "), "{script}");
+        lan.file("boot/autoexec.ipxe", "#!ipxe\necho the operator's own\n");
+        let own = tftp(own, "/autoexec.ipxe").unwrap();
+        assert!(own.ends_with(b"the operator's own\n"));
+        pxed.stop();
+
+        let full = lan.pxed("");
+        let ack = lan.machine(1).get_address();
+        lan.machine(1).configure(&ack);
+        assert_eq!(tftp(ack.address(), "autoexec.ipxe").unwrap_err(), "no such file");
+        full.stop();
     });
 }
