@@ -17,12 +17,12 @@ probed() {
     PLANTED=() FOUND=0
 }
 
-# dhcp NODE OPTION...: dnsmasq as the DHCP server there; the first one that answers gives addresses
+# dhcp NODE OPTION...: dnsmasq there. With PINGS empty it looks whether an address is free, for 3 s.
 dhcp() {
     local node=$1
     shift
     job "$node" dnsmasq --keep-in-foreground --conf-file=/dev/null --port=0 --user=root --pid-file= \
-        --no-ping --dhcp-leasefile="$CELL/$node.leases" --interface=eth0 --bind-dynamic "$@" \
+        ${PINGS---no-ping} --dhcp-leasefile="$CELL/$node.leases" --interface=eth0 --bind-dynamic "$@" \
         2>>"$CELL/$node-dnsmasq.log" &
     PLANTED+=($!)
     wait_for 5 has_port "$node" 67 || fail "dnsmasq does not start on $node"
@@ -176,6 +176,50 @@ cell_probe_files() {
     fact "$FOUND faults, each found and nothing else"
 }
 
+# Who gives the addresses, where nobody said so: the network is asked when pxed starts.
+cell_serve_chooses() {
+    probed
+    local alone=(-i eth0 --http-port 8067 --state-dir "$CELL/state" --boot-dir "$BOOT")
+    local begun waited
+    step "beside a DHCP server that looks first whether its address is free"
+    PINGS="" dhcp other --dhcp-range=${NET}50,${NET}60,1h
+    refuses_to_start "$PXED" serve "${alone[@]}" --range "$RANGE"
+    refusal_says "eth0: another DHCP server gives addresses there: ${NET}2 at 02:77:00:00:00:02, and offers"
+    refusal_says "leave out --range.*--mode full"
+    step "the same, insisting"
+    serve
+    stop_server TERM
+    step "without a range"
+    kill "${PLANTED[@]}"
+    PLANTED=()
+    wait_for 5 not has_port other 67 || fail "dnsmasq does not end"
+    leases other
+    log_mark
+    start_server "${alone[@]}"
+    wait_for 10 log_since "INFO eth0: the DHCP server ${NET}2 at .* gives the addresses" ||
+        fail "pxed does not say who gives the addresses"
+    FOUND=0 finds "" bios,uefi "ProxyDHCP answer from $SERVER"
+    stop_server TERM
+    step "beside a ProxyDHCP server"
+    dhcp other --dhcp-range=${NET}0,proxy --pxe-service=x86PC,boot,undionly
+    begun=$(now_ms)
+    log_mark
+    start_server "${alone[@]}" --range "$RANGE"
+    wait_for 10 log_since "INFO ready" || fail "pxed is not ready"
+    waited=$(($(now_ms) - begun))
+    log_since "no other DHCP server answers; pxed gives the addresses" || fail "it does not say so"
+    stop_server TERM
+    kill "${PLANTED[@]}"
+    step "alone, without a range"
+    log_mark
+    start_server "${alone[@]}"
+    wait_for 10 log_since "WARN eth0: no DHCP server answers, and pxed gives no addresses" ||
+        fail "pxed does not say that nobody gives addresses"
+    stop_server TERM
+    fact "with --range and no --mode it is ready after $waited ms"
+}
+
+cell serve-chooses check 60 cell_serve_chooses
 cell probe-servers check 60 cell_probe_servers
 cell probe-offers check 60 cell_probe_offers
 cell probe-files check 60 cell_probe_files

@@ -175,7 +175,7 @@ cell_bridge() {
         ip link set eth0 master br1
         ip addr add $SERVER/24 dev br1
         ip link set br1 up"
-    start_server -i br1 --range "$RANGE" --http-port 8067 --state-dir "$CELL/state"
+    start_server -i br1 --mode full --range "$RANGE" --http-port 8067 --state-dir "$CELL/state"
     client udhcpc c1
     must_have_lease c1
     log_mark

@@ -7,7 +7,7 @@ LOG=$CELL/server.log
 # serve [OPTION...]: start pxed as an operator would, and return when it listens.
 # May be called again after stop_server: the state folder stays, the log goes on.
 serve() {
-    start_server -i eth0 --range "$RANGE" --http-port 8067 --state-dir "$CELL/state" "$@"
+    start_server -i eth0 --mode full --range "$RANGE" --http-port 8067 --state-dir "$CELL/state" "$@"
 }
 
 # serve_file FILE: the same, as the configuration file says, which has HTTP on port 8067

@@ -97,6 +97,17 @@ pub struct ServeArgs {
     #[arg(long, requires = "config")]
     pub watch_config: bool,
 
+    /// Who gives the addresses [default: full with --range, after looking for other DHCP servers for 4 s;
+    /// proxy without].
+    #[arg(
+        long,
+        value_name = "MODE",
+        value_enum,
+        requires = "interfaces",
+        help_heading = "Addresses"
+    )]
+    pub mode: Option<ServeMode>,
+
     /// Lease the addresses from A to B; may be given several times. Each must be in the subnet
     /// of a served interface.
     #[arg(long = "range", value_name = "A-B", value_parser = range, requires = "interfaces",
@@ -200,6 +211,15 @@ pub struct ServeArgs {
     /// the reason, and each lease that expires.
     #[arg(short, long, help_heading = "Service")]
     pub verbose: bool,
+}
+
+/// Who gives the addresses on the interfaces of `pxed serve`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ServeMode {
+    /// pxed does, whoever else does.
+    Full,
+    /// Another DHCP server does; pxed tells machines what to boot.
+    Proxy,
 }
 
 /// How log lines look.

@@ -35,6 +35,8 @@ pub use sentences::counted;
 pub struct Config {
     /// The interfaces to serve; the index is the DHCP server's `LinkId`.
     pub interfaces: Vec<Interface>,
+    /// Nobody said who gives the addresses on them, so that the start has to look.
+    pub mode_is_open: bool,
     /// What the DHCP server is to do on them.
     pub dhcp: Arc<dhcp::Config>,
     /// The boot loaders there are, and those there are not.
@@ -154,7 +156,9 @@ impl Config {
         let named_files = loaders.named_files().collect();
         let dhcp = Arc::new(dhcp);
         let (interfaces, source) = (Vec::new(), String::new());
-        let nothing = Self { interfaces, dhcp, loaders, named_files, service, source };
+        let mode_is_open = false;
+        let nothing =
+            Self { interfaces, mode_is_open, dhcp, loaders, named_files, service, source };
         nothing.overridden(args)
     }
 
@@ -174,6 +178,7 @@ impl Config {
             (*self.dhcp).clone();
         if !args.interfaces.is_empty() {
             self.interfaces = network::interfaces(args)?;
+            self.mode_is_open = args.mode.is_none();
             (links, subnets) = network::networks(args, &self.interfaces, port)?;
         }
         for subnet in &mut subnets {

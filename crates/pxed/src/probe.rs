@@ -12,6 +12,7 @@ mod flags;
 mod heard;
 mod load;
 mod loader;
+mod neighbours;
 mod offer;
 mod report;
 #[cfg(test)]
@@ -25,6 +26,7 @@ use pxed_proto::net::Mac;
 use crate::net::{Interface, InterfaceError};
 use ask::Questions;
 pub use flags::ProbeArgs;
+pub use neighbours::{Neighbour, neighbours, rival};
 use report::Report;
 
 /// Why a network could not be asked.

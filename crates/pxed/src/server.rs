@@ -1,5 +1,6 @@
 //! The life of `pxed serve`: bind, drop privileges, open, start, wait, stop.
 
+mod choice;
 mod describe;
 mod interfaces;
 mod services;
@@ -57,6 +58,19 @@ pub enum RunError {
         address: SocketAddrV4,
         /// What the system says.
         error: io::Error,
+    },
+    /// Somebody else gives the addresses already, and nobody said which of the two is to.
+    #[error(
+        "{interface}: another DHCP server gives addresses there: {server}; with two of them the same \
+         address may go to two machines. Say who is to: leave out --range, and that server gives the \
+         addresses while pxed tells machines what to boot; or stop that server; or insist with \
+         --mode full"
+    )]
+    Rival {
+        /// Where.
+        interface: String,
+        /// Who, and what it offers.
+        server: String,
     },
     /// Privileges could not be dropped.
     #[error(transparent)]
@@ -126,7 +140,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let store = Store::open(&service.state_dir)?;
     let server = load(&store, &config, clock.now())?;
     let (control, bound) = control_socket(&service.state_dir)?;
+    choice::check(&config)?;
     describe(&config, &files);
+    choice::tell(&config);
     let journal = Arc::new(Journal::new(service.log_format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
     let runtime = Runtime::new()?;

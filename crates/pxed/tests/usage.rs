@@ -42,9 +42,29 @@ fn interfaces_that_can_not_be_served() {
 }
 
 #[test]
+fn modes_that_contradict_what_is_said() {
+    all_wrong(&[
+        ("-i lo --mode both", "'both' for '--mode <MODE>'", "full, proxy"),
+        (
+            "-i lo --mode proxy --range 127.0.0.10-127.0.0.20",
+            "--range 127.0.0.10-127.0.0.20: with --mode proxy addresses are another server's",
+            "Leave --range out",
+        ),
+        ("-i lo --dns 9.9.9.9", "--dns: without --range addresses are another", "Give --range"),
+        ("-i lo --lease-time 1h", "--lease-time: without --range", "or leave it out"),
+        ("-i lo --mode proxy --router 127.0.0.1", "--router: without --range", "Give --range"),
+        ("-i lo --domain x --mode proxy", "--domain: without --range", "Give --range"),
+    ]);
+}
+
+#[test]
 fn ranges_that_can_not_be_leased() {
     all_wrong(&[
-        ("-i lo", "--range: lo is to be served", "such as --range 127.128.0.0-127.255.255.254"),
+        (
+            "-i lo --mode full",
+            "--range: lo is to be served",
+            "such as --range 127.128.0.0-127.255.255.254",
+        ),
         (
             "-i lo --range 10.0.0.1-10.0.0.9",
             "--range 10.0.0.1-10.0.0.9: none of the ranges is in lo's subnet 127.0.0.0/8",

@@ -159,7 +159,8 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     };
     let named_files = loaders.named_files().chain(profile_files).collect();
     let (dhcp, source) = (Arc::new(dhcp), String::new());
-    Config { interfaces, dhcp, loaders, named_files, service, source }
+    let mode_is_open = false; // a file says it, or means what its reference says
+    Config { interfaces, mode_is_open, dhcp, loaders, named_files, service, source }
 }
 
 /// What the program itself needs.

@@ -10,7 +10,7 @@ use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::wire::options::code;
 
 use super::{Service, UsageError};
-use crate::cli::ServeArgs;
+use crate::cli::{ServeArgs, ServeMode};
 use crate::net::{Interface, ServerPort};
 
 /// How long leases last where nobody says so.
@@ -69,12 +69,44 @@ fn subnet(
     let (server, net) = server_address(args, interface)?;
     let inside = |range: &&AddressRange| net.contains(range.first());
     let pools: Vec<Pool> = args.ranges.iter().filter(inside).copied().map(Pool::from).collect();
-    if pools.is_empty() {
+    let mode = mode(args)?;
+    if mode == Mode::Full && pools.is_empty() {
         return Err(without_range(args, interface, server, net));
     }
     let services = Services { tftp: server, http: SocketAddrV4::new(server, http_port) };
     let lease_time = LeaseTime::of(args.lease_time.unwrap_or(DEFAULT_LEASE_TIME));
-    Ok(Subnet { pools, ..Subnet::new(net, Some(link), services, lease_time) })
+    Ok(Subnet { pools, mode, ..Subnet::new(net, Some(link), services, lease_time) })
+}
+
+/// The mode that flags say, or that follows from them: without addresses there are none to give.
+fn mode(args: &ServeArgs) -> Result<Mode, UsageError> {
+    match (args.mode, args.ranges.first()) {
+        (Some(ServeMode::Proxy), Some(range)) => Err(UsageError::new(
+            format!("--range {range}"),
+            "with --mode proxy addresses are another server's",
+            "Leave --range out, or give --mode full.",
+        )),
+        (Some(ServeMode::Proxy), None) | (None, None) => without_addresses(args),
+        (Some(ServeMode::Full), _) | (None, Some(_)) => Ok(Mode::Full),
+    }
+}
+
+/// What is told with an address has no use where none is given.
+fn without_addresses(args: &ServeArgs) -> Result<Mode, UsageError> {
+    let said = [
+        ("--lease-time", args.lease_time.is_some()),
+        ("--router", !args.routers.is_empty()),
+        ("--dns", !args.dns.is_empty()),
+        ("--domain", args.domain.is_some()),
+    ];
+    match said.into_iter().find(|(_, said)| *said) {
+        None => Ok(Mode::Proxy),
+        Some((flag, _)) => Err(UsageError::new(
+            flag,
+            "without --range addresses are another server's, and this is for that server to say",
+            "Give --range, and --mode full if another server is there, or leave it out.",
+        )),
+    }
 }
 
 /// What to do about a subnet that needs port 67, where that is another server's.
@@ -187,7 +219,9 @@ fn without_range(
         None => format!("{net} has no address but {server}: give {name} a larger network."),
     };
     let problem = match args.ranges.first() {
-        None => format!("{name} is to be served, and no addresses are given to lease there"),
+        None => format!(
+            "{name} is to be served with --mode full, and no addresses are given to lease there"
+        ),
         Some(_) => format!("none of the ranges is in {name}'s subnet {net}"),
     };
     let flag = match args.ranges.as_slice() {
@@ -364,15 +398,45 @@ mod tests {
     }
 
     #[test]
+    fn who_gives_the_addresses_is_said_or_follows() {
+        let eth0 = [interface("eth0", &["10.0.0.1/24"])];
+        let range = "--range 10.0.0.5-10.0.0.9";
+        for (flags, expected) in [
+            ("-i eth0".to_owned(), Mode::Proxy),
+            ("-i eth0 --mode proxy".to_owned(), Mode::Proxy),
+            (format!("-i eth0 {range}"), Mode::Full),
+            (format!("-i eth0 --mode full {range}"), Mode::Full),
+        ] {
+            let (_, subnets) = networks(&serve(&flags), &eth0, 8067).unwrap();
+            assert_eq!(subnets[0].mode, expected, "{flags}");
+            assert_eq!(subnets[0].pools.is_empty(), expected == Mode::Proxy, "{flags}");
+        }
+        let flags = format!("-i eth0 --mode proxy {range}");
+        let error = networks(&serve(&flags), &eth0, 8067).unwrap_err().to_string();
+        assert!(error.contains("with --mode proxy addresses are another"), "{error}");
+        let error = networks(&serve("-i eth0 --dns 9.9.9.9"), &eth0, 8067).unwrap_err();
+        assert_eq!(error.flag, "--dns");
+    }
+
+    #[test]
+    fn addresses_that_are_to_be_given_have_to_be_named() {
+        for (address, remedy) in [
+            ("10.0.0.1/24", "such as --range 10.0.0.128-10.0.0.254."),
+            ("10.0.0.200/24", "--range 10.0.0.1-10.0.0.127."),
+            ("10.0.0.1/30", "--range 10.0.0.2-10.0.0.2."),
+            ("10.0.0.0/31", "--range 10.0.0.1-10.0.0.1."),
+            ("10.0.0.1/31", "--range 10.0.0.0-10.0.0.0."),
+            ("10.0.0.1/32", "give eth0 a larger network."),
+        ] {
+            let text = outcome("-i eth0 --mode full", [&[address], &[]]).unwrap_err();
+            assert!(text.contains("no addresses are given") && text.contains(remedy), "{text}");
+        }
+    }
+
+    #[test]
     fn mistakes_are_answered_with_what_to_write() {
         let one: [&[&str]; 2] = [&["10.0.0.1/24"], &[]];
         for (flags, addresses, problem, remedy) in [
-            ("-i eth0", one, "no addresses are given", "such as --range 10.0.0.128-10.0.0.254."),
-            ("-i eth0", [&["10.0.0.200/24"], &[]], "no addresses", "--range 10.0.0.1-10.0.0.127."),
-            ("-i eth0", [&["10.0.0.1/30"], &[]], "no addresses", "--range 10.0.0.2-10.0.0.2."),
-            ("-i eth0", [&["10.0.0.0/31"], &[]], "no addresses", "--range 10.0.0.1-10.0.0.1."),
-            ("-i eth0", [&["10.0.0.1/31"], &[]], "no addresses", "--range 10.0.0.0-10.0.0.0."),
-            ("-i eth0", [&["10.0.0.1/32"], &[]], "no addresses", "give eth0 a larger network."),
             (
                 "-i eth0 --range 10.0.0.0-10.0.0.255",
                 one,

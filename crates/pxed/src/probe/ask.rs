@@ -19,8 +19,18 @@ use super::load::load;
 use super::offer::{Offer, Source};
 use crate::net::{self, ClientSocket, Interface};
 
-/// When a DISCOVER that nobody has answered is sent again.
+/// When a probe's DISCOVER that nobody has answered is sent again.
 const REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
+
+/// How DISCOVERs are sent, and how long their OFFERs are listened for.
+pub struct Round {
+    /// When each that nobody has answered is sent again.
+    pub repeats: &'static [Duration],
+    /// When it is over.
+    pub wait: Duration,
+    /// An OFFER that ends it before.
+    pub ends_with: fn(&Offer) -> bool,
+}
 
 /// How often a boot server is asked, evenly in the time that it has.
 const BOOT_SERVER_TRIES: u32 = 3;
@@ -43,13 +53,9 @@ pub struct Questions {
 /// The packet socket could not be had, or the interface went away.
 pub fn ask(interface: &Interface, questions: &Questions) -> io::Result<Heard> {
     let mut socket = ClientSocket::bind(interface, BOOT_SERVER_PORT)?;
-    let asking: Vec<Asking> = questions
-        .clients
-        .iter()
-        .zip(transactions())
-        .map(|(client, xid)| Asking { client: *client, mac: questions.mac, xid })
-        .collect();
-    let heard = discover(&mut socket, &asking, questions.wait)?;
+    let asking = asking(&questions.clients, questions.mac);
+    let round = Round { repeats: &REPEATS, wait: questions.wait, ends_with: |_| false };
+    let heard = discover(&mut socket, &asking, &round)?;
     let patience = questions.wait.min(NETWORK_PROBE_ANSWER);
     let mut clients: Vec<Asked> = asking.iter().zip(heard).map(follow).collect();
     ask_boot_servers(&mut socket, interface, &mut clients, questions.mac, patience)?;
@@ -63,30 +69,39 @@ pub fn ask(interface: &Interface, questions: &Questions) -> io::Result<Heard> {
     })
 }
 
+/// One of each, with transactions of their own.
+pub fn asking(clients: &[Client], mac: Mac) -> Vec<Asking> {
+    let one = |(client, xid): (&Client, u32)| Asking { client: *client, mac, xid };
+    clients.iter().zip(transactions()).map(one).collect()
+}
+
 /// Transaction numbers that nobody can guess, one after the other.
-pub fn transactions() -> impl Iterator<Item = u32> {
+fn transactions() -> impl Iterator<Item = u32> {
     let state = RandomState::new();
     (0u32..).map(move |n| u32::try_from(state.hash_one(n) >> 32).unwrap_or(n))
 }
 
-/// Sends the DISCOVERs and gives the OFFERs that came to each within `wait`.
-fn discover(
+/// Sends the DISCOVERs and gives the OFFERs that came to each.
+pub fn discover(
     socket: &mut ClientSocket,
     asking: &[Asking],
-    wait: Duration,
+    round: &Round,
 ) -> io::Result<Vec<Vec<Offer>>> {
     let begun = Instant::now();
     let mut heard = vec![Vec::new(); asking.len()];
-    let times = [Duration::ZERO].into_iter().chain(REPEATS.into_iter().filter(|at| *at < wait));
-    let times: Vec<Duration> = times.chain([wait]).collect();
-    for window in times.windows(2) {
-        let [at, until] = *window else { continue };
+    let repeats = round.repeats.iter().copied().filter(|at| *at < round.wait);
+    let times: Vec<Duration> = [Duration::ZERO].into_iter().chain(repeats).collect();
+    for (n, at) in times.iter().enumerate() {
+        let until = times.get(n + 1).copied().unwrap_or(round.wait);
         let secs = u16::try_from(at.as_secs()).unwrap_or(u16::MAX);
         let unanswered = asking.iter().zip(&heard).filter(|(_, offers)| offers.is_empty());
         for (one, _) in unanswered {
             socket.broadcast(&one.discover(secs))?;
         }
-        hear(socket, asking, begun + until, &mut heard)?;
+        let is_last = |heard: &[Vec<Offer>]| heard.iter().flatten().any(round.ends_with);
+        while Instant::now() < begun + until && !is_last(&heard) {
+            hear(socket, asking, begun + until, &mut heard)?;
+        }
     }
     Ok(heard)
 }
@@ -97,18 +112,15 @@ fn hear(
     end: Instant,
     heard: &mut [Vec<Offer>],
 ) -> io::Result<()> {
-    while Instant::now() < end {
-        socket.receive(end, |datagram| {
-            let Ok(message) = Message::parse(datagram.payload) else { return };
-            let mut all = asking.iter().zip(heard.iter_mut());
-            let asked = all.find(|(one, _)| answers(&message, one.xid, one.mac));
-            let Some((_, offers)) = asked else { return };
-            if message.message_type() == Some(MessageType::Offer) {
-                keep(offers, Offer::read(*datagram.source.ip(), datagram.mac, &message));
-            }
-        })?;
-    }
-    Ok(())
+    socket.receive(end, |datagram| {
+        let Ok(message) = Message::parse(datagram.payload) else { return };
+        let mut all = asking.iter().zip(heard.iter_mut());
+        let asked = all.find(|(one, _)| answers(&message, one.xid, one.mac));
+        let Some((_, offers)) = asked else { return };
+        if message.message_type() == Some(MessageType::Offer) {
+            keep(offers, Offer::read(*datagram.source.ip(), datagram.mac, &message));
+        }
+    })
 }
 
 fn answers(message: &Message<'_>, xid: u32, mac: Mac) -> bool {

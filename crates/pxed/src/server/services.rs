@@ -251,6 +251,7 @@ mod tests {
             host_name: None,
         };
         let config = Config {
+            mode_is_open: false,
             interfaces: Vec::new(),
             dhcp: Arc::new(dhcp),
             loaders: Loaders::find(None),

@@ -182,7 +182,8 @@ fn flags_win_over_the_file() {
     story("flags_win_over_the_file", |lan| {
         lan.file("other/undionly.kpxe", "another loader");
         let dir = lan.path().display().to_string();
-        let flags = "-i srv --range 192.168.77.60-192.168.77.61 --http-port 8123 --dns 9.9.9.9";
+        let flags =
+            "-i srv --mode full --range 192.168.77.60-192.168.77.61 --http-port 8123 --dns 9.9.9.9";
         let flags = format!("{flags} --state-dir {dir}/elsewhere --boot-dir {dir}/other");
         let site = format!("state-dir = \"/nowhere\"\nhttp-port = 8099\n{}", one_link());
         let pxed = configured(lan, &site, &flags);

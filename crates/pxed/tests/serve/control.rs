@@ -322,7 +322,7 @@ fn where_no_pxed_runs_that_is_said() {
 fn the_socket_is_for_its_owner() {
     story("the_socket_is_for_its_owner", |lan| {
         let wide_open = ["sh", "-c", "umask 0; exec \"$0\" \"$@\""];
-        let pxed = Pxed::start(lan, &wide_open, &format!("-i srv --range {RANGE}"));
+        let pxed = Pxed::start(lan, &wide_open, &format!("-i srv --mode full --range {RANGE}"));
         pxed.says(&["INFO", "ready"]);
         let socket = lan.path().join("state/control.sock");
         let mode =

@@ -42,7 +42,7 @@ impl Disk {
         std::fs::create_dir_all(&state).unwrap();
         let mount = format!("mount -o loop,commit=600 {} {}", self.0.display(), state.display());
         let mounted = format!("{mount}; exec \"$0\" \"$@\"");
-        let flags = format!("-i srv --range {RANGE}");
+        let flags = format!("-i srv --mode full --range {RANGE}");
         let pxed = Pxed::start(lan, &["unshare", "--mount", "sh", "-ec", &mounted], &flags);
         pxed.says(&["INFO", "ready"]);
         pxed
@@ -87,7 +87,7 @@ fn wanted(number: u8) -> Ipv4Addr {
 fn item_129_a_kill_in_a_storm_loses_no_lease_that_was_acked() {
     story("item_129_a_kill_in_a_storm_loses_no_lease_that_was_acked", |lan| {
         let start = || {
-            let pxed = lan.start("-i srv --range 192.168.77.100-192.168.77.199");
+            let pxed = lan.start("-i srv --mode full --range 192.168.77.100-192.168.77.199");
             pxed.says(&["INFO", "ready"]);
             pxed
         };

@@ -149,7 +149,7 @@ impl Lan {
 
     /// pxed on `srv`, with further flags; it is ready.
     pub fn pxed(&self, flags: &str) -> Pxed {
-        let pxed = self.start(&format!("-i srv --range {RANGE} {flags}"));
+        let pxed = self.start(&format!("-i srv --mode full --range {RANGE} {flags}"));
         pxed.says(&["INFO", "ready"]);
         pxed
     }

@@ -147,7 +147,7 @@ fn json_is_one_object_a_line() {
 fn an_error_is_json_as_well() {
     story("an_error_is_json_as_well", |lan| {
         let first = lan.pxed("");
-        let second = lan.start(&format!("-i srv --range {RANGE} --log-format json"));
+        let second = lan.start(&format!("-i srv --mode full --range {RANGE} --log-format json"));
         let (code, log) = second.end();
         assert_eq!(code, Some(1));
         let error: Value = serde_json::from_str(log.lines().last().unwrap()).unwrap();
@@ -162,7 +162,7 @@ fn an_error_is_json_as_well() {
 fn a_log_that_can_not_be_written_stops_nothing() {
     story("a_log_that_can_not_be_written_stops_nothing", |lan| {
         let full = File::options().write(true).open("/dev/full").unwrap();
-        let flags = format!("-v -i srv --range {RANGE}");
+        let flags = format!("-v -i srv --mode full --range {RANGE}");
         let mut pxed = Pxed::start_unheard(lan, &flags, full.into());
         let machine = lan.machine(1).ipxe();
         let ack = machine.get_address();

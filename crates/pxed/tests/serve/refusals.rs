@@ -22,7 +22,8 @@ fn a_second_pxed_on_an_interface_names_the_first() {
     story("a_second_pxed_on_an_interface_names_the_first", |lan| {
         let first = lan.pxed("");
         let elsewhere = lan.path().join("elsewhere");
-        let flags = format!("-i srv --range {RANGE} --state-dir {}", elsewhere.display());
+        let flags =
+            format!("-i srv --mode full --range {RANGE} --state-dir {}", elsewhere.display());
         let named = format!("already served by pxed (pid {})", first.pid());
         refuses(lan.start(&flags), &["port 67 on srv", &named, "stop it"]);
         lan.machine(1).get_address();
@@ -35,7 +36,7 @@ fn a_second_pxed_on_the_same_leases_names_the_first() {
     story("a_second_pxed_on_the_same_leases_names_the_first", |lan| {
         lan.second_network();
         let first = lan.pxed("");
-        let second = lan.start("-i srv2 --range 192.168.88.10-192.168.88.20");
+        let second = lan.start("-i srv2 --mode full --range 192.168.88.10-192.168.88.20");
         let named = format!("another pxed (process {}) has the leases in", first.pid());
         refuses(second, &[&named, "--state-dir"]);
         lan.machine(1).get_address();
@@ -47,7 +48,7 @@ fn a_second_pxed_on_the_same_leases_names_the_first() {
 fn without_capabilities_it_says_which_and_how() {
     story("without_capabilities_it_says_which_and_how", |lan| {
         let powerless = ["setpriv", "--bounding-set", "-net_raw,-net_bind_service"];
-        let pxed = Pxed::start(lan, &powerless, &format!("-i srv --range {RANGE}"));
+        let pxed = Pxed::start(lan, &powerless, &format!("-i srv --mode full --range {RANGE}"));
         let setcap = "setcap cap_net_raw,cap_net_bind_service=ep";
         refuses(pxed, &["permission denied", "CAP_NET_RAW", "CAP_NET_BIND_SERVICE", setcap]);
     });
@@ -62,7 +63,8 @@ fn a_state_directory_that_can_not_be_had() {
             (format!("{dir}/missing/state"), "/missing/state: No such file or directory"),
             (format!("{file}"), "Not a directory"),
         ] {
-            let pxed = lan.start(&format!("-i srv --range {RANGE} --state-dir {state_dir}"));
+            let pxed =
+                lan.start(&format!("-i srv --mode full --range {RANGE} --state-dir {state_dir}"));
             refuses(pxed, &[problem, "give --state-dir"]);
         }
     });
