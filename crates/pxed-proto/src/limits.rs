@@ -235,6 +235,10 @@ pub const LOG_LINES_OF_SOURCE: u64 = 100;
 /// of invented ones is not.
 pub const LOG_LINES_OF_KIND: u64 = 6000;
 
+/// How many lines of the log may wait to be written: two seconds of a boot storm, some 4 MB. Behind a
+/// reader that stalls for longer they are counted instead.
+pub const LOG_QUEUE: usize = 16_384;
+
 /// How many sources the log counts at once; the oldest gives way. One that is forgotten so may be
 /// heard again, within what its kind has left.
 pub const LOG_SOURCES_MAX: usize = 4096;

@@ -6,7 +6,7 @@ mod record;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -19,6 +19,7 @@ use tokio::sync::broadcast;
 use tracing::{Level, debug, enabled, info, warn};
 
 use crate::cli::LogFormat;
+use crate::log;
 use counters::Counters;
 pub use counters::{RATE_SECONDS, Rates};
 use limiter::{Limiter, Suppressed};
@@ -226,7 +227,7 @@ fn log_object(record: &Record, level: Level) {
     };
     if is_read && let Ok(mut line) = serde_json::to_vec(&record.line(level)) {
         line.push(b'\n');
-        let _ = io::stderr().lock().write_all(&line);
+        log::line(line);
     }
 }
 

@@ -12,6 +12,7 @@ mod explain;
 mod files;
 mod http;
 mod journal;
+mod log;
 #[allow(unsafe_code, reason = "sockets; each block says why it is sound")]
 mod net;
 mod privileges;

@@ -6,7 +6,7 @@ mod interfaces;
 mod services;
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::net::{SocketAddrV4, TcpListener};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -18,16 +18,16 @@ use pxed_proto::dhcp;
 use pxed_proto::time::Human;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::runtime::Runtime;
-use tracing::{Level, info, warn};
-use tracing_subscriber::fmt;
+use tracing::{info, warn};
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::ServeArgs;
 use crate::clock::Clock;
-use crate::config::{Config, Service};
+use crate::config::Config;
 use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
 use crate::journal::Journal;
+use crate::log;
 use crate::net::{BindError, DhcpSockets, Interface, ServerPort, bind_udp};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
@@ -129,12 +129,13 @@ pub enum RunError {
 /// What kept it from starting, from going on, or from closing the store.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let service = &config.service;
-    log_to_stderr(service);
+    log::init(service);
     let clock = Clock::start();
     let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
     drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
+    let _writing = log::Writing::start()?;
     let files = Files::new(service.boot_dir.as_deref(), config.named_files.clone())?;
     files.check()?;
     let store = Store::open(&service.state_dir)?;
@@ -284,16 +285,4 @@ fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(),
     store.stop()?;
     info!("stopped");
     Ok(())
-}
-
-fn log_to_stderr(service: &Service) {
-    let level = if service.verbose { Level::DEBUG } else { Level::INFO };
-    // A log that can not be written (its disk is full, its reader has gone) must not stop pxed;
-    // tracing would complain on stderr, and panic where that fails as well.
-    let builder = fmt().log_internal_errors(false).with_writer(io::stderr);
-    let builder = builder.with_max_level(level).with_target(false);
-    match service.log_format {
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-    }
 }

@@ -174,3 +174,25 @@ fn a_log_that_can_not_be_written_stops_nothing() {
         assert_eq!(pxed.end().0, Some(0));
     });
 }
+
+/// Whoever reads the log may have stopped to (a console with scroll lock, a log daemon that hangs).
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    story("a_log_that_nobody_reads_holds_up_nobody", |lan| {
+        let (_unread, full) = std::io::pipe().unwrap();
+        let flags = format!("-v -i srv --range {RANGE}");
+        let mut pxed = Pxed::start_unheard(lan, &flags, full.into());
+        let noisy = lan.machine(1).pxe(0);
+        noisy.discover();
+        // A pipe holds 64 KiB, and each of these is some 3 kB of log.
+        let discover = noisy.message(MessageType::Discover, Ipv4Addr::UNSPECIFIED, &[]);
+        (0..100).for_each(|_| noisy.shout(&discover));
+        let machine = lan.machine(2).ipxe();
+        let ack = machine.get_address();
+        machine.configure(&ack);
+        assert_eq!(get(&ack.boot_file().unwrap()).status, 200);
+        assert!(pxed.is_running());
+        pxed.signal("TERM");
+        assert_eq!(pxed.end().0, Some(0));
+    });
+}
