@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 mod conformance;
+mod firmware;
 
 #[test]
 fn the_boot_flow_shows_the_transcript_of_today() {
