@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use super::RunError;
 use crate::config::Config;
-use crate::net::Interface;
+use crate::net::{Interface, ServerPort};
 use crate::probe::{Neighbour, neighbours, rival};
 
 /// Looks for rivals on all interfaces at once, where addresses are to be given and nobody insists.
@@ -41,9 +41,11 @@ pub(super) fn check(config: &Config) -> Result<(), RunError> {
     Ok(())
 }
 
-/// Tells who gives the addresses that pxed does not give. Nothing waits for that.
+/// Tells who gives the addresses that pxed does not give. Nothing waits for that. A server of this machine
+/// does not hear what is sent from here.
 pub(super) fn tell(config: &Config) {
-    if !config.mode_is_open || gives_addresses(config) {
+    let on_this_machine = config.service.server_port == ServerPort::AnotherServers;
+    if !config.mode_is_open || gives_addresses(config) || on_this_machine {
         return;
     }
     for interface in config.interfaces.clone() {
