@@ -14,6 +14,7 @@ pub use control::{ControlArgs, ControlCommand};
 use crate::config::values::{domain, duration, host, lease_time, mask, range};
 use crate::decode::DecodeArgs;
 use crate::explain::ExplainArgs;
+use crate::log::LogFormat;
 use crate::probe::ProbeArgs;
 
 /// A PXE network-boot server: DHCP, TFTP, HTTP and the boot menu from one process.
@@ -220,16 +221,6 @@ pub enum ServeMode {
     Full,
     /// Another DHCP server does; pxed tells machines what to boot.
     Proxy,
-}
-
-/// How log lines look.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// A line to read.
-    #[default]
-    Text,
-    /// A JSON object a line, with the same message and its facts as fields.
-    Json,
 }
 
 #[cfg(test)]

@@ -20,7 +20,8 @@ use std::time::Duration;
 use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, Policy};
 
-use crate::cli::{LogFormat, ServeArgs};
+use crate::cli::ServeArgs;
+use crate::log::LogFormat;
 use crate::net::{Interface, ServerPort};
 use crate::privileges;
 

@@ -482,7 +482,7 @@ fn described(datagram: &[u8]) -> String {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::cli::LogFormat;
+    use crate::log::LogFormat;
 
     /// A driver without sockets, with a store in `state_dir`.
     pub(crate) fn driver(state_dir: &std::path::Path) -> Driver {

@@ -18,8 +18,7 @@ use pxed_proto::net::Mac;
 use tokio::sync::broadcast;
 use tracing::{Level, debug, enabled, info, warn};
 
-use crate::cli::LogFormat;
-use crate::log;
+use crate::log::{self, LogFormat};
 use counters::Counters;
 pub use counters::{RATE_SECONDS, Rates};
 use limiter::{Limiter, Suppressed};

@@ -12,12 +12,10 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use pxed_proto::limits;
 use tracing::{Level, warn};
 use tracing_subscriber::fmt;
-
-use crate::cli::LogFormat;
-use crate::config::Service;
 
 /// How much is handed to the kernel at once, in octets.
 const BATCH: usize = 64 * 1024;
@@ -31,14 +29,24 @@ static QUEUE: RwLock<Option<SyncSender<Vec<u8>>>> = RwLock::new(None);
 /// Lines that had no room there, and are not told of yet.
 static LOST: AtomicU64 = AtomicU64::new(0);
 
-/// Sends what tracing has to say to stderr, as the service wants it.
-pub fn init(service: &Service) {
-    let level = if service.verbose { Level::DEBUG } else { Level::INFO };
+/// How log lines look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// A line to read.
+    #[default]
+    Text,
+    /// A JSON object a line, with the same message and its facts as fields.
+    Json,
+}
+
+/// Sends what tracing has to say to stderr; with `verbose` also what is for those who look for a fault.
+pub fn init(format: LogFormat, verbose: bool) {
+    let level = if verbose { Level::DEBUG } else { Level::INFO };
     // A log that can not be written (its disk is full, its reader has gone) must not stop pxed;
     // tracing would complain on stderr, and panic where that fails as well.
     let builder = fmt().log_internal_errors(false).with_writer(|| Line);
     let builder = builder.with_max_level(level).with_target(false);
-    match service.log_format {
+    match format {
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).init(),
         LogFormat::Json => builder.json().flatten_event(true).init(),
     }

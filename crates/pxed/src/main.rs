@@ -30,11 +30,12 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use cli::{CheckArgs, Cli, Command, LogFormat, ServeArgs};
+use cli::{CheckArgs, Cli, Command, ServeArgs};
 use clock::Clock;
 use config::{Config, reference};
 use control::{ControlError, Question};
 use explain::ExplainArgs;
+use log::LogFormat;
 
 /// A mistake on the command line.
 const EXIT_USAGE: u8 = 2;

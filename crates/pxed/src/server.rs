@@ -129,7 +129,7 @@ pub enum RunError {
 /// What kept it from starting, from going on, or from closing the store.
 pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let service = &config.service;
-    log::init(service);
+    log::init(service.log_format, service.verbose);
     let clock = Clock::start();
     let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;

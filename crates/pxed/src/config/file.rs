@@ -31,8 +31,8 @@ use toml::de::DeTable;
 
 use super::values::duration;
 use super::{Config, Loaders, Service};
-use crate::cli::LogFormat;
 use crate::config::network::{DEFAULT_LEASE_TIME, host_name, link};
+use crate::log::LogFormat;
 use crate::net::{Interface, InterfaceError, ServerPort};
 use crate::privileges;
 use document::{At, Notes, Table};

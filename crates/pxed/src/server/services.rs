@@ -236,10 +236,11 @@ mod tests {
     use pxed_proto::dhcp::Policy;
 
     use super::*;
-    use crate::cli::{Cli, Command, LogFormat};
+    use crate::cli::{Cli, Command};
     use crate::config::{Loaders, Service};
     use crate::dhcp::tests::driver;
     use crate::files::Files;
+    use crate::log::LogFormat;
     use crate::net::ServerPort;
 
     fn services(mailbox: &Mailbox) -> (Services, Arc<Reload>) {
