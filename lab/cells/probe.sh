@@ -31,7 +31,7 @@ has_port() { [[ -n $(on "$1" ss -Hlnu "sport = :$2") ]]; }
 
 # leases NODE OPTION...: one that gives addresses, and answers proxy_dhcp
 leases() { dhcp "$1" --dhcp-range=${NET}50,${NET}60,1h "${@:2}"; }
-files() { leases srv --enable-tftp --tftp-root="$CELL/tftp" "$@"; }
+serves_files() { leases srv --enable-tftp --tftp-root="$CELL/tftp" "$@"; }
 
 # rogue NODE ADDRESS KEY=VALUE...: lab/rogue there
 rogue() {
@@ -74,15 +74,15 @@ no_leases() {
 cell_probe_servers() {
     probed
     finds no-answer bios,uefi,http,ipxe,plain 'nobody answers on c1'
-    files --dhcp-match=set:efi,93,7 --dhcp-match=set:http,93,16 --dhcp-userclass=set:ipxe,iPXE \
+    serves_files --dhcp-match=set:efi,93,7 --dhcp-match=set:http,93,16 --dhcp-userclass=set:ipxe,iPXE \
         --dhcp-boot=tag:efi,tag:!ipxe,ipxe.efi --dhcp-boot=tag:ipxe,hello.ipxe \
         --dhcp-boot=tag:!ipxe,tag:!efi,tag:!http,undionly.kpxe
     echo '#!ipxe' >"$CELL/tftp/hello.ipxe"
     finds "" bios,uefi,ipxe,plain "nothing wrong was found"
-    files --dhcp-boot=undionly.kpxe
+    serves_files --dhcp-boot=undionly.kpxe
     leases other --dhcp-boot=undionly.kpxe,,$SERVER
     finds two-dhcp-servers bios "2 DHCP servers give addresses: $SERVER at .* and ${NET}2 at "
-    files --dhcp-ignore=tag:efi --dhcp-match=set:efi,93,7 --dhcp-boot=undionly.kpxe
+    serves_files --dhcp-ignore=tag:efi --dhcp-match=set:efi,93,7 --dhcp-boot=undionly.kpxe
     finds not-answered bios,uefi "nobody answers it, though $SERVER answers others"
     leases srv
     finds no-boot-file bios,uefi,ipxe,plain 'BIOS PXE, UEFI PXE \(x64\) and iPXE: it gets an address and no'
@@ -140,7 +140,7 @@ cell_probe_offers() {
 cell_probe_files() {
     need busybox busybox-static
     probed
-    files --dhcp-boot=undionly.kpx
+    serves_files --dhcp-boot=undionly.kpx
     finds tftp-refused bios "the TFTP server $SERVER does not serve undionly.kpx: error 1, "
     leases srv --dhcp-boot=undionly.kpxe
     finds tftp-no-server bios "nobody has the TFTP port on $SERVER"
@@ -150,12 +150,12 @@ cell_probe_files() {
     leases srv --dhcp-boot=undionly.kpxe
     rogue srv $SERVER tftp=${NET}3
     finds tftp-elsewhere bios "the TFTP server $SERVER sends undionly.kpxe from another address, ${NET}3"
-    files --dhcp-boot=ipxe.efi
+    serves_files --dhcp-boot=ipxe.efi
     finds wrong-architecture bios,uefi "BIOS PXE: ipxe.efi .* is a UEFI program for x64"
-    files --dhcp-boot=undionly.kpxe
+    serves_files --dhcp-boot=undionly.kpxe
     finds "chain-loop no-loader" bios,uefi,ipxe "gives iPXE undionly.kpxe .* iPXE again"
     : >"$CELL/tftp/empty.0"
-    files --dhcp-boot=empty.0
+    serves_files --dhcp-boot=empty.0
     finds empty-file bios "empty.0 by TFTP from $SERVER is empty"
     local to_http=(--dhcp-option-force=60,HTTPClient)
     job srv busybox httpd -f -p 8067 -h "$CELL/tftp" &

@@ -13,6 +13,10 @@ for file in "$LAB"/cells/*.sh; do
     source "$file"
 done
 
+# All cells share their names: the second function of a name would stand in for the first.
+twice=$(grep -hoE '^[a-z0-9_]+\(\)' "$LAB"/cells/*.sh "$LAB"/lib/*.sh | sort | uniq -d | paste -sd ' ')
+[[ -z $twice ]] || { echo "lab: defined in two places: $twice" >&2; exit 2; }
+
 # find_cell NAME: sets CELL_SET, CELL_LIMIT and CELL_CALL
 find_cell() {
     local entry name
