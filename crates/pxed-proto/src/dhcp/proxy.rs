@@ -24,6 +24,10 @@ pub(super) fn plan(asking: &Asking<'_>, message_type: MessageType, boot: Boot) -
         MessageType::Request if boot_server::item(asking).is_some() => {
             boot_server::plan(asking, message_type, boot)
         }
+        // By the name that its relay agent gives every server (RFC 5107).
+        MessageType::Request if server.is_some_and(|server| !asking.is_own(server)) => {
+            takes(asking)
+        }
         _ => Verdict::ignored(Ignored::Proxy),
     }
 }
@@ -67,6 +71,7 @@ fn offer(asking: &Asking<'_>, boot: Boot) -> Verdict {
         Firmware::Pxe(_) if is_fetched_here(asking, &boot) => {
             Change::See(Evidence::Offered(Box::new(asker(asking)), form))
         }
+        Firmware::HttpBoot(_) => Change::See(Evidence::BootsByHttp(asking.machine.hardware)),
         _ => Change::None,
     };
     let outcome = Outcome::ProxyOffered { form, boot };

@@ -101,6 +101,8 @@ pub enum Evidence {
     Takes(HardwareAddress, Ipv4Addr),
     /// It asks at port 4011, from this address.
     AskedBootServer(HardwareAddress, Ipv4Addr),
+    /// It has gone on to UEFI HTTP Boot: its PXE firmware has found nothing.
+    BootsByHttp(HardwareAddress),
     /// It fetches a file: by a URL with its MAC in it.
     Fetched(Mac),
     /// Whoever has this address fetches a file.
@@ -193,6 +195,7 @@ impl Quirks {
                 }
                 Vec::new()
             }
+            Evidence::BootsByHttp(hardware) => self.gave_up(&hardware, now),
             Evidence::Fetched(mac) => match self.under_way(&mac.into(), now) {
                 Some(key) => self.fetched(&key, now),
                 None => Vec::new(),
@@ -277,6 +280,20 @@ impl Quirks {
             learned.push(Learned::Forgotten(key.0, key.1));
         }
         learned
+    }
+
+    /// What the machine was offered has failed: the file that it fetches next is no sign of success.
+    fn gave_up(&mut self, hardware: &HardwareAddress, now: Timestamp) -> Vec<Learned> {
+        let Some(key) = self.under_way(hardware, now) else { return Vec::new() };
+        let (mut forgotten, mut address) = (false, None);
+        self.change(key.clone(), now, |known| {
+            let had = known.works().is_some();
+            known.gave_up();
+            forgotten = had && known.works().is_none();
+            address = known.address.take();
+        });
+        address.map(|address| self.addresses.remove(&address));
+        forgotten.then_some(Learned::Forgotten(key.0, key.1)).into_iter().collect()
     }
 
     /// The attempt of the machine that is under way: the latest, if it has several firmwares.

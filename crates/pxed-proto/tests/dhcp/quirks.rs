@@ -88,6 +88,47 @@ fn the_other_servers_ack_tells_who_fetches() {
     assert_eq!(learned(&lan), [("direct", 1)]);
 }
 
+/// UEFI tries PXE, and then HTTP Boot: the loader's URL names the machine too.
+#[test]
+fn what_uefi_http_boot_fetches_is_no_success_of_pxe() {
+    let mut lan = Lan::configured(by_proxy);
+    let pxe = |start, secs| Sent { xid: start, secs, ..client(1).discover().uefi() };
+    assert_eq!(offered(&mut lan, &pxe(1, 0)), "redirect");
+    takes(&mut lan);
+    offered(lan.at(30), &client(1).discover().http_boot());
+    lan.server.fetched(Some(client(1).mac()), local(77), second(32));
+    assert_eq!(learned(&lan), []);
+    assert_eq!(offered(lan.at(300), &pxe(2, 0)), "direct");
+}
+
+/// What was known is forgotten where HTTP Boot had to help twice.
+#[test]
+fn a_form_that_http_boot_stands_in_for_is_forgotten() {
+    let mut lan = Lan::configured(by_proxy);
+    let pxe = |start| Sent { xid: start, ..client(1).discover().uefi() };
+    offered(&mut lan, &pxe(1));
+    lan.server.fetched(Some(client(1).mac()), local(77), second(2));
+    assert_eq!(learned(&lan), [("redirect", 1)]);
+    for (start, seconds) in [(2, 300), (3, 600)] {
+        assert_eq!(offered(lan.at(seconds), &pxe(start)), "redirect");
+        offered(lan.at(seconds + 30), &client(1).discover().http_boot());
+    }
+    assert_eq!(learned(&lan), []);
+}
+
+/// A relay agent may have all servers called by one name (RFC 5107).
+#[test]
+fn who_takes_an_offer_by_the_relay_agents_name_has_an_address() {
+    let mut lan = Lan::configured(by_proxy);
+    let information = [&[11, 4][..], &remote(254).octets()].concat();
+    let by_relay = |sent: Sent| sent.option(82, &information).by_relay(RELAY);
+    offered(&mut lan, &by_relay(discover(1, 0)));
+    let takes = client(1).request().bios().address(54, remote(254)).address(50, remote(77));
+    assert_eq!(lan.hears(&by_relay(takes)).silence(), Ignored::OtherServer);
+    lan.server.fetched(None, remote(77), second(3));
+    assert_eq!(learned(&lan), [("direct", 1)]);
+}
+
 #[test]
 fn what_is_told_is_offered_whatever_happens() {
     let mut lan = Lan::configured(|config| {

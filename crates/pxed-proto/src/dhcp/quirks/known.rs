@@ -154,6 +154,13 @@ impl Known {
         self
     }
 
+    /// Its attempt has ended, and nothing came of it.
+    pub fn gave_up(&mut self) {
+        if let Some(attempt) = self.attempt.take() {
+            self.has_failed(&attempt, true);
+        }
+    }
+
     /// It asks at port 4011.
     pub fn asked_boot_server(&mut self) {
         if let Some(attempt) = &mut self.attempt {
