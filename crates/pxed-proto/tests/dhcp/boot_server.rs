@@ -128,6 +128,17 @@ fn item_142_who_is_no_firmware_or_elsewhere_hears_nothing() {
     }
 }
 
+/// Its address tells where it is, also in the IP header alone.
+#[test]
+fn who_asks_without_ciaddr_is_answered_wherever_it_is() {
+    let mut lan = Lan::configured(|config| config.subnets[1].mode = Mode::Proxy);
+    let mut asked = asks(client(1).request().bios());
+    asked.arrival.source.set_ip(remote(77));
+    asked.ciaddr = std::net::Ipv4Addr::UNSPECIFIED;
+    let ack = lan.hears(&asked).ack();
+    assert_eq!((ack.destination, ack.file()), (routed(remote(77), 68), "undionly.kpxe"));
+}
+
 #[test]
 fn item_142_only_request_and_inform_are_for_a_boot_server() {
     for mut lan in sites() {

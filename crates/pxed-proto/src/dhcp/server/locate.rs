@@ -11,6 +11,7 @@ use crate::dhcp::lease::{ClientKey, Lease};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::relay::{Place, RelayAgent};
 use crate::dhcp::table::LeaseTable;
+use crate::dhcp::transmit::BOOT_SERVER_PORT;
 use crate::net::Ipv4Net;
 use crate::wire::dhcp::MessageType;
 use crate::wire::options::code;
@@ -145,12 +146,14 @@ fn is_crowded(here: &Asking<'_>, on_wire: &[Asking<'_>]) -> bool {
 }
 
 /// The address that the client says it has. `ciaddr` of a DISCOVER is a mistake; some clients leave
-/// it empty in an INFORM.
+/// it empty in an INFORM, and some firmware where it asks a boot server.
 pub(super) fn own_address(heard: &Heard<'_>) -> Option<Ipv4Addr> {
     let message = heard.message;
+    let has_one = heard.arrival.destination.port() == BOOT_SERVER_PORT
+        || message.message_type() == Some(MessageType::Inform);
     let address = match (message.message_type()?, message.ciaddr) {
         (MessageType::Discover, _) => return None,
-        (MessageType::Inform, Ipv4Addr::UNSPECIFIED) if message.giaddr.is_unspecified() => {
+        (_, Ipv4Addr::UNSPECIFIED) if has_one && message.giaddr.is_unspecified() => {
             *heard.arrival.source.ip()
         }
         (_, ciaddr) => ciaddr,
