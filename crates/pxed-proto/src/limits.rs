@@ -235,6 +235,10 @@ pub const LOG_LINES_OF_SOURCE: u64 = 100;
 /// of invented ones is not.
 pub const LOG_LINES_OF_KIND: u64 = 6000;
 
+/// How many addresses that other servers gave are remembered with their machines, so that the log names
+/// who fetches a file: they never expire here, and a /8 has room for many.
+pub const ADDRESSES_ELSEWHERE_MAX: usize = 16_384;
+
 /// How many lines of the log may wait to be written: two seconds of a boot storm, some 4 MB. Behind a
 /// reader that stalls for longer they are counted instead.
 pub const LOG_QUEUE: usize = 16_384;

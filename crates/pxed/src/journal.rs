@@ -46,8 +46,10 @@ struct State {
     history: VecDeque<Arc<Record>>,
     /// What the log has room for.
     limiter: Limiter,
-    /// Who has which address by a lease: TFTP and HTTP know their clients by these.
+    /// Who has which address: TFTP and HTTP know their clients by these.
     machines: BTreeMap<Ipv4Addr, Mac>,
+    /// Those of them that nobody leased here, the oldest first: they never expire.
+    elsewhere: VecDeque<Ipv4Addr>,
 }
 
 /// What the counters say.
@@ -69,6 +71,7 @@ impl Journal {
             history: VecDeque::with_capacity(HISTORY),
             limiter: Limiter::default(),
             machines: BTreeMap::new(),
+            elsewhere: VecDeque::new(),
         };
         let listeners = broadcast::Sender::new(LISTENER_LAG);
         Self { format, state: Mutex::new(state), listeners }
@@ -255,12 +258,13 @@ impl State {
             }
             Event::Dhcp(event) => match (&event.outcome, event.request) {
                 (
-                    Outcome::Acked { address, .. }
-                    | Outcome::BootReplied { address, .. }
-                    | Outcome::BootServed { address, .. },
+                    Outcome::Acked { address, .. } | Outcome::BootReplied { address, .. },
                     Some(request),
                 ) => {
                     self.machines.extend(request.machine.mac().map(|mac| (*address, mac)));
+                }
+                (Outcome::BootServed { address, .. }, Some(request)) => {
+                    self.has_address(*address, request.machine.mac());
                 }
                 (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {
                     self.machines.remove(address);
@@ -273,6 +277,20 @@ impl State {
             | Event::Learned(_)
             | Event::Tftp(_)
             | Event::Http(_) => {}
+        }
+    }
+
+    /// A machine asks at port 4011, from an address that may be another server's.
+    fn has_address(&mut self, address: Ipv4Addr, mac: Option<Mac>) {
+        let Some(mac) = mac else { return };
+        if self.machines.insert(address, mac).is_some() {
+            return;
+        }
+        self.elsewhere.push_back(address);
+        if self.elsewhere.len() > limits::ADDRESSES_ELSEWHERE_MAX
+            && let Some(oldest) = self.elsewhere.pop_front()
+        {
+            self.machines.remove(&oldest);
         }
     }
 
@@ -327,11 +345,28 @@ fn list(counts: &BTreeMap<&'static str, u64>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use pxed_proto::machine::Machine;
+    use pxed_proto::boot::Boot;
+    use pxed_proto::event::Request;
+    use pxed_proto::machine::{Firmware, Machine};
+    use pxed_proto::wire::dhcp::MessageType;
 
     fn expired(number: u32) -> Event {
         let machine = Machine::from(Mac([2, 0, 0, 0, 0, 1]));
         Event::Expired { address: Ipv4Addr::from_bits(number), machine }
+    }
+
+    /// What is answered at port 4011.
+    fn served(address: Ipv4Addr, mac: Mac) -> Event {
+        let request = Request {
+            message_type: Some(MessageType::Request),
+            xid: 1,
+            machine: Machine::from(mac),
+            firmware: Firmware::Pxe(None),
+            relay: None,
+        };
+        let outcome = Outcome::BootServed { address, boot: Boot::Nothing };
+        let (link, left_out) = (Arc::from("eth1"), Vec::new());
+        Event::Dhcp(DhcpEvent { link, request: Some(request), outcome, left_out })
     }
 
     fn number(record: &Record) -> u32 {
@@ -362,6 +397,23 @@ mod tests {
             number(&listener.try_recv().unwrap()),
             1500 - u32::try_from(LISTENER_LAG).unwrap()
         );
+    }
+
+    #[test]
+    fn machines_with_addresses_of_elsewhere_are_forgotten_some_day() {
+        let journal = Journal::new(LogFormat::Text);
+        let mac = Mac([2, 0, 0, 0, 0, 1]);
+        let max = u32::try_from(limits::ADDRESSES_ELSEWHERE_MAX).unwrap();
+        let mut state = journal.state();
+        state.machines.insert(Ipv4Addr::from_bits(max + 9), mac);
+        for number in 1..=max + 1 {
+            let event = served(Ipv4Addr::from_bits(number), mac);
+            state.follow(&event);
+            state.follow(&event);
+        }
+        assert_eq!(state.machines.len(), limits::ADDRESSES_ELSEWHERE_MAX + 1);
+        let known = |number| state.machines.contains_key(&Ipv4Addr::from_bits(number));
+        assert_eq!([1, 2, max + 1, max + 9].map(known), [false, true, true, true]);
     }
 
     #[test]
