@@ -21,7 +21,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    Arrival, Commit, CommitId, KnownServer, Lease, LinkId, Output, Probe, Server, Transmit,
+    Arrival, Commit, CommitId, KnownServer, Learned, Lease, LinkId, Output, Probe, Server, Transmit,
 };
 use pxed_proto::limits;
 use pxed_proto::text::HexDump;
@@ -87,6 +87,7 @@ impl Driver {
             journal,
             clock,
             commits: Vec::new(),
+            learned: Vec::new(),
             releases: BTreeMap::new(),
             delayed: VecDeque::new(),
             probes: Probes::default(),
@@ -153,6 +154,8 @@ struct Worker {
     clock: Clock,
     /// What this round has for the store.
     commits: Vec<Commit>,
+    /// What this round has learned of machines, for the store as well.
+    learned: Vec<Learned>,
     /// Who waits to hear that a lease is freed; as many as may ask at once.
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
     /// Offers that wait, and until when.
@@ -305,9 +308,7 @@ impl Worker {
             self.probe(probe);
         }
         self.commits.extend(output.commits);
-        if !output.learned.is_empty() {
-            self.store.remember(output.learned);
-        }
+        self.learned.extend(output.learned);
     }
 
     /// Asks who has an address. If that can not be sent, nobody can answer.
@@ -404,6 +405,10 @@ impl Worker {
             if let Err(refused) = self.store.commit(commits) {
                 self.committed(refused);
             }
+        }
+        // One place in the queue for all of them, which leases need more.
+        if !self.learned.is_empty() {
+            self.store.remember(std::mem::take(&mut self.learned));
         }
     }
 

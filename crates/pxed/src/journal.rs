@@ -143,9 +143,9 @@ impl Journal {
         self.warn_at_times("scripts not read", format_args!("no script for machines: {error}"));
     }
 
-    /// Leases could not be made durable.
+    /// Leases, or what was learned, could not be made durable.
     pub fn store_failed(&self, error: &crate::store::StoreError) {
-        self.warn_at_times("store troubles", format_args!("leases can not be stored: {error}"));
+        self.warn_at_times("store troubles", format_args!("the store can not be written: {error}"));
     }
 
     /// What the counters say now.

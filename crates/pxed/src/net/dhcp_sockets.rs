@@ -106,10 +106,10 @@ impl DhcpSockets {
             Destination::Routed(host) if source.port() == BOOT_SERVER_PORT => {
                 self.boot_server.send(*source.ip(), host, message)
             }
-            // Who could be written to has written to the other server.
-            Destination::Routed(host) => {
-                self.udp.as_ref().map_or(Ok(()), |udp| udp.send(*source.ip(), host, message))
-            }
+            Destination::Routed(host) => match &self.udp {
+                Some(udp) => udp.send(*source.ip(), host, message),
+                None => Err(io::Error::other("port 67 is another server's (--dhcp-no-bind)")),
+            },
         }
     }
 

@@ -24,12 +24,14 @@ pub(super) fn check(config: &Config) -> Result<(), RunError> {
         return Ok(());
     }
     info!("looking for other DHCP servers, for 4 s (--mode full does not)");
-    let found: Vec<Option<Neighbour>> = thread::scope(|scope| {
-        let ask = |interface| scope.spawn(move || asked(interface, rival(interface)).flatten());
+    let found: Vec<Option<Option<Neighbour>>> = thread::scope(|scope| {
+        let ask = |interface| scope.spawn(move || asked(interface, rival(interface)));
         let all: Vec<_> = config.interfaces.iter().map(ask).collect();
         all.into_iter().map(|one| one.join().ok().flatten()).collect()
     });
-    for (interface, rival) in config.interfaces.iter().zip(found) {
+    for (interface, found) in config.interfaces.iter().zip(found) {
+        // Where nobody could be asked, that was said, and nothing is known.
+        let Some(rival) = found else { continue };
         if let Some(Neighbour { name, offers, .. }) = rival {
             let offers =
                 offers.map(|address| format!(", and offers {address}")).unwrap_or_default();
