@@ -28,7 +28,7 @@ use crate::privileges;
 pub use file::settings::architectures;
 pub use file::{Read, parse, read, reference};
 pub use loaders::Loaders;
-pub use network::link;
+pub use network::{link, mode_name};
 pub use sentences::counted;
 
 /// Everything that `pxed serve` needs to know.
@@ -187,8 +187,10 @@ impl Config {
             subnet.lease_time = args.lease_time.map_or(subnet.lease_time, dhcp::LeaseTime::of);
         }
         flags::win(args, &mut subnets, &mut policy)?;
-        if let Some(problem) = network::without_server_port(&self.service, subnets.iter()) {
-            return Err(UsageError::new("--dhcp-no-bind", problem, network::PROXY_ONLY));
+        if let Some(needs) = network::without_server_port(&self.service, subnets.iter()) {
+            let by_file = args.interfaces.is_empty();
+            let remedy = if by_file { needs.in_file } else { network::WITHOUT_RANGE };
+            return Err(UsageError::new("--dhcp-no-bind", needs.problem, remedy));
         }
         let mut catalog = Catalog { loaders: self.loaders.loaders(), ..(*catalog).clone() };
         if let Some((profile, files)) = boot::profile(args, &subnets)? {

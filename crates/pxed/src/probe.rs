@@ -33,7 +33,7 @@ use report::Report;
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// There is no such interface.
-    #[error("--interface {0}")]
+    #[error(transparent)]
     Interface(#[from] InterfaceError),
     /// It has no MAC.
     #[error(

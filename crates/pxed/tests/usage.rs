@@ -306,7 +306,7 @@ fn only_root_can_become_another_user() {
 fn networks_that_can_not_be_asked() {
     for (flags, names, remedy) in [
         ("", "--interface <IFACE>", "--help"),
-        ("-i eth77", "--interface no interface eth77; this machine has", "configure one of these"),
+        ("-i eth77", "no interface eth77; this machine has", "name one of these"),
         ("-i lo", "--interface lo: it is no Ethernet interface", "name another"),
         ("-i lo --as pxe", "'pxe' for '--as <CLIENT>'", "bios, uefi, http, ipxe, plain"),
         ("-i lo --timeout 1w", "'--timeout <TIME>'", "write seconds"),

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use pxed_proto::dhcp::Subnet;
 
 use super::Config;
+use super::network::mode_name;
 
 /// What is different, in words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +28,10 @@ impl Config {
         for subnet in &new.dhcp.subnets {
             let same = self.dhcp.subnets.iter().find(|other| other.net == subnet.net);
             if let Some(old) = same {
+                if old.mode != subnet.mode {
+                    let (was, is) = (mode_name(old.mode), mode_name(subnet.mode));
+                    changes.push(format!("mode of {} {is}, was {was}", subnet.net));
+                }
                 let what = format!("range of {}", subnet.net);
                 compare(&what, &ranges(old), &ranges(subnet), &mut changes);
             }

@@ -109,22 +109,47 @@ fn without_addresses(args: &ServeArgs) -> Result<Mode, UsageError> {
     }
 }
 
-/// What to do about a subnet that needs port 67, where that is another server's.
-pub const PROXY_ONLY: &str =
-    "only what machines broadcast on an interface's own link is heard then: write mode = \"proxy\"";
+/// What the configuration calls a mode.
+pub fn mode_name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Full => "full",
+        Mode::Proxy => "proxy",
+        Mode::Off => "off",
+    }
+}
+
+/// A subnet that can not be served without port 67, where that is another server's.
+pub struct NeedsServerPort {
+    /// What the subnet needs the port for.
+    pub problem: String,
+    /// What to write in a file.
+    pub in_file: &'static str,
+}
+
+/// The same, where the subnet is one of the flags'.
+pub const WITHOUT_RANGE: &str = "Leave --range and --mode full out, and that server gives the \
+    addresses; or stop it, and leave --dhcp-no-bind out.";
 
 /// The first subnet that can not be served without port 67, where that is another server's.
 pub fn without_server_port<'a>(
     service: &Service,
     mut subnets: impl Iterator<Item = &'a Subnet>,
-) -> Option<String> {
+) -> Option<NeedsServerPort> {
     if service.server_port == ServerPort::Own {
         return None;
     }
     subnets.find_map(|subnet| match (subnet.mode, subnet.link) {
-        (Mode::Full, _) => Some(format!("{} is to be given addresses from port 67", subnet.net)),
-        (Mode::Proxy, None) => Some(format!("the relay agents of {} write to port 67", subnet.net)),
-        (Mode::Proxy, Some(_)) | (Mode::Off, _) => None,
+        (Mode::Off, _) | (Mode::Proxy, Some(_)) => None,
+        (_, None) => Some(NeedsServerPort {
+            problem: format!("the relay agents of {} write to port 67", subnet.net),
+            in_file: "leave that subnet out; or stop the server that has port 67, and leave \
+                      dhcp-no-bind out",
+        }),
+        (Mode::Full, Some(_)) => Some(NeedsServerPort {
+            problem: format!("{} is to be given addresses from port 67", subnet.net),
+            in_file: "only what machines broadcast on an interface's own link is heard then: write \
+                      mode = \"proxy\"",
+        }),
     })
 }
 

@@ -4,13 +4,12 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{
-    AddressState, ClientKey, Config, KnownAddress, Mode, PoolUse, Subnet, SubnetUse,
-};
+use pxed_proto::dhcp::{AddressState, ClientKey, Config, KnownAddress, PoolUse, Subnet, SubnetUse};
 use pxed_proto::text::Hex;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Rfc3339;
+use crate::config::mode_name;
 use crate::dhcp;
 
 /// How pxed stands. Whoever reads one of another version gets nothing where there is nothing.
@@ -145,7 +144,7 @@ fn subnet_status(config: &Config, subnet: &Subnet, used: &SubnetUse) -> SubnetSt
     SubnetStatus {
         subnet: subnet.net.to_string(),
         interface: link.map(|link| link.name.to_string()).unwrap_or_default(),
-        mode: mode(subnet.mode).to_owned(),
+        mode: mode_name(subnet.mode).to_owned(),
         server: subnet.server.to_string(),
         tftp: tftp_of(config, subnet).to_string(),
         http: format!("http://{}/", subnet.services.http),
@@ -158,14 +157,6 @@ fn subnet_status(config: &Config, subnet: &Subnet, used: &SubnetUse) -> SubnetSt
 fn tftp_of(config: &Config, subnet: &Subnet) -> Ipv4Addr {
     let everywhere = config.policy.everywhere.tftp_server;
     subnet.settings.tftp_server.or(everywhere).unwrap_or(subnet.services.tftp)
-}
-
-fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Full => "full",
-        Mode::Proxy => "proxy",
-        Mode::Off => "off",
-    }
 }
 
 fn pool_status(pool: &PoolUse) -> PoolStatus {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use pxed_proto::dhcp::SERVER_PORT;
+use pxed_proto::dhcp::{BOOT_SERVER_PORT, SERVER_PORT};
 
 use super::interface::Interface;
 use super::port_owner::{PortOwner, owners};
@@ -15,7 +15,8 @@ pub enum BindError {
     /// Somebody else has the port.
     #[error(
         "port {port} on {interface} is already served by {owner}: two servers on one port lose \
-         each other's datagrams, renewals of leases first; stop it ({}) and start pxed again{}",
+         each other's datagrams{}; stop it ({}) and start pxed again{}",
+        lost_first(*port),
         owner.remedy(),
         beside(*port)
     )]
@@ -102,12 +103,22 @@ impl BindError {
     }
 }
 
-/// Where two servers of one machine can live together.
+/// What is unicast to a shared port goes to one of the two: to clients, that is the renewals.
+fn lost_first(port: u16) -> &'static str {
+    if port == SERVER_PORT { ", renewals of leases first" } else { "" }
+}
+
+/// How two servers of one machine can live together.
 fn beside(port: u16) -> &'static str {
-    if port == SERVER_PORT {
-        "; or leave the addresses to it (mode proxy), and start pxed with --dhcp-no-bind"
-    } else {
-        ""
+    match port {
+        SERVER_PORT => {
+            "; or leave the addresses to it (mode proxy), and start pxed with --dhcp-no-bind"
+        }
+        BOOT_SERVER_PORT => {
+            "; or have it leave PXE to pxed (dnsmasq: take out pxe-service and pxe-prompt)"
+        }
+        69 => "; or have it leave TFTP to pxed (dnsmasq: take out enable-tftp)",
+        _ => "",
     }
 }
 

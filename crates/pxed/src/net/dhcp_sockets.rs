@@ -452,6 +452,7 @@ mod tests {
                 .unwrap();
             let text = text.to_string();
             assert!(text.starts_with("port 4011 on srv is already served by pxed"), "{text}");
+            assert!(text.contains("leave PXE to pxed") && !text.contains("renewals"), "{text}");
         });
     }
 

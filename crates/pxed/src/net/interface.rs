@@ -31,7 +31,7 @@ pub struct Interface {
 #[derive(Debug, thiserror::Error)]
 pub enum InterfaceError {
     /// There is none of this name.
-    #[error("no interface {name}; this machine has {present}: configure one of these")]
+    #[error("no interface {name}; this machine has {present}: name one of these")]
     NotFound {
         /// What was asked for.
         name: String,
@@ -41,7 +41,7 @@ pub enum InterfaceError {
     /// It has no IPv4 address.
     #[error(
         "interface {name} has no IPv4 address, and a DHCP server answers from one: give it one \
-         (`ip address add 192.0.2.1/24 dev {name}`) or configure another interface"
+         (`ip address add 192.0.2.1/24 dev {name}`) or name another interface"
     )]
     NoAddress {
         /// What was asked for.

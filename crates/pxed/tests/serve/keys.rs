@@ -161,5 +161,14 @@ fn dhcp_no_bind() {
         let (code, log) = lan.start(&format!("--config {}", write(lan, &text))).end();
         assert_eq!(code, Some(2), "{log}");
         assert!(log.contains("is to be given addresses from port 67"), "{log}");
+        assert!(log.contains("write mode = \"proxy\""), "{log}");
+        let relayed = "[[subnet]]\nnetwork = \"192.168.78.0/24\"\nmode = \"proxy\"\n";
+        let text = format!("dhcp-no-bind = true\n{proxy}{relayed}");
+        let (_, log) = lan.start(&format!("--config {}", write(lan, &text))).end();
+        assert!(log.contains("leave that subnet out"), "{log}");
+        let range = "192.168.77.100-192.168.77.109";
+        let (code, log) = lan.start(&format!("-i srv --dhcp-no-bind --range {range}")).end();
+        assert_eq!(code, Some(2), "{log}");
+        assert!(log.contains("Leave --range and --mode full out"), "{log}");
     });
 }

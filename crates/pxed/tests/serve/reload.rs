@@ -81,6 +81,19 @@ fn a_lease_outside_a_shrunken_pool_lives_on() {
 }
 
 #[test]
+fn a_reload_says_that_addresses_are_another_servers_now() {
+    story("a_reload_says_that_addresses_are_another_servers_now", |lan| {
+        let pxed = configured(lan, &one_link(), "");
+        let proxy = "[[subnet]]\ninterface = \"srv\"\nmode = \"proxy\"\n";
+        let done = reload(lan, proxy);
+        assert!(done.contains("mode of 192.168.77.0/24 proxy, was full"), "{done}");
+        let done = reload(lan, &one_link());
+        assert!(done.contains("mode of 192.168.77.0/24 full, was proxy"), "{done}");
+        pxed.stop();
+    });
+}
+
+#[test]
 fn a_mistake_keeps_the_old_configuration() {
     story("a_mistake_keeps_the_old_configuration", |lan| {
         let pxed = configured(lan, &one_link(), "");

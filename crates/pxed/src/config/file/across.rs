@@ -14,7 +14,7 @@ use super::report::Problem;
 use super::rules::Ruled;
 use super::settings::Said;
 use super::subnets::{Subnets, Wanted};
-use crate::config::network::{PROXY_ONLY, without_server_port};
+use crate::config::network::without_server_port;
 use crate::config::{Loaders, Service};
 use crate::net::Interface;
 
@@ -58,9 +58,9 @@ pub fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_di
 /// Port 67 is pxed's own where somebody writes to it.
 pub fn check_server_port(top: &Table<'_>, service: &Service, subnets: &Subnets) {
     let served = subnets.wanted.iter().map(|wanted| &wanted.subnet);
-    if let Some(text) = without_server_port(service, served) {
-        let problem = Problem::error(top.place().of("dhcp-no-bind"), text);
-        top.problem(problem.help(PROXY_ONLY));
+    if let Some(needs) = without_server_port(service, served) {
+        let problem = Problem::error(top.place().of("dhcp-no-bind"), needs.problem);
+        top.problem(problem.help(needs.in_file));
     }
 }
 
