@@ -69,7 +69,8 @@ impl Line {
 
     /// What is wrong with it.
     fn refused(&mut self, line: &str) -> String {
-        self.say(line);
+        // pxed may have read enough, and closed, before it is written.
+        let _ = self.stream.get_mut().write_all(line.as_bytes());
         let answer = self.hear().unwrap();
         assert_eq!(answer["version"], 1);
         answer["error"].as_str().unwrap_or_else(|| panic!("{answer}")).to_owned()
