@@ -218,6 +218,9 @@ pub const OTHER_SERVERS_MAX: usize = 64;
 /// PXE ROMs ask again after 4 s and then 8, and a DHCP server that pings first takes 3.
 pub const OTHER_SERVER_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a machine that asks again is still in the same attempt: PXE ROMs give up after a minute.
+pub const OTHER_SERVER_ATTEMPT: Duration = Duration::from_secs(100);
+
 /// How long trouble with another server is not told again.
 pub const OTHER_SERVER_AGAIN: Duration = Duration::from_secs(3600);
 

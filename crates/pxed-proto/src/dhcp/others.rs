@@ -96,7 +96,7 @@ impl Others {
         let fresh = Waiting { who, since: now, told: None };
         let waiting = self.waiting.entry(link.clone()).or_insert(fresh);
         let (since, told) = (waiting.since, waiting.told);
-        if waiting.who != who || now.since(since) > limits::OTHER_SERVER_PATIENCE * 10 {
+        if waiting.who != who || now.since(since) > limits::OTHER_SERVER_ATTEMPT {
             // Another one's turn, once this one has gone.
             if now.since(since) > limits::OTHER_SERVER_PATIENCE {
                 *waiting = Waiting { told, ..fresh };

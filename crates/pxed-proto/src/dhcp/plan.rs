@@ -80,13 +80,13 @@ pub struct Output {
     pub event: Option<Event>,
     /// Send this.
     pub transmit: Option<Transmit>,
-    /// Make these durable, and say so by [`Server::committed`](super::Server::committed); the event and the message that
-    /// belong to them come out then.
+    /// Make these durable, and say so by [`Server::committed`](super::Server::committed); the event
+    /// and the message that belong to them come out then.
     pub commits: Vec<Commit>,
     /// Record this too: what was heard of another server, or that none is.
     pub other: Option<Event>,
-    /// Ask who has this address, and say what came of it by [`Server::probed`](super::Server::probed); the event and the
-    /// message come out then.
+    /// Ask who has this address, and say what came of it by
+    /// [`Server::probed`](super::Server::probed); the event and the message come out then.
     pub probe: Option<Probe>,
     /// Keep these in mind, for [`Server::recall`](super::Server::recall) of the next run. Nobody waits
     /// for it, and nothing is wrong if it is lost.

@@ -331,7 +331,8 @@ impl<'a> Options<'a> {
     }
 
     /// Client identifier (RFC 6842), subnet selection (RFC 3011) where it is allowed, and relay agent
-    /// information (RFC 3046 section 2.2) go back as they came, the latter last. What is not made of sub-options is not relay agent information.
+    /// information (RFC 3046 section 2.2) go back as they came, the latter last. What is not made of
+    /// sub-options is not relay agent information.
     fn echoes(&mut self) {
         let asked = |code| self.asking.message.option(code).filter(|value| !value.is_empty());
         let (id, information) = (asked(code::CLIENT_IDENTIFIER), asked(code::RELAY_AGENT));
