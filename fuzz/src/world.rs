@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    Arrival, ClientKey, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId,
-    Output, Probe, RelayAgent, Server, Transmit,
+    Arrival, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId, Output, Probe,
+    RelayAgent, Said, Server, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::limits::DHCP_REPLY_MIN;
@@ -214,8 +214,8 @@ impl World {
             Store::FindsNothing if !is_used => drop(self.rows.remove(&address)),
             Store::FindsAnother if !is_used => {
                 let hardware = HardwareAddress::from(mac(STRANGER));
-                let client = ClientKey::Hardware(hardware);
-                let row = Lease { client, hardware, version: lease.version + 7, ..lease.clone() };
+                let said = Said::default();
+                let row = Lease { said, hardware, version: lease.version + 7, ..lease.clone() };
                 self.rows.insert(address, row);
             }
             _ => {}
@@ -264,7 +264,7 @@ impl World {
     fn is_called(&self, request: &Message<'_>, name: Option<Ipv4Addr>, source: Ipv4Addr) {
         let here = RelayAgent::of(request, false);
         let leases = self.server.active_leases(self.now);
-        let agents = leases.filter_map(|lease| lease.relay.as_deref()).chain(&here);
+        let agents = leases.filter_map(Lease::relay).chain(here);
         let said = agents.into_iter().any(|agent| agent.server_identifier() == name);
         assert!(name == Some(source) || name.is_some() && said, "{name:?} from {source}");
     }
@@ -307,7 +307,7 @@ impl World {
         let other = self.users.insert(lease.address, lease.clone());
         // A client is known by its identifier or by its hardware.
         let stranger =
-            |other: &Lease| other.hardware != lease.hardware && other.client != lease.client;
+            |other: &Lease| other.hardware != lease.hardware && other.client() != lease.client();
         let other = other.filter(stranger);
         assert!(
             other.as_ref().is_none_or(|other| other.expires <= self.now),

@@ -17,6 +17,7 @@ mod form;
 mod inform;
 mod inspect;
 mod lease;
+mod octets;
 mod others;
 mod plan;
 mod policy;
@@ -41,7 +42,8 @@ pub use config::{
 };
 pub use form::{Discovery, Form, Naming};
 pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
-pub use lease::{ClientKey, Lease, LeaseState};
+pub use lease::{ClientKey, Lease, LeaseState, Said};
+pub use octets::Octets;
 pub use others::KnownServer;
 pub use plan::{Change, Commit, CommitError, CommitId, Output, Plan};
 pub use policy::{Entitled, Group, HostKey, Policy, Reservation, Reservations};

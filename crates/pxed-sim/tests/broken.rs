@@ -13,7 +13,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use pxed_proto::dhcp::{ClientKey, Lease, LeaseState};
+use pxed_proto::dhcp::{Lease, LeaseState, Said};
 use pxed_proto::net::Mac;
 use pxed_proto::wire::tftp::Packet;
 use pxed_sim::checker::Checker;
@@ -108,13 +108,10 @@ fn a_stranger_s_address_that_nobody_probes() {
 
 /// A lease of 192.168.77.100 that the server wants to be durable.
 fn lease_of(mac: Mac) -> Lease {
-    let hardware = mac.into();
     Lease {
         address: Ipv4Addr::new(192, 168, 77, 100),
-        client: ClientKey::Hardware(hardware),
-        hardware,
-        host_name: None,
-        relay: None,
+        hardware: mac.into(),
+        said: Said::default(),
         state: LeaseState::Leased,
         granted: BEGINNING,
         expires: BEGINNING + Duration::from_secs(60),

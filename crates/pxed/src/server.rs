@@ -279,7 +279,7 @@ fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(),
     info!("active leases: {}", server.active_leases(now).count());
     for lease in server.active_leases(now) {
         let left = Human(lease.expires.since(now));
-        let name = lease.host_name.as_deref().map(|name| format!(" ({name})")).unwrap_or_default();
+        let name = lease.host_name().map(|name| format!(" ({name})")).unwrap_or_default();
         info!("lease: {} has {} for another {left}{name}", lease.hardware, lease.address);
     }
     store.stop()?;

@@ -1,7 +1,6 @@
 //! A request that deserves a look, and everything that is known about it.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
@@ -47,7 +46,7 @@ pub struct Asking<'a> {
     pub firmware: Firmware,
     pub client: ClientKey,
     /// The relay agent that it is behind.
-    pub relay: Option<Arc<RelayAgent>>,
+    pub relay: Option<RelayAgent>,
     pub subnet_id: SubnetId,
     pub subnet: &'a Subnet,
     pub table: &'a LeaseTable,
@@ -178,7 +177,8 @@ pub fn client_key(heard: &Heard<'_>, identity: Identity) -> Result<ClientKey, Ig
     let id = heard.message.option(code::CLIENT_IDENTIFIER).filter(|id| id.len() >= 2);
     match id {
         Some(id) if identity == Identity::ClientId || hardware.is_empty() => {
-            Ok(ClientKey::Identifier(id.iter().copied().take(limits::CLIENT_ID_MAX).collect()))
+            let id = id.get(..limits::CLIENT_ID_MAX).unwrap_or(&id);
+            Ok(ClientKey::Identifier(id.into()))
         }
         _ => by_hardware(hardware).ok_or(Ignored::NoIdentity),
     }

@@ -230,7 +230,7 @@ mod tests {
         let datagram = discover_with(options);
         let message = &Message::parse(&datagram).unwrap();
         let (machine, firmware) = &identify(message).unwrap();
-        let information = vec![1, 4, b'p', b'o', b'r', b't', 2, 1, b'r'];
+        let information = b"\x01\x04port\x02\x01r".as_slice().into();
         let relay = &RelayAgent { address: RELAY, information };
         let (firmware, relay) = (*firmware, Some(relay));
         test.passes(&Facts { message, machine, firmware, relay, groups: &["rack-7"] })

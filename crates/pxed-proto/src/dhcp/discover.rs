@@ -73,7 +73,7 @@ fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
     let reserved = asking.reserved() == Some(address);
     let its_own = asking.table.get(address).is_some_and(|lease| {
         let lately = asking.now.since(lease.expires) < limits::PROBE_VALID;
-        lease.client == asking.client && lease.state != LeaseState::Declined && lately
+        lease.is_of(&asking.client) && lease.state != LeaseState::Declined && lately
     });
     let known = asking.probes.knows_free(address, asking.machine.mac(), asking.now);
     (asking.attached && !reserved && !its_own && !known).then_some(wait)

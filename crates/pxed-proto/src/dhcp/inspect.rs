@@ -229,9 +229,9 @@ fn lease_known(subnet: Ipv4Net, lease: &Lease, now: Timestamp) -> KnownAddress {
         address: lease.address,
         subnet,
         state: state_of(lease, now),
-        client: lease.client.clone(),
+        client: lease.client(),
         hardware: Some(lease.hardware),
-        host_name: lease.host_name.clone(),
+        host_name: lease.host_name().map(str::to_owned),
         granted: Some(lease.granted),
         until: lease.expires,
     }

@@ -1,10 +1,13 @@
 //! Leases: who has which address until when, as the store keeps it.
 
+mod said;
+
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
+pub use self::said::Said;
 use super::config::LeaseTime;
+use super::octets::Octets;
 use super::relay::RelayAgent;
 use crate::Timestamp;
 use crate::machine::{HardwareAddress, Machine};
@@ -17,7 +20,7 @@ pub enum ClientKey {
     /// `htype` and `chaddr`.
     Hardware(HardwareAddress),
     /// Option 61.
-    Identifier(Vec<u8>),
+    Identifier(Octets),
 }
 
 /// What became of a lease.
@@ -34,20 +37,15 @@ pub enum LeaseState {
     Conflict,
 }
 
-/// One address and its client: a row of the store.
+/// One address and its client: a row of the store. There may be millions, so it is small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
     /// The address.
     pub address: Ipv4Addr,
-    /// Whose it is.
-    pub client: ClientKey,
-    /// The client's hardware, for people.
+    /// The client's hardware: what it is known by, if it is not by what it said.
     pub hardware: HardwareAddress,
-    /// What the client calls itself (option 12), sanitised.
-    pub host_name: Option<String>,
-    /// The relay agent by which the client got it: a renewal comes without it, and the client is
-    /// to be treated the same.
-    pub relay: Option<Arc<RelayAgent>>,
+    /// What it and its relay agent said.
+    pub said: Said,
     /// What became of it.
     pub state: LeaseState,
     /// When the last ACK was decided.
@@ -59,6 +57,38 @@ pub struct Lease {
 }
 
 impl Lease {
+    /// Whose it is.
+    pub fn client(&self) -> ClientKey {
+        self.said.identifier().map_or(ClientKey::Hardware(self.hardware), ClientKey::Identifier)
+    }
+
+    /// Is it this client's?
+    pub fn is_of(&self, client: &ClientKey) -> bool {
+        match (client, self.said.identifier_octets()) {
+            (ClientKey::Hardware(hardware), None) => self.hardware == *hardware,
+            (ClientKey::Identifier(identifier), Some(own)) => **identifier == *own,
+            _ => false,
+        }
+    }
+
+    /// What the client calls itself (option 12), sanitised.
+    pub fn host_name(&self) -> Option<&str> {
+        self.said.host_name()
+    }
+
+    /// The relay agent by which the client got it: a renewal comes without it, and the client is
+    /// to be treated the same.
+    pub fn relay(&self) -> Option<RelayAgent> {
+        self.said.relay()
+    }
+
+    /// The lease of a client that is known by its hardware, whatever identifier it had.
+    pub fn by_hardware(self) -> Self {
+        let client = ClientKey::Hardware(self.hardware);
+        let said = Said::new(&client, self.host_name(), self.relay().as_ref());
+        Self { said, ..self }
+    }
+
     /// Is the address in use, or kept out of use, at `now`?
     pub fn is_running(&self, now: Timestamp) -> bool {
         self.state != LeaseState::Released && self.expires > now
@@ -117,10 +147,8 @@ pub(super) mod testing {
     pub fn lease(host: u8, number: u8, expires: u64) -> Lease {
         Lease {
             address: ip(host),
-            client: client(number),
             hardware: HardwareAddress::from(Mac([2, 0, 0, 0, 0, number])),
-            host_name: None,
-            relay: None,
+            said: Said::default(),
             state: LeaseState::Leased,
             granted: at(0),
             expires: at(expires),
@@ -146,6 +174,29 @@ mod tests {
             assert_eq!((lease.is_running(at(9)), lease.is_active(at(9))), (running, active));
             assert!(!lease.is_running(at(10)) && !lease.is_active(at(10)));
         }
+    }
+
+    /// A client is known by its hardware or by its identifier, never by both.
+    #[test]
+    fn whose_it_is() {
+        let identifier = ClientKey::Identifier([1, 2].as_slice().into());
+        let said = Said::new(&identifier, Some("a"), None);
+        let (plain, by_identifier) = (lease(1, 1, 10), Lease { said, ..lease(1, 1, 10) });
+        for (lease, client, other) in [
+            (&plain, client(1), &identifier),
+            (&by_identifier, identifier.clone(), &client(1)),
+            (&by_identifier.clone().by_hardware(), client(1), &identifier),
+        ] {
+            assert_eq!(lease.client(), client);
+            assert!(lease.is_of(&client) && !lease.is_of(other));
+        }
+        assert_eq!(by_identifier.by_hardware().host_name(), Some("a"));
+    }
+
+    /// Millions of them are kept.
+    #[test]
+    fn it_is_small() {
+        assert_eq!(size_of::<Lease>(), 64);
     }
 
     #[test]

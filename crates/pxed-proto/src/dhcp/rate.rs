@@ -103,7 +103,7 @@ impl Buckets {
         let machine = by_hardware(&asking.machine.hardware).unwrap_or(asking.client.clone());
         let machine = (Source::Machine(machine), rates.machine);
         let newcomers = || {
-            let port = asking.relay.as_deref().map(Port::of);
+            let port = asking.relay.as_ref().map(Port::of);
             let port = port.map(|port| (Source::Port(port), rates.port));
             port.into_iter().chain([(Source::Newcomers(subnet), rates.newcomers)])
         };

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use super::octets::Octets;
 use crate::limits;
 use crate::wire::dhcp::{Message, is_sub_options};
 use crate::wire::options::code;
@@ -34,7 +35,7 @@ pub struct RelayAgent {
     /// Its address (`giaddr`); 0.0.0.0 for a switch that only adds option 82.
     pub address: Ipv4Addr,
     /// Option 82; empty if it says nothing, or nothing legible.
-    pub information: Vec<u8>,
+    pub information: Octets,
 }
 
 /// Where clients are attached, as relay agents tell it.
@@ -61,7 +62,10 @@ impl RelayAgent {
         if address.is_unspecified() && !(trusted && information.is_some()) {
             return None;
         }
-        Some(Self { address, information: information.unwrap_or_default().into_owned() })
+        Some(Self {
+            address,
+            information: information.map_or_else(Octets::default, |octets| Octets::from(&*octets)),
+        })
     }
 
     /// What the client shares a remote ID with, if that tells anybody from anybody.
@@ -142,7 +146,7 @@ mod tests {
         assert_eq!(agent.sub_option(RelaySubOption::CircuitId), Some(&b"port"[..]));
         assert_eq!(agent.sub_option(RelaySubOption::RemoteId), Some(&[][..]));
         for damaged in [&[][..], &[1], &[2, 1, 7, 1, 9, 7]] {
-            assert_eq!(relayed(damaged).information, [], "{damaged:?}");
+            assert_eq!(*relayed(damaged).information, [], "{damaged:?}");
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn plan_release(asking: &Asking<'_>) -> Verdict {
 /// There are relay agents that pass on what clients send by unicast too: the one by which the client
 /// got its lease, or another one of the same wire, since routers stand in for each other.
 fn by_its_relay(asking: &Asking<'_>, lease: &Lease) -> bool {
-    let Some(agent) = lease.relay.as_deref() else { return false };
+    let Some(agent) = lease.relay() else { return false };
     agent.address == asking.message.giaddr
         || !agent.address.is_unspecified() && asking.by_relay_of_wire
 }
@@ -57,7 +57,7 @@ pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
     if declines(&|_| true) as u64 >= (asking.table.pool_size() / 2).max(1) {
         return Verdict::ignored(Ignored::PoolDeclines);
     }
-    let port = |lease: &Lease| lease.relay.as_deref().map(Port::of);
+    let port = |lease: &Lease| lease.relay().as_ref().map(Port::of);
     let here = port(lease);
     if declines(&|other| port(other) == here) >= limits::DECLINES_PER_SOURCE_MAX {
         return Verdict::ignored(Ignored::SourceDeclines);
@@ -79,7 +79,7 @@ fn held_lease<'a>(asking: &Asking<'a>, address: std::net::Ipv4Addr) -> Result<&'
         return Err(Ignored::NotForUs);
     }
     let lease = asking.table.get(address).ok_or(Ignored::NotHolder)?;
-    if lease.client != asking.client || !lease.is_active(asking.now) {
+    if !lease.is_of(&asking.client) || !lease.is_active(asking.now) {
         return Err(Ignored::NotHolder);
     }
     Ok(lease)

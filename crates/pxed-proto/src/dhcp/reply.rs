@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::asking::Asking;
+use super::lease::Lease;
 use super::reason::NakReason;
 use super::relay::RelayAgent;
 use super::settings::OptionSetting;
@@ -159,8 +160,8 @@ impl<'a> Asking<'a> {
     /// Does `server` name this server: by an address of its own, or by what the client's relay
     /// agent has it called, now or when the client got its lease?
     pub fn is_ours(&self, server: Ipv4Addr) -> bool {
-        let lease = self.table.of(&self.client).and_then(|lease| lease.relay.as_ref());
-        let agents = [self.relay.as_ref(), lease].into_iter().flatten();
+        let lease = self.table.of(&self.client).and_then(Lease::relay);
+        let agents = [self.relay.as_ref(), lease.as_ref()].into_iter().flatten();
         self.is_own(server) || agents.into_iter().any(|a| a.server_identifier() == Some(server))
     }
 

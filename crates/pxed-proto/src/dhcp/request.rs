@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::config::LeaseTime;
-use super::lease::{Lease, LeaseState, expiry};
+use super::lease::{Lease, LeaseState, Said, expiry};
 use super::plan::Change;
 use super::policy::Reservation;
 use super::reason::{Ignored, NakReason, RequestState};
@@ -55,7 +55,7 @@ fn unless_others(asking: &Asking<'_>, named: Ipv4Addr, verdict: Verdict) -> Verd
     let Outcome::Refused { address, reason } = verdict.outcome else { return verdict };
     let had = address.and_then(|address| asking.table.get(address));
     let unpromised = matches!(reason, NakReason::NotYours | NakReason::NotInPool)
-        && had.is_none_or(|lease| lease.client != asking.client);
+        && had.is_none_or(|lease| !lease.is_of(&asking.client));
     match !asking.is_own(named) && (unpromised || !asking.subnet.authoritative) {
         true => other_server(asking),
         false => verdict,
@@ -178,12 +178,11 @@ fn time_left(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
 pub(super) fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Duration) -> Lease {
     let said = asking.message.option(code::HOST_NAME);
     let given = asking.entitled.reservation.and_then(Reservation::host_name);
+    let host_name = given.or_else(|| said.and_then(|name| text::host_name(&name)));
     Lease {
         address,
-        client: asking.client.clone(),
         hardware: asking.machine.hardware,
-        host_name: given.or_else(|| said.and_then(|name| text::host_name(&name))),
-        relay: asking.relay.clone(),
+        said: Said::new(&asking.client, host_name.as_deref(), asking.relay.as_ref()),
         state: LeaseState::Leased,
         granted: asking.now,
         expires: expiry(asking.now, lease_time),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use super::asking::{Asking, Heard, Verdict, by_hardware};
+use super::asking::{Asking, Heard, Verdict};
 use super::config::{Config, Identity, LinkId, Mode, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::others::Others;
@@ -78,12 +78,9 @@ impl Server {
         };
         let identity = self.config.subnets.get(id.0).map(|subnet| subnet.identity);
         // Where identifiers are not looked at any more, who had one is known by its hardware.
-        let client = match by_hardware(&lease.hardware) {
-            Some(hardware) if identity == Some(Identity::Mac) => hardware,
-            _ => lease.client.clone(),
-        };
+        let by_hardware = identity == Some(Identity::Mac) && !lease.hardware.is_empty();
         if let Some(table) = self.tables.get_mut(id.0) {
-            table.put(Lease { client, ..lease }, now);
+            table.put(if by_hardware { lease.by_hardware() } else { lease }, now);
         }
         true
     }
@@ -169,7 +166,7 @@ impl Server {
         match change {
             Change::Put { lease, freed } => {
                 if let Some(id) = self.subnet_of(lease.address).filter(|_| !lease.is_mark()) {
-                    self.drop_holds(id, &lease.client);
+                    self.drop_holds(id, &lease.client());
                 }
                 let told = Told { event: Event::Dhcp(event), reply };
                 let mut commits = vec![self.put(lease, now, Some(told))];

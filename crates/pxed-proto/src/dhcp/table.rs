@@ -72,7 +72,7 @@ impl Applicant<'_> {
     fn is_others(&self, lease: &Lease) -> bool {
         let same_machine = !self.hardware.is_empty() && lease.hardware == *self.hardware;
         let reserved = self.reserved == Some(lease.address);
-        lease.client != *self.client && !(reserved && same_machine)
+        !(lease.is_of(self.client) || reserved && same_machine)
     }
 }
 
@@ -159,7 +159,7 @@ impl LeaseTable {
         if let Some(lease) = self.leases.get(&address).filter(|lease| lease.is_running(now)) {
             match lease.state {
                 LeaseState::Declined => return Standing::Declined,
-                LeaseState::Conflict if lease.client != *who.client => return Standing::Declined,
+                LeaseState::Conflict if !lease.is_of(who.client) => return Standing::Declined,
                 _ if who.is_others(lease) => return Standing::InUse,
                 _ => {}
             }
@@ -223,7 +223,7 @@ impl LeaseTable {
     /// settled by it. Returns what it replaced.
     pub fn put(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
         if !lease.is_mark() {
-            self.drop_hold(&lease.client);
+            self.drop_hold(&lease.client());
         }
         self.end_hold(lease.address);
         self.write(lease, now)
@@ -236,7 +236,7 @@ impl LeaseTable {
         self.forget_expiry(address);
         if lease.is_running(now) {
             self.expiries.insert((lease.expires, address));
-            self.behind.enter(lease.relay.as_deref(), address);
+            self.behind.enter(lease.relay().as_ref(), address);
         } else if !self.holds.contains_key(&address) {
             self.lay_idle(address, lease.expires);
         }
@@ -315,7 +315,7 @@ impl LeaseTable {
     fn forget_expiry(&mut self, address: Ipv4Addr) {
         if self.expiries.remove(&(self.end_of(address), address)) {
             let lease = self.leases.get(&address);
-            self.behind.leave(lease.and_then(|lease| lease.relay.as_deref()), address);
+            self.behind.leave(lease.and_then(Lease::relay).as_ref(), address);
         }
     }
 
@@ -348,22 +348,22 @@ impl LeaseTable {
     /// A client's newest lease is the one that it is found by. What it declined is not its own.
     fn link(&mut self, lease: &Lease) {
         if lease.is_mark() {
-            self.declined.insert((lease.client.clone(), lease.address));
+            self.declined.insert((lease.client(), lease.address));
             return;
         }
         // Of two of one moment one is the other's successor, and the first one was given up.
         let age = |lease: &Lease| (lease.granted, lease.state == LeaseState::Leased);
-        if self.of(&lease.client).is_none_or(|other| age(other) <= age(lease)) {
-            self.by_client.insert(lease.client.clone(), lease.address);
+        if self.of(&lease.client()).is_none_or(|other| age(other) <= age(lease)) {
+            self.by_client.insert(lease.client(), lease.address);
         }
     }
 
     fn unlink(&mut self, lease: &Lease) {
-        if self.by_client.get(&lease.client) == Some(&lease.address) {
-            self.by_client.remove(&lease.client);
+        if self.by_client.get(&lease.client()) == Some(&lease.address) {
+            self.by_client.remove(&lease.client());
         }
         if lease.is_mark() {
-            self.declined.remove(&(lease.client.clone(), lease.address));
+            self.declined.remove(&(lease.client(), lease.address));
         }
     }
 }
@@ -378,7 +378,7 @@ impl LeaseTable {
 
 /// Is it the client's to have? What it declined is not.
 fn is_of(lease: &Lease, client: &ClientKey) -> bool {
-    lease.client == *client && !lease.is_mark()
+    lease.is_of(client) && !lease.is_mark()
 }
 
 fn behind(after: Option<Ipv4Addr>) -> (Bound<Ipv4Addr>, Bound<Ipv4Addr>) {

@@ -56,7 +56,7 @@ fn item_58_what_has_changed_is_written() {
     let own = lan.leases(1);
     let named = client(1).renewing(own).option(12, b"bench-1");
     let stored = lan.at(1).hears(&named).stored.unwrap();
-    assert_eq!(stored.host_name.as_deref(), Some("bench-1"));
+    assert_eq!(stored.host_name(), Some("bench-1"));
     assert_eq!(lan.hears(&named).stored, None);
     let by_relay = |sent: Sent| sent.option(82, &[1, 1, 7]).by_relay(RELAY);
     lan.reload(|config| config.subnets[1].lease_cache = 25);

@@ -56,8 +56,8 @@ fn item_92_and_96_long_relay_agent_information_is_read_like_any_other() {
     let remote_id = [&[2, 5][..], b"modem"].concat();
     let here = |sent: Sent| sent.option(82, &padding).option(82, &remote_id).by_relay(RELAY);
     let own = lan.leases_as(1, |sent| here(sent.option(57, &1472u16.to_be_bytes())));
-    let kept = lan.active(own).unwrap().relay.clone().unwrap();
-    assert_eq!(kept.information, [&padding[..], &remote_id].concat());
+    let kept = lan.active(own).unwrap().relay().unwrap();
+    assert_eq!(*kept.information, [&padding[..], &remote_id].concat());
     assert_eq!(lan.hears(&here(client(2).discover())).silence(), Ignored::RelayCap);
     assert_eq!(
         lan.hears(&behind(b"modem", b"")(client(2).discover())).silence(),

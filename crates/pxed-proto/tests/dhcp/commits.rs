@@ -1,6 +1,6 @@
 //! What must be durable first: no ACK before the store has said yes, none if it says no.
 
-use pxed_proto::dhcp::{Commit, CommitError, CommitId, Ignored, Lease, LeaseState, Output};
+use pxed_proto::dhcp::{Commit, CommitError, CommitId, Ignored, Lease, LeaseState, Output, Said};
 use pxed_proto::event::{Event, Outcome};
 use pxed_proto::limits::COMMITS_MAX;
 
@@ -340,6 +340,5 @@ fn a_store_that_stalls_is_not_given_more_than_it_may_have() {
 /// Another server's lease of the same address.
 fn row_of(winner: Client, lost: &Lease) -> Lease {
     let hardware = winner.mac().into();
-    let client = pxed_proto::dhcp::ClientKey::Hardware(hardware);
-    Lease { client, hardware, version: 5, ..lost.clone() }
+    Lease { hardware, said: Said::default(), version: 5, ..lost.clone() }
 }

@@ -17,7 +17,9 @@
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Identity, Ignored, Lease, LeaseState, LinkId, NakReason};
+use pxed_proto::dhcp::{
+    ClientKey, Identity, Ignored, Lease, LeaseState, LinkId, NakReason, Octets, Said,
+};
 use pxed_proto::limits::{CLIENT_ID_MAX, OFFERS_MAX};
 use pxed_proto::net::Ipv4Net;
 use pxed_proto::wire::dhcp::Message;
@@ -107,8 +109,8 @@ fn cve_2019_6472_long_identifiers_are_kept_as_far_as_they_can_be() {
         let id = |last: u8| [&[0xff; 254][..], &[last]].concat();
         let long = |sent: Sent| sent.option(61, &id(1)).option(61, &[9; 255]);
         let own = lan.leases_as(1, long);
-        let ClientKey::Identifier(kept) = lan.active(own).unwrap().client.clone() else { continue };
-        assert_eq!(kept, id(1)[..CLIENT_ID_MAX]);
+        let ClientKey::Identifier(kept) = lan.active(own).unwrap().client() else { continue };
+        assert_eq!(*kept, id(1)[..CLIENT_ID_MAX]);
         let other = |sent: Sent| sent.option(61, &id(2));
         assert_ne!(lan.leases_as(2, other), own);
     }
@@ -124,7 +126,7 @@ fn cve_2025_11232_a_host_name_of_nothing_legal_is_none() {
         let offered = lan.offers(1);
         let stored = lan.hears(&client(1).selecting(offered).option(12, name)).stored.unwrap();
         let legal = |c: char| c.is_ascii_alphanumeric() || "-.".contains(c);
-        assert!(stored.host_name.is_none_or(|kept| kept.chars().all(legal)), "{name:?}");
+        assert!(stored.host_name().is_none_or(|kept| kept.chars().all(legal)), "{name:?}");
     }
 }
 
@@ -195,18 +197,16 @@ fn cve_2019_6474_odd_leases_are_loaded() {
     let hardware = client(1).mac().into();
     let lease = |host, client| Lease {
         address: local(host),
-        client,
         hardware,
-        host_name: Some("\u{1b}[2J".to_owned()),
-        relay: None,
+        said: Said::new(&client, Some("\u{1b}[2J"), None),
         state: LeaseState::Leased,
         granted: Timestamp::FOREVER,
         expires: Timestamp::EPOCH,
         version: u64::MAX / 2,
     };
     let mut lan = Lan::new();
-    lan.server.load(lease(100, ClientKey::Identifier(vec![])), second(0));
-    lan.server.load(lease(101, ClientKey::Identifier(vec![0; 5000])), second(0));
+    lan.server.load(lease(100, ClientKey::Identifier(Octets::default())), second(0));
+    lan.server.load(lease(101, ClientKey::Identifier(vec![0; 5000].into())), second(0));
     lan.server.load(
         Lease { address: Ipv4Addr::BROADCAST, ..lease(0, ClientKey::Hardware(hardware)) },
         second(0),

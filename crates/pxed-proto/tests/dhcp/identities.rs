@@ -39,7 +39,7 @@ fn one_identifier_is_one_client_on_all_its_hardware() {
     let address = lan.leases_as(1, installer);
     assert_eq!(lan.leases_as(2, installer), address);
     let lease = lan.active(address).unwrap();
-    assert_eq!(lease.client, ClientKey::Identifier(INSTALLER.to_vec()));
+    assert_eq!(lease.client(), ClientKey::Identifier(INSTALLER.to_vec().into()));
     assert_eq!(lease.hardware, Client(2).mac().into());
     lan.hears(&installer(client(3).release(address))).change();
 }

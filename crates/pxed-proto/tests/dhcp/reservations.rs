@@ -237,7 +237,7 @@ fn a_machine_is_told_its_name_and_the_lease_has_it() {
     let named = |sent: Sent| sent.option(12, b"localhost");
     assert_eq!(lan.hears(&named(client(1).discover())).offer().text(12), "bench-7");
     let answer = lan.hears(&named(client(1).selecting(RESERVED)));
-    assert_eq!(answer.stored.as_ref().unwrap().host_name.as_deref(), Some("bench-7"));
+    assert_eq!(answer.stored.as_ref().unwrap().host_name(), Some("bench-7"));
     assert_eq!(answer.ack().text(12), "bench-7", "item 127: without a NUL");
     let unasked = lan.hears(&client(1).discover().without(55)).offer();
     assert_eq!(unasked.option(12), None, "nor another's");

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Ignored, Lease, LeaseState, NakReason};
+use pxed_proto::dhcp::{Ignored, Lease, LeaseState, NakReason, Said};
 
 use crate::client::client;
 use crate::lan::*;
@@ -12,10 +12,8 @@ fn row(number: u32, host: u8, state: LeaseState, granted: u64, expires: u64) -> 
     let hardware = client(number).mac().into();
     Lease {
         address: local(host),
-        client: ClientKey::Hardware(hardware),
         hardware,
-        host_name: None,
-        relay: None,
+        said: Said::default(),
         state,
         granted: second(granted),
         expires: second(expires),

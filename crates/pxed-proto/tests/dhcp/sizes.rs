@@ -37,7 +37,7 @@ fn item_95_options_in_both_fields_are_read() {
     sent.file = vec![61, 2, 1, 2, 255];
     sent.sname = vec![61, 1, 3, 12, 5, b'b', b'e', b'n', b'c', b'h'];
     let answer = lan.hears(&sent);
-    let name = answer.stored.as_ref().unwrap().host_name.clone();
+    let name = answer.stored.as_ref().unwrap().host_name().map(str::to_owned);
     assert_eq!(name.as_deref(), Some("bench"));
     assert_eq!(answer.ack().option(61).as_deref(), Some(&[1, 2, 3][..]), "file, then sname");
 }

@@ -202,7 +202,8 @@ impl Connection {
     async fn release(&mut self, ip: Ipv4Addr) -> io::Result<()> {
         match self.desk.dhcp.release(ip).await {
             Some(Ok(lease)) => {
-                let (mac, host_name) = (lease.hardware.to_string(), lease.host_name);
+                let (mac, host_name) =
+                    (lease.hardware.to_string(), lease.host_name().map(str::to_owned));
                 self.send(&Answer::Ok(Released { ip, mac, host_name })).await
             }
             Some(Err(ReleaseError::Nothing(reason))) => {

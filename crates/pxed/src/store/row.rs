@@ -1,10 +1,9 @@
 //! A lease as a row, and back.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Lease, LeaseState, RelayAgent};
+use pxed_proto::dhcp::{ClientKey, Lease, LeaseState, RelayAgent, Said};
 use pxed_proto::machine::HardwareAddress;
 use pxed_proto::net::Mac;
 use rusqlite::types::FromSql;
@@ -59,22 +58,19 @@ pub(super) fn get(
 /// Writes a lease over the version before it. `false` if the row does not have that version.
 pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
     let sql = if lease.version == 1 { INSERT } else { UPDATE };
-    let client_id = match &lease.client {
-        ClientKey::Hardware(_) => None,
-        ClientKey::Identifier(identifier) => Some(identifier),
-    };
+    let (client_id, relay) = (lease.said.identifier(), lease.relay());
     let changed = connection.prepare_cached(sql)?.execute(params![
         lease.address.to_string(),
         lease.hardware.to_string(),
-        client_id,
-        lease.host_name,
+        client_id.as_deref(),
+        lease.host_name(),
         state_name(lease.state),
         integer(lease.granted.as_millis()),
         // What does not fit is FOREVER, or as good as.
         i64::try_from(lease.expires.as_millis()).ok(),
         integer(lease.version),
-        lease.relay.as_ref().map(|relay| relay.address.to_string()),
-        lease.relay.as_ref().map(|relay| &relay.information),
+        relay.as_ref().map(|relay| relay.address.to_string()),
+        relay.as_ref().map(|relay| &*relay.information),
     ])?;
     Ok(changed == 1)
 }
@@ -82,32 +78,33 @@ pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<bo
 fn read(row: &Row<'_>) -> Result<Lease, UnreadableRow> {
     let hardware = column(row, "hardware", |text: String| parse_hardware(&text))?;
     let client = |identifier: Option<Vec<u8>>| match identifier {
-        Some(identifier) => ClientKey::Identifier(identifier),
+        Some(identifier) => ClientKey::Identifier(identifier.into()),
         None => ClientKey::Hardware(hardware),
     };
+    let client = column(row, "client_id", |identifier| Some(client(identifier)))?;
+    let host_name: Option<String> = column(row, "host_name", Some)?;
     Ok(Lease {
         address: column(row, "address", |text: String| text.parse().ok())?,
-        client: column(row, "client_id", |identifier| Some(client(identifier)))?,
         hardware,
-        host_name: column(row, "host_name", Some)?,
+        said: Said::new(&client, host_name.as_deref(), relay(row)?.as_ref()),
         state: column(row, "state", |name: String| parse_state(&name))?,
         granted: column(row, "granted", timestamp)?,
         expires: column(row, "expires", |millis: Option<i64>| {
             millis.map_or(Some(Timestamp::FOREVER), timestamp)
         })?,
         version: column(row, "version", |version: i64| u64::try_from(version).ok())?,
-        relay: relay(row)?,
     })
 }
 
-fn relay(row: &Row<'_>) -> Result<Option<Arc<RelayAgent>>, UnreadableRow> {
+fn relay(row: &Row<'_>) -> Result<Option<RelayAgent>, UnreadableRow> {
     let address = column(row, "relay", |text: Option<String>| match text {
         Some(text) => text.parse().ok().map(Some),
         None => Some(None),
     })?;
     let information = column(row, "relay_information", |blob: Option<Vec<u8>>| Some(blob))?;
-    let agent = |address| RelayAgent { address, information: information.unwrap_or_default() };
-    Ok(address.map(agent).map(Arc::new))
+    let agent =
+        |address| RelayAgent { address, information: information.unwrap_or_default().into() };
+    Ok(address.map(agent))
 }
 
 /// Reads one column, and takes it for what a lease has there.

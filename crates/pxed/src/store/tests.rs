@@ -8,8 +8,8 @@ use std::sync::mpsc::{Receiver, channel};
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    ClientKey, Commit, CommitError, CommitId, Form, Learned, LeaseState, RelayAgent, Signature,
-    Works,
+    ClientKey, Commit, CommitError, CommitId, Form, Learned, LeaseState, RelayAgent, Said,
+    Signature, Works,
 };
 use pxed_proto::limits;
 use pxed_proto::machine::{Architecture, HardwareAddress};
@@ -23,10 +23,8 @@ fn lease(host: u8, version: u64) -> Lease {
     let hardware = HardwareAddress::from(Mac([0x52, 0x54, 0, 0, 0, host]));
     Lease {
         address: Ipv4Addr::new(10, 0, 0, host),
-        client: ClientKey::Hardware(hardware),
         hardware,
-        host_name: None,
-        relay: None,
+        said: Said::default(),
         state: LeaseState::Leased,
         granted: Timestamp::from_millis(1_700_000_000_000 + version),
         expires: Timestamp::from_millis(1_700_000_600_000 + version),
@@ -111,22 +109,25 @@ fn item_59_every_field_comes_back() {
         .zip(1..)
         .map(|((htype, hlen), host)| {
             let hardware = hardware(htype, hlen);
-            Lease { hardware, client: ClientKey::Hardware(hardware), ..lease(host, 1) }
+            Lease { hardware, ..lease(host, 1) }
         })
         .collect();
     for (identifier, host) in [vec![], vec![0], vec![0xff; 255]].into_iter().zip(10..) {
-        leases.push(Lease { client: ClientKey::Identifier(identifier), ..lease(host, 1) });
+        let client = ClientKey::Identifier(identifier.into());
+        leases.push(Lease { said: Said::new(&client, None, None), ..lease(host, 1) });
     }
     use LeaseState::{Conflict, Declined, Leased, Released};
     for (state, host) in [Leased, Released, Declined, Conflict].into_iter().zip(20..) {
-        leases.push(Lease { state, host_name: Some(format!("host-{host}.lab")), ..lease(host, 1) });
+        let said = Said::new(&lease(host, 1).client(), Some(&format!("host-{host}.lab")), None);
+        leases.push(Lease { state, said, ..lease(host, 1) });
     }
     // A relay agent that says nothing, one that says something, and a switch.
     let agents =
         [([10, 0, 0, 1], vec![]), ([10, 9, 0, 1], vec![1, 2, 0, 0xff]), ([0; 4], vec![19, 0])];
     for ((giaddr, information), host) in agents.into_iter().zip(26..) {
-        let agent = RelayAgent { address: Ipv4Addr::from_octets(giaddr), information };
-        leases.push(Lease { relay: Some(Arc::new(agent)), ..lease(host, 1) });
+        let agent = RelayAgent { address: giaddr.into(), information: information.into() };
+        let said = Said::new(&lease(host, 1).client(), None, Some(&agent));
+        leases.push(Lease { said, ..lease(host, 1) });
     }
     leases.push(Lease { expires: Timestamp::FOREVER, ..lease(30, 1) });
     leases.push(Lease { granted: Timestamp::EPOCH, expires: Timestamp::EPOCH, ..lease(31, 1) });
@@ -275,8 +276,9 @@ fn a_full_disk_fails_the_group_and_no_more() {
         store.connection.query_row(&format!("PRAGMA max_page_count = {max}"), [], |_| Ok(()))
     };
     pages(&store, 1).unwrap();
-    let identifier = ClientKey::Identifier(vec![7; 255]);
-    let many = || (2..=200).map(|host| Lease { client: identifier.clone(), ..lease(host, 1) });
+    let identifier = ClientKey::Identifier(vec![7; 255].into());
+    let said = Said::new(&identifier, None, None);
+    let many = || (2..=200).map(|host| Lease { said: said.clone(), ..lease(host, 1) });
     let group = || many().zip(2..).map(|(lease, id)| commit(id, &lease)).collect::<Vec<_>>();
     let answers = write(&mut store, group());
     assert_eq!(answers.commits.len(), 199);

@@ -104,7 +104,8 @@ impl Server {
         let on_top = on_top.and_then(|id| self.under_way.waiting.get(&id));
         let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
         if last.state == LeaseState::Leased {
-            self.hold_again(last.clone(), now);
+            let last = last.clone();
+            self.hold_again(&last, now);
         }
     }
 
@@ -128,12 +129,13 @@ impl Server {
     }
 
     /// Its client is to find the address.
-    fn hold_again(&mut self, lease: Lease, now: Timestamp) {
-        let Lease { address, client, relay, .. } = lease;
+    fn hold_again(&mut self, lease: &Lease, now: Timestamp) {
+        let address = lease.address;
         let Some(id) = self.subnet_of(address) else { return };
         let Some(subnet) = self.config.subnets.get(id.0) else { return };
         if let Some(table) = self.tables.get_mut(id.0) {
             let until = now + subnet.offer_hold;
+            let (client, relay) = (lease.client(), lease.relay());
             let hold = Hold { client, relay, until, most: limits::OFFERS_MAX };
             table.hold_again(address, hold, now);
         }

@@ -66,7 +66,7 @@ impl Server {
         let asking = self.locate(&heard).ok()?;
         // Said of the configuration alone, and not of the message, which ends here.
         let subnet = self.config.subnets.get(asking.subnet_id.0)?;
-        let relay = asking.relay.as_deref();
+        let relay = asking.relay.as_ref();
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
         let entitled = self.config.policy.of(subnet, &facts);
         let leased = asking.active().map(|lease| lease.address);

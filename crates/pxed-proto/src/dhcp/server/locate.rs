@@ -1,7 +1,6 @@
 //! Where a client is: on which wire, and on which of its subnets.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use super::Server;
 use crate::dhcp::asking::{Asking, Heard, by_hardware, client_key};
@@ -26,9 +25,9 @@ impl Server {
 
     /// The client on the subnet that it is on.
     pub(super) fn locate<'a>(&'a self, heard: &Heard<'a>) -> Result<Asking<'a>, Ignored> {
-        let agent = self.agent(heard).map(Arc::new);
+        let agent = self.agent(heard);
         let selector = self.selector(heard, agent.as_ref());
-        let here = self.wire_end(heard, agent.as_deref(), selector.is_some())?;
+        let here = self.wire_end(heard, agent.as_ref(), selector.is_some())?;
         let on_wire = self.on_wire(heard, here)?;
         let asking = on_wire.iter().map(|id| self.asking(heard, agent.as_ref(), *id));
         let asking = asking.collect::<Result<Vec<_>, _>>()?;
@@ -65,7 +64,7 @@ impl Server {
     pub(super) fn asking<'a>(
         &'a self,
         heard: &Heard<'a>,
-        agent: Option<&Arc<RelayAgent>>,
+        agent: Option<&RelayAgent>,
         id: SubnetId,
     ) -> Result<Asking<'a>, Ignored> {
         let Heard { now, link: link_id, arrival, message, datagram, machine, firmware } = *heard;
@@ -75,7 +74,7 @@ impl Server {
         let client = known_as(client_key(heard, subnet.identity)?, heard, table);
         let relay = relay_agent(heard, agent, table.of(&client));
         let facts =
-            Facts { message, machine: &machine, firmware, relay: relay.as_deref(), groups: &[] };
+            Facts { message, machine: &machine, firmware, relay: relay.as_ref(), groups: &[] };
         let entitled = self.config.policy.of(subnet, &facts);
         let (subnet_id, elsewhere, crowded, selects) = (id, None, false, false);
         Ok(Asking {
@@ -134,7 +133,7 @@ fn place(asking: &[Asking<'_>], heard: &Heard<'_>) -> usize {
 
 /// Is the wire full for who is attached like this client? Known clients renew always.
 fn is_crowded(here: &Asking<'_>, on_wire: &[Asking<'_>]) -> bool {
-    let Some(agent) = here.relay.as_deref() else { return false };
+    let Some(agent) = here.relay.as_ref() else { return false };
     let caps = here.subnet.relay_caps;
     let full = |cap: Option<usize>, place: fn(&RelayAgent) -> Option<Place>| {
         let (Some(cap), Some(place)) = (cap, place(agent)) else { return false };
@@ -183,13 +182,13 @@ fn known_as(key: ClientKey, heard: &Heard<'_>, table: &LeaseTable) -> ClientKey 
 /// agent that says nothing about it, what was said when it got its lease still holds.
 fn relay_agent(
     heard: &Heard<'_>,
-    here: Option<&Arc<RelayAgent>>,
+    here: Option<&RelayAgent>,
     lease: Option<&Lease>,
-) -> Option<Arc<RelayAgent>> {
+) -> Option<RelayAgent> {
     let told = here.is_some_and(|agent| !agent.information.is_empty());
     let renewed =
         |lease: &&Lease| lease.is_active(heard.now) && Some(lease.address) == own_address(heard);
-    let before = lease.filter(renewed).and_then(|lease| lease.relay.as_ref());
-    let same = |old: &&Arc<RelayAgent>| here.is_none_or(|here| here.address == old.address);
-    before.filter(|_| !told).filter(same).or(here).cloned()
+    let before = lease.filter(renewed).and_then(Lease::relay);
+    let same = |old: &RelayAgent| here.is_none_or(|here| here.address == old.address);
+    before.filter(|_| !told).filter(same).or_else(|| here.cloned())
 }

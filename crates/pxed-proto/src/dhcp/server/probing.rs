@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::Server;
 use crate::dhcp::config::LinkId;
-use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::dhcp::lease::{ClientKey, Lease, LeaseState, Said};
 use crate::dhcp::plan::{Change, Commit, Output, Plan};
 use crate::dhcp::probe::{Probe, Question};
 use crate::dhcp::rate::Charge;
@@ -104,10 +104,8 @@ impl Server {
         let probation = subnet.decline_probation;
         let lease = Lease {
             address,
-            client,
             hardware,
-            host_name: None,
-            relay: None,
+            said: Said::default(),
             state: LeaseState::Conflict,
             granted: now,
             expires: now + probation,

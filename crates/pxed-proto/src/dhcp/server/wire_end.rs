@@ -2,7 +2,6 @@
 //! link that it came in by.
 
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use super::Server;
 use super::locate::own_address;
@@ -43,7 +42,7 @@ impl Server {
     pub(super) fn selector<'a>(
         &'a self,
         heard: &Heard<'a>,
-        agent: Option<&Arc<RelayAgent>>,
+        agent: Option<&RelayAgent>,
     ) -> Option<&'a Subnet> {
         heard.message.ipv4(code::SUBNET_SELECTION)?;
         let origin = match heard.message.giaddr {

@@ -26,7 +26,7 @@ impl LeaseTable {
     /// said belongs anywhere.
     pub fn is_behind(&self, place: &Place, client: &ClientKey, now: Timestamp) -> bool {
         let lease = self.of(client).filter(|lease| lease.is_active(now));
-        let unsaid = |lease: &Lease| !self.behind.knows(lease.relay.as_deref());
+        let unsaid = |lease: &Lease| !self.behind.knows(lease.relay().as_ref());
         let leased = lease.map(|lease| lease.address);
         let mut own = leased.into_iter().chain(self.held_for(client, now));
         lease.is_some_and(unsaid) || own.any(|address| self.behind.has(place, address))

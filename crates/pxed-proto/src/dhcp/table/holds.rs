@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
-use std::sync::Arc;
 
 use super::{LeaseTable, behind, is_of};
 use crate::dhcp::lease::{ClientKey, Lease};
@@ -16,7 +15,7 @@ pub struct Hold {
     /// For whom.
     pub client: ClientKey,
     /// The relay agent that the client is behind.
-    pub relay: Option<Arc<RelayAgent>>,
+    pub relay: Option<RelayAgent>,
     /// Until when.
     pub until: Timestamp,
     /// How many may be held at once where the client is attached.
@@ -26,7 +25,7 @@ pub struct Hold {
 impl Hold {
     /// Behind which port of a relay agent; `None` on the server's own link.
     fn port(&self) -> Option<Port> {
-        self.relay.as_deref().map(Port::of)
+        self.relay.as_ref().map(Port::of)
     }
 }
 
@@ -55,7 +54,7 @@ impl LeaseTable {
         self.hold_of.insert(hold.client.clone(), address);
         self.hold_ends.insert((hold.until, address));
         self.port_hold_ends.entry(port).or_default().insert((hold.until, address));
-        self.behind.enter(hold.relay.as_deref(), address);
+        self.behind.enter(hold.relay.as_ref(), address);
         self.holds.insert(address, hold);
     }
 
@@ -112,7 +111,7 @@ impl LeaseTable {
             }
         }
         self.hold_of.remove(&hold.client);
-        self.behind.leave(hold.relay.as_deref(), address);
+        self.behind.leave(hold.relay.as_ref(), address);
         let end = self.end_of(address);
         if !self.expiries.contains(&(end, address)) {
             self.lay_free(address);

@@ -1,9 +1,9 @@
 //! The table of one subnet, its places and its indexes.
 
 use super::super::lease::testing::*;
-use std::sync::Arc;
 
 use super::*;
+use crate::dhcp::lease::Said;
 use crate::dhcp::relay::RelayAgent;
 use crate::limits;
 use crate::net::AddressRange;
@@ -47,34 +47,34 @@ fn check(table: &LeaseTable) {
     assert!(table.port_hold_ends.values().all(|ends| !ends.is_empty()));
     for (client, address) in &table.by_client {
         let lease = table.get(*address).unwrap();
-        assert!(lease.client == *client && lease.state != LeaseState::Declined);
+        assert!(lease.is_of(client) && lease.state != LeaseState::Declined);
     }
     for (client, address) in &table.declined {
         let lease = table.get(*address).unwrap();
-        assert!(lease.client == *client && lease.state == LeaseState::Declined);
+        assert!(lease.is_of(client) && lease.state == LeaseState::Declined);
     }
 }
 
 /// One of three ports, the last two of one switch; or none.
-fn port(number: u8) -> Option<Arc<RelayAgent>> {
+fn port(number: u8) -> Option<RelayAgent> {
     let information = match number {
         0 => return None,
         1 => vec![1, 1, 7],
         number => vec![2, 1, 9, 1, 1, number],
     };
-    Some(Arc::new(RelayAgent { address: ip(254), information }))
+    Some(RelayAgent { address: ip(254), information: information.into() })
 }
 
 /// What is in use behind each place, found the long way.
 fn check_behind(table: &LeaseTable, now: Timestamp) {
     for agent in (1..=3).filter_map(port) {
         for place in agent.remote().into_iter().chain(agent.circuit()) {
-            let at = |agent: &Option<Arc<RelayAgent>>| {
-                let agent = agent.as_deref();
+            let at = |agent: Option<&RelayAgent>| {
                 agent.is_some_and(|a| [a.remote(), a.circuit()].contains(&Some(place.clone())))
             };
-            let leased = table.leases.values().filter(|l| l.is_running(now) && at(&l.relay));
-            let held = table.holds.iter().filter(|(_, h)| h.until > now && at(&h.relay));
+            let leased =
+                table.leases.values().filter(|l| l.is_running(now) && at(l.relay().as_ref()));
+            let held = table.holds.iter().filter(|(_, h)| h.until > now && at(h.relay.as_ref()));
             let held = held.map(|(address, _)| *address);
             let all: BTreeSet<Ipv4Addr> = leased.map(|l| l.address).chain(held).collect();
             let extra = table.behind(&place, now) - all.len();
@@ -370,8 +370,8 @@ fn whatever_happens_each_address_is_in_one_place() {
         let states = [LeaseState::Leased, LeaseState::Declined, LeaseState::Released];
         let state = states[usize::from(roll(3))];
         let expires = now + std::time::Duration::from_secs(u64::from(roll(40)));
-        let relay = port(roll(4));
-        let lease = Lease { state, granted: now, expires, relay, ..lease(host, number, 0) };
+        let said = Said::new(&client(number), None, port(roll(4)).as_ref());
+        let lease = Lease { state, granted: now, expires, said, ..lease(host, number, 0) };
         match roll(6) {
             0 => {
                 let before = table.put(lease, now);

@@ -9,7 +9,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, Lease, LeaseState};
+use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, Lease, LeaseState, Said};
 use pxed_proto::limits::OFFER_HOLD;
 
 use super::acts::{CLIENTS, Place, Rules, Says, Store};
@@ -85,7 +85,7 @@ pub struct Reference {
 
 /// Who has a lease, or had it.
 pub fn who(lease: &Lease) -> u8 {
-    match &lease.client {
+    match lease.client() {
         ClientKey::Hardware(hardware) => hardware.octets()[5],
         ClientKey::Identifier(id) => id[1],
     }
@@ -285,8 +285,8 @@ impl Reference {
             Store::FindsNothing if !used => drop(self.store.remove(&address)),
             Store::FindsAnother if !used => {
                 let hardware = client(u32::from(STRANGER)).mac().into();
-                let client = ClientKey::Hardware(hardware);
-                let other = Lease { client, hardware, version: lease.version + 5, ..lease.clone() };
+                let said = Said::default();
+                let other = Lease { said, hardware, version: lease.version + 5, ..lease.clone() };
                 self.store.insert(address, other);
             }
             _ => {}
