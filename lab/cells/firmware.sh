@@ -38,22 +38,52 @@ cell_script() {
     fact "script after $MACHINE_SECONDS s; $ANSWERED"
 }
 
-# GRUB as the firmware's boot program: its files by TFTP, then DHCP of its own.
+# Debian's GRUB as --bootfile: its configuration and its module for HTTP by TFTP, DHCP of its own, kernel and
+# initrd by HTTP.
 cell_grub() {
     network
     mkdir -p "$CELL/files/grub"
-    cp "$BOOT/grubnetx64.efi" "$CELL/files"
-    # shellcheck disable=SC2016 # for GRUB to expand
-    printf '%s\n' 'echo LAB-GRUB-FILE $net_default_ip' 'net_bootp' \
-        'echo LAB-GRUB-OK $net_default_ip $net_default_server' 'sleep 1' 'halt' >"$CELL/files/grub/grub.cfg"
+    cp "$BOOT"/{grubnetx64.efi,vmlinuz,initrd.gz} "$CELL/files"
+    cp -r "$BOOT/grub/x86_64-efi" "$CELL/files/grub"
+    {
+        # shellcheck disable=SC2016 # for GRUB to expand
+        printf '%s\n' net_bootp 'echo LAB-GRUB-OK $net_default_ip $net_default_server'
+        cat "$BOOT/grub/http.cfg"
+    } >"$CELL/files/grub/grub.cfg"
     chmod -R a+rX "$CELL/files"
     serve --boot-dir "$CELL/files" --bootfile grubnetx64.efi
     step "power on"
     machine uefi
-    machine_shows 120 "LAB-GRUB-OK"
+    machine_shows 400 "LAB-LINUX-OK .*\]"
+    shows "LAB-GRUB-OK 192\.168\.77\.1[0-9]+ $SERVER" || fail "GRUB has no address of its own: $(last_line)"
     machine_off
     all_answered
-    fact "GRUB after $MACHINE_SECONDS s; $ANSWERED"
+    linux_fact
+}
+
+# PXELINUX looks for the configuration of a machine, of its address, of its network: what is not there is
+# answered at once, and what is there is found.
+cell_pxelinux_search() {
+    network
+    mkdir -p "$CELL/files/pxelinux.cfg"
+    cp "$BOOT"/{pxelinux.0,ldlinux.c32} "$CELL/files"
+    printf '%s\n' 'SAY LAB-PXELINUX-OK' 'PROMPT 1' >"$CELL/files/pxelinux.cfg/C0A84D"
+    chmod -R a+rX "$CELL/files"
+    serve --boot-dir "$CELL/files" --bootfile pxelinux.0
+    step "power on"
+    machine bios-plain
+    machine_shows 150 LAB-PXELINUX-OK
+    machine_off
+    all_answered
+    step "where it looked"
+    same "asked for" "01-${MACHINE_MAC//:/-} C0A84D64 C0A84D6 C0A84D" "$(asked_for pxelinux.cfg/)"
+    fact "configuration after $MACHINE_SECONDS s; $ANSWERED"
+}
+
+# asked_for FOLDER: what the machine asked for there by TFTP, in order, repetitions once
+asked_for() {
+    tshark -r "$CELL/machine.pcap" -Y tftp.opcode==1 -T fields -e tftp.source_file 2>/dev/null |
+        sed -n "s|^/*$1||p" | uniq | paste -sd ' '
 }
 
 # aftermath FIRMWARE: what the wire and the server's log say about the boot
@@ -82,5 +112,6 @@ cell full-uefi-pxe check 300 cell_boots uefi-pxe yes
 cell full-uefi-http check 300 cell_boots uefi-http no
 cell full-bios-tftp full 600 cell_boots bios-tftp no
 cell bios-tftp check 150 cell_script bios-plain
-cell uefi-grub full 180 cell_grub
+cell uefi-grub full 600 cell_grub
+cell pxelinux-search check 180 cell_pxelinux_search
 cell bios-e1000 full 300 cell_boots bios-ipxe-rom no e1000

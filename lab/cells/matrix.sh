@@ -5,9 +5,10 @@
 #   full          pxed gives addresses            proxy        another server does, pxed says what to boot
 #   relay         the same behind a relay agent   proxy-relay  the same behind a relay agent
 
-# firmware NAME: sets MACHINE, LOADER (if it is not the one that pxed finds) and PATIENCE
+# firmware NAME: sets MACHINE, LOADER (if it is not the one that pxed finds), OPTIONS (of DHCP, for that
+# loader) and PATIENCE
 firmware() {
-    LOADER='' PATIENCE=150
+    LOADER='' OPTIONS='' PATIENCE=150
     case $1 in
         bios-ipxe-rom) MACHINE=bios ;;
         bios-tftp) MACHINE=bios-plain PATIENCE=240 ;; # undionly.kpxe is slow without KVM
@@ -16,6 +17,13 @@ firmware() {
         uefi-snponly) MACHINE=uefi LOADER=uefi-x64=snponly.efi ;;
         uefi-grub) MACHINE=uefi LOADER=uefi-x64=grubnetx64.efi ;;
         uefi-grub-own) MACHINE=uefi LOADER=uefi-x64=grub-own-x64.efi ;;
+        uefi-shim-grub) MACHINE=uefi LOADER=uefi-x64=shimx64.efi ;;
+        uefi-http-grub) MACHINE=uefi-http LOADER=uefi-x64=grub-http-x64.efi PATIENCE=400 ;; # GRUB's TCP is slow
+        uefi-syslinux) MACHINE=uefi LOADER=uefi-x64=syslinux.efi ;;
+        # a PXE API of iPXE's is slow without KVM
+        bios-pxelinux) MACHINE=bios-plain LOADER=bios=pxelinux.0 PATIENCE=400 ;;
+        bios-lpxelinux) MACHINE=bios-plain LOADER=bios=lpxelinux.0 PATIENCE=400
+            OPTIONS="path-prefix = { value = \"$FILES_URL/\", always = true, booting-only = true }" ;;
         ipxe-usb) MACHINE=bios-usb ;;
         arm64-grub) MACHINE=arm64 LOADER=uefi-arm64=grubnetaa64.efi PATIENCE=480 ;;
         arm64-grub-own) MACHINE=arm64 LOADER=uefi-arm64=grub-own-arm64.efi PATIENCE=480 ;;
@@ -87,6 +95,7 @@ boot-dir = "$BOOT"
 boot = "lab"
 ${FORM:+proxy-form = \"$FORM\"}
 ${LOADER:+loader = { ${LOADER%=*} = \"${LOADER#*=}\" \}}
+${OPTIONS:+options = { $OPTIONS \}}
 [profile.lab]
 kernel = "$BOOT/vmlinuz"
 initrd = ["$BOOT/initrd.gz"]
@@ -100,10 +109,13 @@ $far
 FILE
 }
 
-# What ./check boots beside the cells of firmware.sh: ten in all, and every way, firmware and
+# What ./check boots beside the cells of firmware.sh: twelve in all, and every way, firmware and
 # neighbour is among them.
-CHECKED=" relay-uefi-http proxy-kea-uefi-http proxy-dnsmasq-own-uefi-pxe proxy-isc-own-bios-ipxe-rom
+CHECKED=" full-uefi-shim-grub relay-uefi-http proxy-kea-uefi-http proxy-dnsmasq-own-uefi-pxe proxy-isc-own-bios-ipxe-rom
  proxy-relay-dnsmasq-bios-ipxe-rom proxy-relay-kea-own-uefi-pxe "
+
+# Loaders that are not iPXE, as docs/other-loaders.md says
+OTHER_LOADERS="uefi-shim-grub uefi-http-grub uefi-syslinux bios-pxelinux bios-lpxelinux"
 
 # matrix NAME ARGUMENT...: registers a cell
 matrix() {
@@ -122,11 +134,14 @@ beside() {
     done
 }
 
-for firmware in uefi-snponly uefi-grub ipxe-usb; do
+for firmware in uefi-snponly uefi-grub ipxe-usb $OTHER_LOADERS; do
     matrix "full-$firmware" full "$firmware"
 done
 for firmware in bios-ipxe-rom bios-tftp uefi-pxe uefi-http uefi-snponly uefi-grub ipxe-usb; do
     matrix "relay-$firmware" relay "$firmware"
+done
+for firmware in bios-pxelinux uefi-syslinux; do
+    matrix "proxy-dnsmasq-$firmware" proxy "$firmware" dnsmasq plain
 done
 for way in proxy proxy-relay; do
     for firmware in bios-ipxe-rom bios-tftp uefi-pxe uefi-http uefi-grub-own; do
