@@ -8,7 +8,7 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId, Output, Probe,
-    RelayAgent, Said, Server, Transmit,
+    RelayAgent, Said, Secret, Server, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::limits::DHCP_REPLY_MIN;
@@ -59,7 +59,7 @@ impl World {
     /// Nobody has an address yet.
     pub fn new(shape: Shape) -> Self {
         Self {
-            server: Server::new(Arc::new(shape.config())),
+            server: Server::new(Arc::new(shape.config()), Secret::default()),
             now: Timestamp::from_millis(1_750_000_000_000),
             rows: BTreeMap::new(),
             queue: VecDeque::new(),
@@ -175,7 +175,7 @@ impl World {
     pub fn restarts(&mut self) {
         self.queue.clear();
         self.told.clear();
-        self.server = Server::new(Arc::clone(self.server.config()));
+        self.server = Server::new(Arc::clone(self.server.config()), Secret::default());
         for row in self.rows.values() {
             self.server.load(row.clone(), self.now);
         }

@@ -13,7 +13,7 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    Arrival, Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Pool, Server, Subnet,
+    Arrival, Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Pool, Secret, Server, Subnet,
 };
 use pxed_proto::machine::Architecture;
 use pxed_proto::net::{AddressRange, Ipv4Net};
@@ -27,7 +27,7 @@ const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|number| number.parse::<u32>().unwrap());
     let [leases, exchanges] = [numbers.next().unwrap(), numbers.next().unwrap()];
-    let mut server = Server::new(Arc::new(config()));
+    let mut server = Server::new(Arc::new(config()), Secret::default());
     run(&mut engine(leases, 0), &mut server, serve);
     let mut machines = engine(exchanges, leases);
     run(&mut machines, &mut server, by_kind);

@@ -57,5 +57,5 @@ pub use relay::{RelayAgent, RelaySubOption};
 pub use reply::proxy::is_of_the_lease;
 pub use server::{Explanation, Found, Server};
 pub use settings::{Layers, OptionSetting, Origin, Settings};
-pub use table::Hold;
+pub use table::{Hold, Secret};
 pub use transmit::{Arrival, BOOT_SERVER_PORT, CLIENT_PORT, Destination, SERVER_PORT, Transmit};

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, BOOT_SERVER_PORT, Change, Config, Destination, Lease, LinkId, Output, Probe,
-    SERVER_PORT, Server, Told, Transmit,
+    SERVER_PORT, Secret, Server, Told, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::net::Mac;
@@ -68,7 +68,7 @@ impl Pxed {
         tftp.plain = site.plain_tftp;
         let config = site.config();
         Self {
-            dhcp: Some(Server::new(config.clone())),
+            dhcp: Some(Server::new(config.clone(), Secret::default())),
             config,
             files: site.files.clone(),
             store: Store::new(random),
@@ -149,7 +149,7 @@ impl Pxed {
 
     /// It starts again, with what the store has.
     pub fn start(&mut self, now: Timestamp) {
-        let mut dhcp = Server::new(self.config.clone());
+        let mut dhcp = Server::new(self.config.clone(), Secret::default());
         for lease in self.store.load() {
             if !dhcp.load(lease.clone(), now) {
                 self.deeds.push(Deed::Wrong(format!("{} is of no subnet", lease.address)));

@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, LinkId, Server};
+use pxed_proto::dhcp::{Arrival, LinkId, Secret, Server};
 use pxed_proto::event::{Event, Outcome};
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
@@ -115,7 +115,7 @@ fn a_day_of_rogue_traffic_leaves_known_machines_served_and_memory_flat() {
         std::env::var("PXED_SIM_ROGUE_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
     let probing = Some(Duration::from_millis(30));
     let site = Site { conflict_probe: probing, ..Site::default() };
-    let mut server = Server::new(site.config());
+    let mut server = Server::new(site.config(), Secret::default());
     let none = Ipv4Addr::UNSPECIFIED;
     let discover = sent(1, KNOWN, [none, none], &[(53, &[MessageType::Discover as u8])]);
     let Outcome::Offered { address: own, .. } = hear(&mut server, &discover, BEGINNING) else {
@@ -151,7 +151,7 @@ fn a_day_of_rogue_traffic_leaves_known_machines_served_and_memory_flat() {
 #[test]
 fn what_is_sent_for_a_forged_datagram_is_no_weapon() {
     use pxed_proto::dhcp::Destination;
-    let mut server = Server::new(Site::default().config());
+    let mut server = Server::new(Site::default().config(), Secret::default());
     let none = Ipv4Addr::UNSPECIFIED;
     let (victim, beside) = (Ipv4Addr::new(203, 0, 113, 9), Ipv4Addr::new(192, 168, 77, 9));
     let mac = Mac([2, 0, 0, 0, 0, 9]);

@@ -500,7 +500,7 @@ pub(crate) mod tests {
         };
         let store = Store::open(state_dir).unwrap();
         let journal = Arc::new(Journal::new(LogFormat::Text));
-        let server = Server::new(Arc::new(nothing));
+        let server = Server::new(Arc::new(nothing), pxed_proto::dhcp::Secret::default());
         Driver::start(server, Vec::new(), store, journal, Clock::start()).unwrap()
     }
 

@@ -127,7 +127,7 @@ fn explain(args: &ExplainArgs) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    let server = pxed_proto::dhcp::Server::new(config.dhcp);
+    let server = pxed_proto::dhcp::Server::new(config.dhcp, pxed_proto::dhcp::Secret::default());
     let unscripted = match explain::explain(&server, &args.inquiry(), Clock::start().now()) {
         Ok(unscripted) => unscripted,
         Err(problem) => {

@@ -6,6 +6,7 @@ mod interfaces;
 mod services;
 
 use std::collections::BTreeSet;
+use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{SocketAddrV4, TcpListener};
 use std::os::unix::net::UnixListener;
@@ -252,7 +253,7 @@ fn control_socket(state_dir: &Path) -> Result<(UnixListener, control::Bound), Ru
 /// The DHCP server with the leases of the store.
 fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, RunError> {
     let loaded = store.load()?;
-    let mut server = dhcp::Server::new(config.dhcp.clone());
+    let mut server = dhcp::Server::new(config.dhcp.clone(), secret());
     let count = loaded.leases.len();
     let elsewhere =
         loaded.leases.into_iter().filter(|lease| !server.load(lease.clone(), now)).count();
@@ -271,6 +272,13 @@ fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, 
         warn!("{count} rows of the table quirks can not be read; they are left alone");
     }
     Ok(server)
+}
+
+/// What nobody outside can know: the standard library seeds its hash maps from the system.
+fn secret() -> dhcp::Secret {
+    let draw = RandomState::new();
+    let [high, low] = [0, 1].map(|half| u128::from(draw.hash_one(half)));
+    dhcp::Secret((high << 64 | low).to_be_bytes())
 }
 
 /// Lists who has what, and closes the store.

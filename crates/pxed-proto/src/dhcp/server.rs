@@ -13,7 +13,7 @@ use super::probe::Probes;
 use super::quirks::Quirks;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
-use super::table::{Hold, LeaseTable};
+use super::table::{Hold, LeaseTable, Secret};
 use super::transmit::{Arrival, BOOT_SERVER_PORT, Transmit};
 use super::under_way::{Told, UnderWay};
 use super::{boot_server, bootp, discover, inform, proxy, release, request};
@@ -51,14 +51,15 @@ pub struct Server {
     others: Others,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
+    secret: Secret,
 }
 
 impl Server {
-    /// A server without leases.
-    pub fn new(config: Arc<Config>) -> Self {
+    /// A server without leases. The driver draws the secret anew for each.
+    pub fn new(config: Arc<Config>, secret: Secret) -> Self {
         Self {
             by_net: by_net(&config),
-            tables: tables(&config),
+            tables: tables(&config, secret),
             config,
             under_way: UnderWay::default(),
             probes: Probes::default(),
@@ -66,6 +67,7 @@ impl Server {
             quirks: Quirks::default(),
             others: Others::default(),
             elsewhere: BTreeMap::new(),
+            secret,
         }
     }
 
@@ -90,7 +92,7 @@ impl Server {
     /// Replies that wait for the store leave by the link of the same name, if there is one.
     pub fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
         self.by_net = by_net(&config);
-        let old = std::mem::replace(&mut self.tables, tables(&config));
+        let old = std::mem::replace(&mut self.tables, tables(&config, self.secret));
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);
         // They name subnets by their places.
@@ -288,10 +290,10 @@ fn by_net(config: &Config) -> BTreeMap<Ipv4Net, SubnetId> {
 }
 
 /// A table for each subnet. What is reserved lies in the subnet that contains it.
-fn tables(config: &Config) -> Vec<LeaseTable> {
+fn tables(config: &Config, secret: Secret) -> Vec<LeaseTable> {
     let reserved = |subnet: &Subnet| config.policy.reservations.addresses(subnet.net).collect();
     let table = |subnet: &Subnet| {
-        LeaseTable::new(subnet.pools.clone(), reserved(subnet), subnet.relay_caps)
+        LeaseTable::new(subnet.pools.clone(), reserved(subnet), subnet.relay_caps, secret)
     };
     config.subnets.iter().map(table).collect()
 }

@@ -10,7 +10,7 @@ use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
     Arrival, Commit, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId,
-    OptionSetting, Output, Policy, Pool, Probe, Server, Subnet,
+    OptionSetting, Output, Policy, Pool, Probe, Secret, Server, Subnet,
 };
 use pxed_proto::event::Event;
 use pxed_proto::machine::Architecture;
@@ -106,7 +106,7 @@ impl Lan {
     }
 
     pub fn of(config: Config) -> Self {
-        let server = Server::new(Arc::new(config));
+        let server = Server::new(Arc::new(config), Secret::default());
         Self { server, now: second(0), waiting: BTreeMap::new() }
     }
 

@@ -1,103 +1,185 @@
-//! Addresses that nobody ever had: ranges, so that a pool of millions costs nothing until it is
-//! leased, and an offer that was never taken leaves nothing behind.
+//! Addresses that nobody ever had: a bit for each, so that the holes of a pool of millions cost no
+//! more than its ranges, and an offer that was never taken leaves nothing behind.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::net::AddressRange;
 
-/// A set of addresses as ranges that do not touch: there is one more at most than what was taken.
+/// A set of addresses of a range, of which the lowest is found in [`LEVELS`] steps. Bits are there as
+/// far as addresses were taken once: what is beyond costs nothing.
 #[derive(Clone, Debug)]
 pub struct Fresh {
-    /// The last of each range by its first.
-    ranges: BTreeMap<u32, u32>,
+    range: AddressRange,
+    /// A bit for each address; and for each word of that a bit whether one is set in it; and so on.
+    levels: [Vec<u64>; LEVELS],
 }
+
+/// Six bits of an address are told apart in each level, and it has 32.
+const LEVELS: usize = 6;
+const WORD: usize = 64;
 
 impl Fresh {
     /// All of them.
     pub fn new(range: AddressRange) -> Self {
-        Self { ranges: [(range.first().to_bits(), range.last().to_bits())].into() }
+        Self { range, levels: Default::default() }
     }
 
     /// The lowest.
     pub fn first(&self) -> Option<Ipv4Addr> {
-        self.ranges.first_key_value().map(|(first, _)| Ipv4Addr::from_bits(*first))
+        let mut at = 0;
+        for level in self.levels.iter().rev() {
+            match level.get(at) {
+                Some(word) if *word != 0 => at = at * WORD + word.trailing_zeros() as usize,
+                _ => {
+                    at = self.touched();
+                    break;
+                }
+            }
+        }
+        let first = self.range.first().to_bits();
+        let address =
+            u32::try_from(at).ok().and_then(|at| first.checked_add(at)).map(Ipv4Addr::from_bits);
+        address.filter(|address| self.range.contains(*address))
     }
 
     /// Is it one of them?
+    #[cfg(test)]
     pub fn contains(&self, address: Ipv4Addr) -> bool {
-        self.around(address.to_bits()).is_some()
+        let [words, ..] = &self.levels;
+        self.offset(address)
+            .is_some_and(|at| words.get(at / WORD).is_none_or(|word| word & bit(at) != 0))
     }
 
     /// It is not fresh any more.
     pub fn take(&mut self, address: Ipv4Addr) {
-        let at = address.to_bits();
-        let Some((first, last)) = self.around(at) else { return };
-        self.ranges.remove(&first);
-        if first < at {
-            self.ranges.insert(first, at - 1);
+        let Some(mut at) = self.offset(address) else { return };
+        while at >= self.touched() {
+            self.touch();
         }
-        if at < last {
-            self.ranges.insert(at + 1, last);
+        for level in &mut self.levels {
+            let Some(word) = level.get_mut(at / WORD) else { return };
+            *word &= !bit(at);
+            if *word != 0 {
+                return;
+            }
+            at /= WORD;
         }
     }
 
     /// It is fresh again.
     pub fn give(&mut self, address: Ipv4Addr) {
-        let at = address.to_bits();
-        if self.contains(address) {
-            return;
+        let Some(mut at) = self.offset(address) else { return };
+        for level in &mut self.levels {
+            let Some(word) = level.get_mut(at / WORD) else { return };
+            let others = std::mem::replace(word, *word | bit(at));
+            if others != 0 {
+                return;
+            }
+            at /= WORD;
         }
-        let before = at.checked_sub(1).and_then(|before| self.around(before));
-        let after = at.checked_add(1).and_then(|after| self.around(after));
-        if let Some((first, _)) = after {
-            self.ranges.remove(&first);
-        }
-        let first = before.map_or(at, |(first, _)| first);
-        self.ranges.insert(first, after.map_or(at, |(_, last)| last));
     }
 
-    /// The range that it lies in.
-    fn around(&self, at: u32) -> Option<(u32, u32)> {
-        let (first, last) = self.ranges.range(..=at).next_back()?;
-        (*last >= at).then_some((*first, *last))
+    fn offset(&self, address: Ipv4Addr) -> Option<usize> {
+        let at = address.to_bits().checked_sub(self.range.first().to_bits())?;
+        Some(at as usize).filter(|_| self.range.contains(address))
     }
 
-    /// How many ranges there are.
+    /// How far there are bits.
+    fn touched(&self) -> usize {
+        let [words, ..] = &self.levels;
+        words.len() * WORD
+    }
+
+    /// One word more.
+    fn touch(&mut self) {
+        let mut at = self.touched();
+        let left = self.range.count().saturating_sub(at as u64);
+        let mut bits = if left < WORD as u64 { (1 << left) - 1 } else { u64::MAX };
+        for level in &mut self.levels {
+            match level.get_mut(at / WORD) {
+                Some(word) => *word |= bits,
+                None => level.push(bits),
+            }
+            at /= WORD;
+            bits = bit(at);
+        }
+    }
+
+    /// How many there are of them, counted.
     #[cfg(test)]
-    pub fn ranges(&self) -> usize {
-        self.ranges.len()
+    pub fn count(&self) -> u64 {
+        let [words, ..] = &self.levels;
+        let within: u64 = words.iter().map(|word| u64::from(word.count_ones())).sum();
+        within + self.range.count().saturating_sub(self.touched() as u64)
     }
+
+    /// The octets that the bits take.
+    #[cfg(test)]
+    pub fn octets(&self) -> usize {
+        self.levels.iter().map(|level| level.capacity() * size_of::<u64>()).sum()
+    }
+}
+
+fn bit(at: usize) -> u64 {
+    1 << (at % WORD)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    fn ip(host: u32) -> Ipv4Addr {
+        Ipv4Addr::from_bits(host)
+    }
 
     /// Takes and gives in an order that has every case, beside a plain list.
     #[test]
     fn it_is_a_set() {
-        let ip = |host: u32| Ipv4Addr::from_bits(host);
-        for base in [0, u32::MAX - 9] {
-            let mut fresh = Fresh::new(AddressRange::new(ip(base), ip(base + 9)).unwrap());
-            let mut plain: std::collections::BTreeSet<u32> = (base..=base + 9).collect();
+        for (base, count) in [(0, 10), (u32::MAX - 9, 10), (7, 64), (u32::MAX - 299, 300)] {
+            let last = base + (count - 1);
+            let mut fresh = Fresh::new(AddressRange::new(ip(base), ip(last)).unwrap());
+            let mut plain: BTreeSet<u32> = (base..=last).collect();
             let mut step = 7;
-            for round in 0..1000 {
-                step = step * 31 % 1009;
-                let at = base + step % 10;
-                if (step / 10 + round) % 2 == 0 {
-                    fresh.take(ip(at));
-                    plain.remove(&at);
-                } else {
+            for round in 0..6000 {
+                step = step * 31 % 30_011;
+                let at = base + step % count;
+                // Mostly taken in one half of the time, mostly given back in the other.
+                if (step / 10).is_multiple_of(4) == (round / 1500 % 2 == 0) {
                     fresh.give(ip(at));
                     plain.insert(at);
+                } else {
+                    fresh.take(ip(at));
+                    plain.remove(&at);
                 }
-                let is: Vec<u32> = (base..=base + 9).filter(|at| fresh.contains(ip(*at))).collect();
-                assert!(plain.iter().eq(&is), "{plain:?} {fresh:?}");
                 assert_eq!(fresh.first(), plain.first().map(|at| ip(*at)));
-                let gaps = is.windows(2).filter(|pair| pair[1] - pair[0] > 1).count();
-                assert_eq!(fresh.ranges(), gaps + usize::from(!is.is_empty()));
+                assert_eq!(fresh.contains(ip(at)), plain.contains(&at));
+                assert_eq!(fresh.count(), plain.len() as u64);
+            }
+            let is: Vec<u32> = (base..=last).filter(|at| fresh.contains(ip(*at))).collect();
+            assert!(plain.iter().eq(&is), "{plain:?} {fresh:?}");
+            (base..=last).for_each(|at| fresh.take(ip(at)));
+            assert_eq!((fresh.first(), fresh.count()), (None, 0));
+            fresh.give(ip(last));
+            assert_eq!(fresh.first(), Some(ip(last)));
+            for outside in [base.wrapping_sub(1), last.wrapping_add(1)] {
+                fresh.take(ip(outside));
+                fresh.give(ip(outside));
+                assert!(!fresh.contains(ip(outside)));
             }
         }
+    }
+
+    /// A /9 of which every second address is taken, and all of it but one in the end.
+    #[test]
+    fn a_large_pool_full_of_holes_is_small() {
+        let (first, last) = (0x0a80_0000, 0x0aff_ffff);
+        let mut fresh = Fresh::new(AddressRange::new(ip(first), ip(last)).unwrap());
+        (first..=last).step_by(2).for_each(|at| fresh.take(ip(at)));
+        assert_eq!((fresh.first(), fresh.count()), (Some(ip(first + 1)), 1 << 22));
+        assert!(fresh.octets() <= 2 << 21, "{}", fresh.octets());
+        (first..=last).filter(|at| *at != first + 7_000_001).for_each(|at| fresh.take(ip(at)));
+        assert_eq!((fresh.first(), fresh.count()), (Some(ip(first + 7_000_001)), 1));
     }
 }

@@ -50,7 +50,7 @@ impl LeaseTable {
         if let Some((_, oldest)) = oldest {
             self.end_hold(oldest);
         }
-        self.forget_free(address);
+        self.take_free(address);
         self.hold_of.insert(hold.client.clone(), address);
         self.hold_ends.insert((hold.until, address));
         self.port_hold_ends.entry(port).or_default().insert((hold.until, address));
@@ -64,7 +64,7 @@ impl LeaseTable {
     pub fn hold_again(&mut self, address: Ipv4Addr, hold: Hold, now: Timestamp) {
         let Hold { client, until, .. } = &hold;
         let needless = |lease: &Lease| lease.is_running(*until) || !is_of(lease, client);
-        let lease = self.leases.get(&address).filter(|lease| lease.is_running(now));
+        let lease = self.get(address).filter(|lease| lease.is_running(now));
         let others = |hold: &Hold| hold.until > now && hold.client != *client;
         let taken = lease.is_some_and(needless) || self.holds.get(&address).is_some_and(others);
         let moved = self.held_for(client, now).is_some_and(|newer| newer != address);
@@ -112,8 +112,7 @@ impl LeaseTable {
         }
         self.hold_of.remove(&hold.client);
         self.behind.leave(hold.relay.as_ref(), address);
-        let end = self.end_of(address);
-        if !self.expiries.contains(&(end, address)) {
+        if !self.leases.number(address).is_some_and(|number| self.is_running(number)) {
             self.lay_free(address);
         }
     }

@@ -1,5 +1,7 @@
 //! The table of one subnet, its places and its indexes.
 
+mod large;
+
 use super::super::lease::testing::*;
 
 use super::*;
@@ -12,8 +14,12 @@ fn pool(first: u8, last: u8) -> Pool {
     Pool::from(AddressRange::new(ip(first), ip(last)).unwrap())
 }
 
+fn table_of(pools: Vec<Pool>, reserved: BTreeSet<Ipv4Addr>, caps: RelayCaps) -> LeaseTable {
+    LeaseTable::new(pools, reserved, caps, Secret::default())
+}
+
 fn table(first: u8, last: u8) -> LeaseTable {
-    LeaseTable::new(vec![pool(first, last)], BTreeSet::new(), RelayCaps::default())
+    table_of(vec![pool(first, last)], BTreeSet::new(), RelayCaps::default())
 }
 
 fn hold(client: ClientKey, until: Timestamp) -> Hold {
@@ -32,10 +38,6 @@ fn check(table: &LeaseTable) {
     for state in &table.pools {
         check_pool(table, state);
     }
-    for (end, address) in &table.expiries {
-        let lease_end = table.get(*address).map(|lease| lease.expires);
-        assert_eq!(Some(*end), lease_end, "{address} stands in two orders: {table:?}");
-    }
     for (address, hold) in &table.holds {
         assert_eq!(table.hold_of.get(&hold.client), Some(address));
         assert!(table.hold_ends.contains(&(hold.until, *address)));
@@ -45,13 +47,15 @@ fn check(table: &LeaseTable) {
     let of_ports: usize = table.port_hold_ends.values().map(BTreeSet::len).sum();
     assert_eq!(table.holds.len(), of_ports);
     assert!(table.port_hold_ends.values().all(|ends| !ends.is_empty()));
-    for (client, address) in &table.by_client {
-        let lease = table.get(*address).unwrap();
-        assert!(lease.is_of(client) && lease.state != LeaseState::Declined);
-    }
-    for (client, address) in &table.declined {
-        let lease = table.get(*address).unwrap();
-        assert!(lease.is_of(client) && lease.state == LeaseState::Declined);
+    for lease in table.leases_after(None) {
+        let client = lease.client();
+        let newest = table.of(&client);
+        assert!(newest.is_none_or(|newest| newest.is_of(&client) && !newest.is_mark()));
+        let number = table.leases.number(lease.address).unwrap();
+        let out_of_use = lease.is_mark() && table.is_running(number);
+        assert_eq!(table.declined.contains(&(client, lease.address)), out_of_use);
+        let told = table.next_expiry().is_some_and(|next| next <= lease.expires);
+        assert!(told || !table.is_running(number), "nobody looks when it ends: {table:?}");
     }
 }
 
@@ -73,7 +77,7 @@ fn check_behind(table: &LeaseTable, now: Timestamp) {
                 agent.is_some_and(|a| [a.remote(), a.circuit()].contains(&Some(place.clone())))
             };
             let leased =
-                table.leases.values().filter(|l| l.is_running(now) && at(l.relay().as_ref()));
+                table.leases_after(None).filter(|l| l.is_running(now) && at(l.relay().as_ref()));
             let held = table.holds.iter().filter(|(_, h)| h.until > now && at(h.relay.as_ref()));
             let held = held.map(|(address, _)| *address);
             let all: BTreeSet<Ipv4Addr> = leased.map(|l| l.address).chain(held).collect();
@@ -87,23 +91,21 @@ fn check_behind(table: &LeaseTable, now: Timestamp) {
 /// Of one pool. What is reserved is in no order of addresses that anybody can have.
 fn check_pool(table: &LeaseTable, state: &PoolState) {
     for address in state.pool.range.iter() {
-        let end = table.get(address).map_or(Timestamp::EPOCH, |lease| lease.expires);
-        let running = table.expiries.contains(&(end, address));
+        let number = table.leases.number(address);
+        let running = number.is_some_and(|number| table.is_running(number));
         let held = table.holds.contains_key(&address);
-        let idle = state.idle.contains(&(end, address));
+        let idle = number.is_some_and(|number| state.idle.has(number, &table.leases.slots));
         let reserved = table.reserved.contains(&address);
         let fresh = state.fresh.contains(address);
-        assert!(!(idle && table.get(address).is_none()), "{address} never was leased: {table:?}");
         assert!(!(fresh && table.get(address).is_some()), "{address} was leased: {table:?}");
         // What is held and runs is somebody's in either way: it counts once, and is never idle.
         let places = [running || held, idle, fresh];
         let places = places.into_iter().filter(|place| *place).count();
         assert!(places == 1 || places == 0 && reserved, "{address} in {places}: {table:?}");
     }
-    for (end, address) in &state.idle {
-        let lease_end = table.get(*address).map_or(Timestamp::EPOCH, |lease| lease.expires);
-        assert_eq!(*end, lease_end, "{address} stands in two orders: {table:?}");
-        assert!(state.pool.range.contains(*address) && !table.reserved.contains(address));
+    for number in state.idle.until(Timestamp::FOREVER) {
+        let address = table.leases.slots.get(number).unwrap().address;
+        assert!(state.pool.range.contains(address) && !table.reserved.contains(&address));
     }
 }
 
@@ -145,8 +147,8 @@ fn an_offer_that_nobody_takes_leaves_nothing_behind() {
         check(&table);
         table.expire(until);
         check(&table);
-        let fresh = &table.pools[0].fresh;
-        assert_eq!((fresh.ranges(), table.pools[0].idle.len(), table.offers()), (2, 0, 0));
+        let PoolState { fresh, idle, .. } = &table.pools[0];
+        assert_eq!((fresh.count(), idle.len(), table.offers()), (199, 0, 0));
         assert!(table.port_hold_ends.is_empty());
     }
 }
@@ -248,6 +250,32 @@ fn what_could_not_be_stored_is_taken_back() {
     check(&table);
 }
 
+/// What is renewed stays where it stands until it comes first: that wakes somebody for nothing, and
+/// ends nothing too early or too late.
+#[test]
+fn a_lease_ends_when_it_was_last_said_to() {
+    for ends in [[100, 200, 300], [300, 200, 100], [200, 300, 100], [200, 100, 300]] {
+        let mut table = table(1, 9);
+        table.put(lease(2, 2, 150), at(0));
+        for (version, end) in (1..).zip(ends) {
+            table.put(Lease { version, ..lease(1, 1, end) }, at(0));
+            check(&table);
+        }
+        let [.., last] = ends;
+        let mut over = Vec::new();
+        let mut woken = 0;
+        while let Some(next) = table.next_expiry() {
+            over.extend(table.expire(next).into_iter().map(|lease| (lease.address, next)));
+            check(&table);
+            woken += 1;
+        }
+        let mut expected = [(ip(2), at(150)), (ip(1), at(last))];
+        expected.sort_by_key(|(_, end)| *end);
+        assert_eq!(over, expected);
+        assert!(woken <= 3, "{ends:?}");
+    }
+}
+
 /// Whichever of the two is over first, the address is idle only when both are.
 #[test]
 fn a_lease_that_is_held_ends_in_its_time() {
@@ -301,7 +329,7 @@ fn what_was_declined_is_counted_while_it_is_out_of_use() {
 
 #[test]
 fn what_is_reserved_is_its_owners_alone() {
-    let mut table = LeaseTable::new(vec![pool(1, 3)], [ip(1), ip(9)].into(), RelayCaps::default());
+    let mut table = table_of(vec![pool(1, 3)], [ip(1), ip(9)].into(), RelayCaps::default());
     let (one, two) = (client(1), client(2));
     let owner = Applicant { reserved: Some(ip(9)), ..anybody(&one) };
     assert_eq!(table.standing(ip(9), &owner, at(0)), Standing::Available, "outside the pools");
@@ -321,8 +349,7 @@ fn what_is_reserved_is_its_owners_alone() {
 #[test]
 fn a_pool_is_for_whom_it_admits() {
     let members = Pool { class: Some("c".to_owned()), ..pool(1, 2) };
-    let mut table =
-        LeaseTable::new(vec![members, pool(5, 5)], BTreeSet::new(), RelayCaps::default());
+    let mut table = table_of(vec![members, pool(5, 5)], BTreeSet::new(), RelayCaps::default());
     let (one, two) = (client(1), client(2));
     let member = Applicant { admitted: &|pool| pool.class.is_some(), ..anybody(&one) };
     assert_eq!(table.choose(&member, Some(ip(5)), at(0)), Some(ip(1)), "not its wish");
@@ -355,7 +382,7 @@ fn who(number: u8, client: &ClientKey) -> Applicant<'_> {
 fn whatever_happens_each_address_is_in_one_place() {
     let members = Pool { class: Some("c".to_owned()), ..pool(6, 9) };
     let caps = RelayCaps { remote_id: Some(2), circuit_id: Some(1) };
-    let mut table = LeaseTable::new(vec![pool(1, 5), members], [ip(3), ip(11)].into(), caps);
+    let mut table = table_of(vec![pool(1, 5), members], [ip(3), ip(11)].into(), caps);
     let mut dice = 1u64;
     let (mut chosen_reserved, mut held_and_running) = (0, 0);
     for step in 0..20_000u64 {
@@ -379,7 +406,17 @@ fn whatever_happens_each_address_is_in_one_place() {
             }
             1 if table.get(ip(host)).is_some() => table.restore(ip(host), None, now),
             1 | 2 => drop(table.put(lease, now)),
-            3 => drop(table.expire(now)),
+            3 => {
+                let over = |lease: &&Lease| {
+                    let number = table.leases.number(lease.address).unwrap();
+                    table.is_running(number) && lease.expires <= now
+                };
+                let over = table.leases_after(None).filter(over);
+                let mut lost: Vec<Lease> =
+                    over.filter(|l| l.state == LeaseState::Leased).cloned().collect();
+                lost.sort_by_key(|lease| (lease.expires, lease.address));
+                assert_eq!(table.expire(now), lost);
+            }
             _ => {
                 let client = client(number);
                 let who = who(number, &client);

@@ -8,7 +8,7 @@ use std::time::Duration;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     AddressState, Config, HostKey, Identity, Lease, LeaseState, LinkId, Output, Policy, Pool,
-    Reservation, Reservations, Server,
+    Reservation, Reservations, Secret, Server,
 };
 use pxed_proto::event::Event;
 use pxed_proto::net::AddressRange;
@@ -50,7 +50,7 @@ pub struct World {
 
 impl World {
     pub fn new(rules: &Rules, identity: Identity, fault: Fault) -> Self {
-        let server = Server::new(Arc::new(config(rules, identity, fault)));
+        let server = Server::new(Arc::new(config(rules, identity, fault)), Secret::default());
         let model = Reference::new(rules.clone(), second(0));
         Self { server, model, identity, fault, told: BTreeMap::new() }
     }
@@ -225,7 +225,7 @@ impl World {
     }
 
     fn starts(&mut self) {
-        self.server = Server::new(Arc::clone(self.server.config()));
+        self.server = Server::new(Arc::clone(self.server.config()), Secret::default());
         let forgotten = |row: &Lease| match self.fault {
             Fault::ForgetsLeases => true,
             Fault::ForgetsDeclines => row.state == LeaseState::Declined,

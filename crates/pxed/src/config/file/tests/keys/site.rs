@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Arrival, LinkId, Mode, Server, Transmit};
+use pxed_proto::dhcp::{Arrival, LinkId, Mode, Secret, Server, Transmit};
 use pxed_proto::event::Event;
 use pxed_proto::net::{Ipv4Net, Mac};
 use pxed_proto::wire::dhcp::{BOOTREQUEST, Header, Message, MessageType, Writer};
@@ -82,7 +82,7 @@ pub fn told(text: &str, story: &dyn Fn(&mut Site) -> Vec<String>) -> Vec<String>
     let said = read.problems.iter().map(|problem| format!("{}: {}", kind(problem), problem.text));
     let mut lines: Vec<String> = said.collect();
     if let Some(config) = read.config {
-        let server = Server::new(config.dhcp.clone());
+        let server = Server::new(config.dhcp.clone(), Secret::default());
         let now = Timestamp::from_millis(1_750_000_000_000);
         lines.extend(story(&mut Site { config, server, now, taken: None }));
     }
