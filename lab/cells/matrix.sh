@@ -19,8 +19,8 @@ firmware() {
         uefi-grub-own) MACHINE=uefi LOADER=uefi-x64=grub-own-x64.efi ;;
         uefi-shim-grub) MACHINE=uefi LOADER=uefi-x64=shimx64.efi ;;
         uefi-http-grub) MACHINE=uefi-http LOADER=uefi-x64=grub-http-x64.efi PATIENCE=400 ;; # GRUB's TCP is slow
-        uefi-syslinux) MACHINE=uefi LOADER=uefi-x64=syslinux.efi ;;
-        # a PXE API of iPXE's is slow without KVM
+        # these fetch by the firmware's network stack, which is slow without KVM
+        uefi-syslinux) MACHINE=uefi LOADER=uefi-x64=syslinux.efi PATIENCE=400 ;;
         bios-pxelinux) MACHINE=bios-plain LOADER=bios=pxelinux.0 PATIENCE=400 ;;
         bios-lpxelinux) MACHINE=bios-plain LOADER=bios=lpxelinux.0 PATIENCE=400
             OPTIONS="path-prefix = { value = \"$FILES_URL/\", always = true, booting-only = true }" ;;
