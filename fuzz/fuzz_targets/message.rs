@@ -22,7 +22,7 @@ fuzz_target!(|datagram: &[u8]| {
     if let Some((machine, firmware)) = identify(&message) {
         assert!(is_legible(&format!("{} {:?} {firmware}", machine.hardware, machine.uuid)));
     }
-    if let Some(agent) = RelayAgent::of(&message, true) {
+    if let Some(agent) = RelayAgent::of(&message, true).as_ref().map(RelayAgent::view) {
         for wanted in [RelaySubOption::CircuitId, RelaySubOption::RemoteId] {
             let _ = agent.sub_option(wanted);
         }

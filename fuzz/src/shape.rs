@@ -154,7 +154,7 @@ fn catalog() -> Arc<Catalog> {
     let loader = |file: &str, architectures: &[u16]| Loader {
         name: file.to_owned(),
         architectures: architectures.iter().map(|arch| Architecture(*arch)).collect(),
-        file: file.to_owned(),
+        file: Arc::from(file),
         companions: Vec::new(),
     };
     let loaders = vec![loader("undionly.kpxe", &[0]), loader("ipxe.efi", &[7, 9, 16])];

@@ -5,7 +5,6 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
     Arrival, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId, Output, Probe,
     RelayAgent, Said, Secret, Server, Transmit,
@@ -15,6 +14,7 @@ use pxed_proto::limits::DHCP_REPLY_MIN;
 use pxed_proto::machine::HardwareAddress;
 use pxed_proto::wire::dhcp::{BOOTREPLY, Message, MessageType};
 use pxed_proto::wire::options::code;
+use pxed_proto::{Few, Timestamp};
 
 use crate::is_legible;
 use crate::shape::{Shape, mac};
@@ -135,7 +135,7 @@ impl World {
             self.failed.insert(commit.lease.address);
         }
         let output = self.server.committed(commit.id, result, self.now);
-        assert_eq!(output.commits, [], "a commit makes no commit");
+        assert!(output.commits.is_empty(), "a commit makes no commit");
         assert!(durable || output.transmit.is_none(), "a reply that stands on nothing");
         let told = self.told.remove(&commit.id);
         assert_eq!(output.event.is_some(), told, "one datagram, one event");
@@ -192,7 +192,7 @@ impl World {
         }
     }
 
-    fn submit(&mut self, commits: Vec<Commit>) {
+    fn submit(&mut self, commits: Few<Commit>) {
         for (i, commit) in commits.into_iter().enumerate() {
             assert!(self.queue.back().is_none_or(|before| before.id < commit.id));
             if i == 0 {
@@ -265,7 +265,7 @@ impl World {
         let here = RelayAgent::of(request, false);
         let leases = self.server.active_leases(self.now);
         let agents = leases.filter_map(Lease::relay).chain(here);
-        let said = agents.into_iter().any(|agent| agent.server_identifier() == name);
+        let said = agents.into_iter().any(|agent| agent.view().server_identifier() == name);
         assert!(name == Some(source) || name.is_some() && said, "{name:?} from {source}");
     }
 

@@ -42,6 +42,7 @@ fn run(engine: &mut Engine, server: &mut Server, how: fn(&mut Server, &[u8]) -> 
     while engine.next(0, &mut message).is_some() {
         let answer = how(server, &message);
         engine.received(0, &answer);
+        server.recycle(answer);
     }
     assert_eq!(engine.tally.completed, engine.tally.started);
 }
@@ -79,11 +80,11 @@ fn serve(server: &mut Server, message: &[u8]) -> Vec<u8> {
     let plan = server.plan(now(), LinkId(0), &arrival, message);
     let mut output = server.apply(plan, now());
     let commits = std::mem::take(&mut output.commits);
-    let committed = commits.into_iter().map(|commit| server.committed(commit.id, Ok(()), now()));
-    let told = std::iter::once(output).chain(committed.collect::<Vec<_>>());
-    let Some(reply) = told.filter_map(|output| output.transmit).next_back() else {
-        panic!("no answer");
-    };
+    for commit in commits {
+        let committed = server.committed(commit.id, Ok(()), now());
+        output.transmit = committed.transmit.or(output.transmit);
+    }
+    let Some(reply) = output.transmit else { panic!("no answer") };
     reply.message
 }
 
@@ -129,7 +130,7 @@ fn config() -> Config {
     let loader = Loader {
         name: "ipxe.efi".to_owned(),
         architectures: vec![Architecture(7)],
-        file: "ipxe.efi".to_owned(),
+        file: Arc::from("ipxe.efi"),
         companions: vec![],
     };
     let catalog = Arc::new(Catalog { loaders: vec![loader], ..Catalog::default() });

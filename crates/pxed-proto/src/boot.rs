@@ -2,11 +2,14 @@
 //!
 //! DHCP, TFTP and HTTP all ask here; none of them has boot rules of its own.
 
-use std::fmt;
+use std::fmt::{self, Write};
 use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
 
 use crate::catalog::{Catalog, Profile};
 use crate::machine::{Architecture, Firmware, Machine};
+use crate::net::dotted;
+use crate::text::Ascii;
 
 /// What a machine boots next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,9 +17,9 @@ pub enum Decision<'c> {
     /// It is not booting: no boot option concerns it.
     NotBooting,
     /// A loader's file, which brings it to iPXE.
-    Loader(&'c str),
+    Loader(&'c Arc<str>),
     /// The boot file that the operator named.
-    BootFile(&'c str),
+    BootFile(&'c Arc<str>),
     /// A script: iPXE is there.
     Script(&'c Profile),
     /// Files whose names it knows itself: a Raspberry Pi.
@@ -29,11 +32,11 @@ pub enum Decision<'c> {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wishes<'c> {
     /// The profile, by name.
-    pub profile: Option<&'c str>,
+    pub profile: Option<&'c Arc<str>>,
     /// The loader's file for the machine's architecture.
-    pub loader: Option<&'c str>,
+    pub loader: Option<&'c Arc<str>>,
     /// What PXE and HTTP Boot firmware loads instead of a loader.
-    pub boot_file: Option<&'c str>,
+    pub boot_file: Option<&'c Arc<str>>,
     /// Where PXE firmware finds its boot file instead of here.
     pub tftp_server: Option<Ipv4Addr>,
 }
@@ -43,7 +46,9 @@ pub struct Wishes<'c> {
 pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog) -> Decision<'c> {
     let (arch, named) = match firmware {
         Firmware::NotBooting => return Decision::NotBooting,
-        Firmware::Ipxe(_) => return Decision::Script(catalog.profile(wishes.profile)),
+        Firmware::Ipxe(_) => {
+            return Decision::Script(catalog.profile(wishes.profile.map(|name| &**name)));
+        }
         // There is no telling what runs on it.
         Firmware::Bootp => {
             let file = wishes.boot_file.filter(|file| !is_url(file));
@@ -54,7 +59,7 @@ pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog)
         Firmware::Pxe(arch) => (arch, wishes.boot_file.filter(|file| !is_url(file))),
         Firmware::HttpBoot(arch) => (arch, wishes.boot_file),
     };
-    let known = || arch.and_then(|arch| catalog.loader(arch)).map(|loader| loader.file.as_str());
+    let known = || arch.and_then(|arch| catalog.loader(arch)).map(|loader| &loader.file);
     match (named, wishes.loader.or_else(known)) {
         (Some(file), _) => Decision::BootFile(file),
         (None, Some(file)) => Decision::Loader(file),
@@ -74,25 +79,130 @@ pub struct Services {
 impl Services {
     /// The absolute URL of a served file, with the machine's identity in it, so that no later
     /// stage has to guess who asks.
-    pub fn url(&self, machine: &Machine, name: &str) -> String {
-        match machine.mac() {
-            Some(mac) => format!("http://{}/machine/{}/{name}", self.http, mac.hyphens()),
-            None => format!("http://{}/files/{name}", self.http),
-        }
+    pub fn url(&self, machine: &Machine, name: impl Into<Arc<str>>) -> Url {
+        Url { http: self.http, machine: *machine, of: UrlOf::File(name.into()) }
     }
 
     /// The absolute URL of the machine's iPXE script. It names the profile that was decided on, if
     /// that is not everybody's, so that the HTTP server does not decide another time with less
     /// knowledge.
-    pub fn script_url(&self, machine: &Machine, profile: Option<&str>) -> String {
-        let url = match machine.mac() {
-            Some(_) => self.url(machine, "boot.ipxe"),
-            None => format!("http://{}/boot.ipxe", self.http),
-        };
-        let uuid = machine.uuid.map(|uuid| format!("uuid={uuid}"));
-        let profile = profile.map(|profile| format!("profile={profile}"));
-        let query: Vec<String> = uuid.into_iter().chain(profile).collect();
-        if query.is_empty() { url } else { format!("{url}?{}", query.join("&")) }
+    pub fn script_url(&self, machine: &Machine, profile: Option<&Arc<str>>) -> Url {
+        Url { http: self.http, machine: *machine, of: UrlOf::Script(profile.cloned()) }
+    }
+}
+
+/// An absolute URL of pxed's own HTTP server. What it consists of is all that is kept of it: it is
+/// written straight into a message, and becomes text for who reads the event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Url {
+    http: SocketAddrV4,
+    machine: Machine,
+    of: UrlOf,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum UrlOf {
+    File(Arc<str>),
+    /// With the profile that it names.
+    Script(Option<Arc<str>>),
+}
+
+impl Url {
+    fn write(&self, out: &mut impl Write) -> fmt::Result {
+        let mut port = Ascii::<5>::EMPTY;
+        port.push_decimal(self.http.port());
+        for part in ["http://", &*dotted(*self.http.ip()), ":", &*port, "/"] {
+            out.write_str(part)?;
+        }
+        let mac = self.machine.mac();
+        if let Some(mac) = mac {
+            for part in ["machine/", &*mac.hyphens(), "/"] {
+                out.write_str(part)?;
+            }
+        }
+        match &self.of {
+            UrlOf::File(name) => {
+                out.write_str(if mac.is_some() { "" } else { "files/" })?;
+                out.write_str(name)
+            }
+            UrlOf::Script(profile) => self.write_script(profile.as_deref(), out),
+        }
+    }
+
+    fn write_script(&self, profile: Option<&str>, out: &mut impl Write) -> fmt::Result {
+        out.write_str("boot.ipxe")?;
+        let mut separator = "?";
+        if let Some(uuid) = self.machine.uuid {
+            for part in [separator, "uuid=", &*uuid.text()] {
+                out.write_str(part)?;
+            }
+            separator = "&";
+        }
+        if let Some(profile) = profile {
+            for part in [separator, "profile=", profile] {
+                out.write_str(part)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Url {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f)
+    }
+}
+
+/// What a machine is told to load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BootName {
+    /// A TFTP file name, or an absolute URL, as somebody wrote it.
+    Written(Arc<str>),
+    /// An absolute URL of pxed's own.
+    Url(Url),
+}
+
+impl BootName {
+    /// Is it an absolute URL, and not the name of a file?
+    pub fn is_url(&self) -> bool {
+        match self {
+            Self::Written(name) => is_url(name),
+            Self::Url(_) => true,
+        }
+    }
+
+    /// Appends it to a message.
+    pub fn append(&self, message: &mut Vec<u8>) {
+        match self {
+            Self::Written(name) => message.extend_from_slice(name.as_bytes()),
+            // A `Vec` takes everything.
+            Self::Url(url) => drop(url.write(&mut Octets(message))),
+        }
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for BootName {
+    fn from(name: T) -> Self {
+        Self::Written(name.into())
+    }
+}
+
+impl fmt::Display for BootName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Written(name) => f.write_str(name),
+            Self::Url(url) => url.write(f),
+        }
+    }
+}
+
+/// Octets that take text.
+struct Octets<'a>(&'a mut Vec<u8>);
+
+impl Write for Octets<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 
@@ -117,7 +227,7 @@ pub struct BootFile {
     /// an offer, even when the file is an absolute URL.
     pub server: Ipv4Addr,
     /// A TFTP file name, or an absolute URL (`file`, option 67).
-    pub name: String,
+    pub name: BootName,
 }
 
 impl Boot {
@@ -129,23 +239,25 @@ impl Boot {
         catalog: &Catalog,
         at: &Services,
     ) -> Self {
-        let profile =
-            wishes.profile.filter(|name| Some(*name) != catalog.default_profile.as_deref());
+        let default = catalog.default_profile.as_deref();
+        let profile = wishes.profile.filter(|name| Some(&***name) != default);
         let name = match (decide(firmware, wishes, catalog), firmware) {
             (Decision::NotBooting, _) => return Self::Nothing,
             (Decision::NoLoader(arch), _) => return Self::NoLoader(arch),
             (Decision::OwnFiles, _) => {
                 return Self::OwnFiles(wishes.tftp_server.unwrap_or(at.tftp));
             }
-            (Decision::Script(_), _) => at.script_url(machine, profile),
+            (Decision::Script(_), _) => BootName::Url(at.script_url(machine, profile)),
             (Decision::Loader(file) | Decision::BootFile(file), Firmware::HttpBoot(_))
                 if !is_url(file) =>
             {
-                at.url(machine, file)
+                BootName::Url(at.url(machine, file.clone()))
             }
-            (Decision::Loader(file) | Decision::BootFile(file), _) => file.to_owned(),
+            (Decision::Loader(file) | Decision::BootFile(file), _) => {
+                BootName::Written(file.clone())
+            }
         };
-        let elsewhere = wishes.tftp_server.filter(|_| !is_url(&name));
+        let elsewhere = wishes.tftp_server.filter(|_| !name.is_url());
         Self::File(BootFile { server: elsewhere.unwrap_or(at.tftp), name })
     }
 }
@@ -153,10 +265,11 @@ impl Boot {
 impl fmt::Display for BootFile {
     /// The URL that it comes to: `tftp://192.168.77.1/undionly.kpxe`, `http://…`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if is_url(&self.name) {
-            f.write_str(&self.name)
-        } else {
-            write!(f, "tftp://{}/{}", self.server, self.name.trim_start_matches('/'))
+        match &self.name {
+            BootName::Written(name) if !is_url(name) => {
+                write!(f, "tftp://{}/{}", self.server, name.trim_start_matches('/'))
+            }
+            url => url.fmt(f),
         }
     }
 }
@@ -184,7 +297,7 @@ mod tests {
         let loader = |file: &str, architectures: &[u16]| Loader {
             name: file.to_owned(),
             architectures: architectures.iter().map(|arch| Architecture(*arch)).collect(),
-            file: file.to_owned(),
+            file: Arc::from(file),
             companions: vec![],
         };
         let loaders = vec![loader("undionly.kpxe", &[0]), loader("ipxe.efi", &[7, 9, 16])];
@@ -227,13 +340,14 @@ mod tests {
     #[test]
     fn the_operators_boot_file_replaces_the_loader_but_not_the_script() {
         let (pxe, http) = (Firmware::Pxe(None), Firmware::HttpBoot(None));
-        let mut wishes = Wishes { boot_file: Some("/pxelinux.0"), ..Wishes::default() };
+        let [file, url] = ["/pxelinux.0", "https://boot.example/grub.efi"].map(Arc::from);
+        let mut wishes = Wishes { boot_file: Some(&file), ..Wishes::default() };
         assert_eq!(told(pxe, &wishes), "tftp://192.168.77.1/pxelinux.0");
         assert_eq!(told(Firmware::Bootp, &wishes), "tftp://192.168.77.1/pxelinux.0");
         wishes.tftp_server = Some(Ipv4Addr::new(10, 0, 0, 9));
         assert_eq!(told(pxe, &wishes), "tftp://10.0.0.9/pxelinux.0");
         assert!(told(Firmware::Ipxe(None), &wishes).ends_with("boot.ipxe"));
-        wishes.boot_file = Some("https://boot.example/grub.efi");
+        wishes.boot_file = Some(&url);
         assert_eq!(told(http, &wishes), "https://boot.example/grub.efi");
         let bios = Firmware::Pxe(Some(Architecture::BIOS));
         assert_eq!(told(bios, &wishes), "tftp://10.0.0.9/undionly.kpxe", "a ROM loads no URL");
@@ -242,8 +356,8 @@ mod tests {
 
     #[test]
     fn a_machine_has_its_own_loader_and_profile() {
-        let wishes =
-            Wishes { loader: Some("snponly.efi"), profile: Some("debian"), ..Wishes::default() };
+        let [loader, profile] = ["snponly.efi", "debian"].map(Arc::from);
+        let wishes = Wishes { loader: Some(&loader), profile: Some(&profile), ..Wishes::default() };
         let x64 = Some(Architecture::UEFI_X64);
         assert_eq!(told(Firmware::Pxe(x64), &wishes), "tftp://192.168.77.1/snponly.efi");
         let url = told(Firmware::Ipxe(x64), &wishes);
@@ -255,6 +369,7 @@ mod tests {
         let machine = Machine { uuid: Some(Uuid([7; 16])), ..Machine::from(MAC) };
         let longest = SocketAddrV4::new(Ipv4Addr::new(192, 168, 177, 101), 65535);
         let url = Services { tftp: *longest.ip(), http: longest }.script_url(&machine, None);
+        let url = url.to_string();
         assert!(url.ends_with("?uuid=07070707-0707-0707-0707-070707070707"), "{url}");
         assert!(url.len() <= crate::wire::dhcp::FILE_MAX, "{}", url.len());
     }

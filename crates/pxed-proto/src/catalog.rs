@@ -5,6 +5,7 @@
 //! program's business. Who boots which profile is the policy's: see `dhcp::Settings`.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::machine::Architecture;
 
@@ -16,7 +17,7 @@ pub struct Catalog {
     /// Profiles by name.
     pub profiles: BTreeMap<String, Profile>,
     /// The profile of machines that nothing else is said of.
-    pub default_profile: Option<String>,
+    pub default_profile: Option<Arc<str>>,
 }
 
 impl Catalog {
@@ -42,7 +43,7 @@ pub struct Loader {
     /// What runs it.
     pub architectures: Vec<Architecture>,
     /// The file that firmware loads (its NBP).
-    pub file: String,
+    pub file: Arc<str>,
     /// Files that the first one asks for next.
     pub companions: Vec<String>,
 }

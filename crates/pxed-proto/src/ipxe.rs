@@ -47,13 +47,13 @@ pub fn script(machine: &Machine, profile: &Profile, at: &Services) -> Option<Str
             line(&mut script, format_args!("chain {url} || goto failed"));
         }
         Profile::Linux { kernel, initrds, arguments } => {
-            let url = at.url(machine, kernel);
+            let url = at.url(machine, &**kernel);
             line(
                 &mut script,
                 format_args!("kernel {url}{} || goto failed", words(initrds, arguments)),
             );
             for initrd in initrds {
-                let (name, url) = (base_name(initrd), at.url(machine, initrd));
+                let (name, url) = (base_name(initrd), at.url(machine, &**initrd));
                 line(&mut script, format_args!("initrd --name {name} {url} || goto failed"));
             }
             script.push_str("boot || goto failed\n");

@@ -20,6 +20,7 @@ pub mod boot;
 pub mod catalog;
 pub mod dhcp;
 pub mod event;
+mod few;
 pub mod ipxe;
 pub mod limits;
 pub mod machine;
@@ -29,4 +30,5 @@ pub mod tftp;
 pub mod time;
 pub mod wire;
 
+pub use few::Few;
 pub use time::Timestamp;

@@ -22,6 +22,10 @@ pub const OPTION_JOINED_MAX: usize = 2048;
 /// kept with a lease. More has to come back whole and would fill the reply of an Ethernet frame.
 pub const RELAY_INFORMATION_MAX: usize = 1024;
 
+/// How many buffers of messages that have left are kept for the next ones, of 576 octets or what was
+/// needed: as many as are under way at once while a disk syncs.
+pub const SPARE_BUFFERS_MAX: usize = 1024;
+
 /// The most domain names that are read from one option: compression (RFC 1035) makes a name of 255
 /// octets from two, and nobody searches more domains than this.
 pub const DOMAIN_NAMES_MAX: usize = 64;

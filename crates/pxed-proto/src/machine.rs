@@ -3,7 +3,7 @@
 use std::fmt;
 
 use crate::net::Mac;
-use crate::text::Hex;
+use crate::text::{Ascii, Hex};
 use crate::wire::dhcp::Message;
 use crate::wire::options::code;
 
@@ -106,15 +106,24 @@ impl Uuid {
     }
 }
 
+impl Uuid {
+    /// As SMBIOS tools show it.
+    pub fn text(self) -> Ascii<36> {
+        let [a, b, c, d, e, f, g, h, i @ ..] = self.0;
+        let mut text = Ascii::EMPTY;
+        for (n, octet) in [d, c, b, a, f, e, h, g].into_iter().chain(i).enumerate() {
+            if matches!(n, 4 | 6 | 8 | 10) {
+                text.push(b'-');
+            }
+            text.push_hex(octet);
+        }
+        text
+    }
+}
+
 impl fmt::Display for Uuid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g, h, i, rest @ ..] = self.0;
-        write!(f, "{d:02x}{c:02x}{b:02x}{a:02x}-{g:02x}{e:02x}-{i:02x}{h:02x}-")?;
-        for (n, byte) in rest.into_iter().enumerate() {
-            let hyphen = if n == 2 { "-" } else { "" };
-            write!(f, "{hyphen}{byte:02x}")?;
-        }
-        Ok(())
+        f.write_str(&self.text())
     }
 }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use crate::text::Ascii;
+
 /// An Ethernet address, written `aa:bb:cc:dd:ee:ff`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Mac(pub [u8; 6]);
@@ -18,15 +20,37 @@ impl Mac {
     }
 
     /// The form that is safe in a URL path and that pxelinux uses: `aa-bb-cc-dd-ee-ff`.
-    pub fn hyphens(self) -> String {
-        self.to_string().replace(':', "-")
+    pub fn hyphens(self) -> Ascii<17> {
+        self.text(b'-')
     }
+
+    fn text(self, separator: u8) -> Ascii<17> {
+        let mut text = Ascii::EMPTY;
+        for (i, octet) in self.0.into_iter().enumerate() {
+            if i > 0 {
+                text.push(separator);
+            }
+            text.push_hex(octet);
+        }
+        text
+    }
+}
+
+/// `192.168.77.1`.
+pub fn dotted(address: Ipv4Addr) -> Ascii<15> {
+    let mut text = Ascii::EMPTY;
+    for (i, octet) in address.octets().into_iter().enumerate() {
+        if i > 0 {
+            text.push(b'.');
+        }
+        text.push_decimal(octet.into());
+    }
+    text
 }
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        f.write_str(&self.text(b':'))
     }
 }
 
@@ -169,6 +193,14 @@ mod tests {
             ["", "52:54:00:ab:cd", "52:54:00:ab:cd:ef:00", "5:4:0:a:c:e", "zz:54:00:ab:cd:ef"]
         {
             assert_eq!(text.parse::<Mac>(), Err(InvalidMac), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_are_written_as_the_standard_library_does() {
+        for octets in [[0; 4], [255; 4], [192, 168, 77, 1], [10, 0, 100, 9]] {
+            let address = Ipv4Addr::from_octets(octets);
+            assert_eq!(dotted(address).to_string(), address.to_string());
         }
     }
 

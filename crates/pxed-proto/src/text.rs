@@ -1,6 +1,7 @@
 //! Text that came from the network, made fit to be read.
 
 use std::fmt::{self, Write};
+use std::ops::Deref;
 
 use crate::limits;
 
@@ -29,12 +30,83 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
+/// A short text of a known greatest length, made without allocation and without the formatting
+/// machinery: it stands in every second reply.
+#[derive(Clone, Copy)]
+pub struct Ascii<const N: usize> {
+    octets: [u8; N],
+    len: usize,
+}
+
+impl<const N: usize> Ascii<N> {
+    /// Nothing yet.
+    pub const EMPTY: Self = Self { octets: [0; N], len: 0 };
+
+    /// One character more. What is not ASCII, or one too many, is left out.
+    pub fn push(&mut self, character: u8) {
+        if let Some(place) = self.octets.get_mut(self.len).filter(|_| character.is_ascii()) {
+            *place = character;
+            self.len += 1;
+        }
+    }
+
+    /// A number.
+    pub fn push_decimal(&mut self, number: u16) {
+        let mut unit = 1;
+        while number / unit > 9 {
+            unit *= 10;
+        }
+        while unit > 0 {
+            self.push(b'0' + u8::try_from(number / unit % 10).unwrap_or_default());
+            unit /= 10;
+        }
+    }
+
+    /// Two hexadecimal digits.
+    pub fn push_hex(&mut self, octet: u8) {
+        for digit in [octet >> 4, octet & 15] {
+            self.push(if digit < 10 { b'0' + digit } else { b'a' - 10 + digit });
+        }
+    }
+}
+
+impl<const N: usize> Deref for Ascii<N> {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        str::from_utf8(self.octets.get(..self.len).unwrap_or_default()).unwrap_or_default()
+    }
+}
+
+impl<const N: usize> PartialEq for Ascii<N> {
+    fn eq(&self, other: &Self) -> bool {
+        **self == **other
+    }
+}
+
+impl<const N: usize> Eq for Ascii<N> {}
+
+impl<const N: usize> fmt::Debug for Ascii<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&**self, f)
+    }
+}
+
+impl<const N: usize> fmt::Display for Ascii<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self)
+    }
+}
+
+/// A host name.
+pub type HostName = Ascii<{ limits::HOST_NAME_MAX }>;
+
 /// A host name that may be stored and shown: what of the peer's bytes is a letter, a digit, a
 /// hyphen or a dot (RFC 952), at most [`limits::HOST_NAME_MAX`]. `None` if nothing is left.
-pub fn host_name(bytes: &[u8]) -> Option<String> {
+pub fn host_name(bytes: &[u8]) -> Option<HostName> {
     let legal = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
-    let name: String =
-        bytes.iter().copied().filter(legal).take(limits::HOST_NAME_MAX).map(char::from).collect();
+    let mut name = HostName::EMPTY;
+    bytes.iter().copied().filter(legal).for_each(|byte| name.push(byte));
     (!name.is_empty()).then_some(name)
 }
 
@@ -72,6 +144,19 @@ impl fmt::Display for HexDump<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_texts_are_what_the_formatter_makes_of_them() {
+        for number in [0, 7, 10, 99, 100, 255, 8067, u16::MAX] {
+            let mut text = Ascii::<5>::EMPTY;
+            text.push_decimal(number);
+            assert_eq!(text.to_string(), number.to_string());
+        }
+        let mut text = Ascii::<3>::EMPTY;
+        [0x0a, 0xf9].into_iter().for_each(|octet| text.push_hex(octet));
+        text.push(0xff);
+        assert_eq!(&*text, "0af", "one too many, and what is no character");
+    }
 
     #[test]
     fn what_a_terminal_would_obey_is_shown_instead() {

@@ -114,7 +114,7 @@ fn catalog() -> Catalog {
     let loader = |file: &str, architectures: &[Architecture]| Loader {
         name: file.to_owned(),
         architectures: architectures.to_vec(),
-        file: file.to_owned(),
+        file: Arc::from(file),
         companions: vec![],
     };
     let efi = [Architecture::UEFI_X64, Architecture::UEFI_EBC, Architecture::HTTP_X64];
@@ -126,5 +126,5 @@ fn catalog() -> Catalog {
     let loaders = vec![loader("undionly.kpxe", &[Architecture::BIOS]), loader("ipxe.efi", &efi)];
     let name = "linux".to_owned();
     let profiles = [(name.clone(), profile)].into();
-    Catalog { loaders, profiles, default_profile: Some(name) }
+    Catalog { loaders, profiles, default_profile: Some(name.into()) }
 }

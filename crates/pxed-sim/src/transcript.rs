@@ -250,7 +250,7 @@ fn boot(message: &Message<'_>) -> String {
     match name.as_str() {
         "" => String::new(),
         url if is_url(url) => format!(", boot {url}"),
-        _ => format!(", boot {}", BootFile { server: message.siaddr, name }),
+        _ => format!(", boot {}", BootFile { server: message.siaddr, name: name.into() }),
     }
 }
 

@@ -195,7 +195,7 @@ impl Config {
         let mut catalog = Catalog { loaders: self.loaders.loaders(), ..(*catalog).clone() };
         if let Some((profile, files)) = boot::profile(args, &subnets)? {
             catalog.profiles.insert(boot::DEFAULT_PROFILE.to_owned(), profile);
-            catalog.default_profile = Some(boot::DEFAULT_PROFILE.to_owned());
+            catalog.default_profile = Some(boot::DEFAULT_PROFILE.into());
             policy.everywhere.profile = catalog.default_profile.clone();
             self.named_files.extend(files);
         }

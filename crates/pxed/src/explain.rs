@@ -221,9 +221,7 @@ fn rules(found: &Found<'_>, exchange: &Exchange<'_>) -> Explained {
     if let Some((origin, file)) = layers.find(|settings| settings.boot_file.as_deref()) {
         rule(format!("boot file {file}"), origin);
     }
-    let loader = |arch: Architecture| {
-        layers.find(|settings| settings.loaders.get(&arch).map(String::as_str))
-    };
+    let loader = |arch: Architecture| layers.find(|settings| settings.loaders.get(&arch));
     if let Some((origin, file)) = found.firmware.architecture().and_then(loader) {
         rule(format!("loader {file}"), origin);
     }
@@ -238,7 +236,7 @@ fn rules(found: &Found<'_>, exchange: &Exchange<'_>) -> Explained {
     Explained {
         subnet: Some(found.subnet.net.to_string()),
         reservation: found.entitled.reservation.map(|reservation| reservation.name.clone()),
-        classes: found.entitled.classes.iter().map(|&name| name.to_owned()).collect(),
+        classes: found.entitled.classes().map(str::to_owned).collect(),
         layers: layers.origins().map(|origin| origin.to_string()).collect(),
         rules,
         notes: notes(found),
@@ -262,7 +260,7 @@ fn script_request(event: &Record, found: &Found<'_>, address: Ipv4Addr) -> Optio
     Some(ScriptRequest {
         machine: machine.mac(),
         uuid: machine.uuid.map(|uuid| uuid.to_string()),
-        profile: wishes.profile.map(ToOwned::to_owned),
+        profile: wishes.profile.map(|name| name.to_string()),
         client: SocketAddrV4::new(address, 0).into(),
         host: found.subnet.services.http,
     })

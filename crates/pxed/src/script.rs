@@ -42,7 +42,8 @@ pub fn write(
     file: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<String, String> {
     let machine = machine(request);
-    let wishes = Wishes { profile: request.profile.as_deref(), ..Wishes::default() };
+    let profile = request.profile.as_deref().map(Arc::from);
+    let wishes = Wishes { profile: profile.as_ref(), ..Wishes::default() };
     // Whoever asks for a script runs iPXE.
     let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, catalog) else {
         return Ok(String::new());

@@ -10,8 +10,8 @@ use super::probe::Probes;
 use super::quirks::{Quirks, Told};
 use super::rate::Charge;
 use super::reason::Ignored;
-use super::relay::RelayAgent;
-use super::reply::Reply;
+use super::relay::{Agent, Behind};
+use super::reply::{Reply, Spare};
 use super::table::{Applicant, LeaseTable, Standing};
 use super::transmit::Arrival;
 use super::under_way::UnderWay;
@@ -32,6 +32,9 @@ pub struct Heard<'a> {
     pub datagram: &'a [u8],
     pub machine: Machine,
     pub firmware: Firmware,
+    /// Who says where the client is attached: the relay agent that brought it, or a switch on a link
+    /// that is trusted to have one.
+    pub agent: Option<Agent<'a>>,
 }
 
 /// Everything that the functions for each message type need.
@@ -45,8 +48,12 @@ pub struct Asking<'a> {
     pub machine: Machine,
     pub firmware: Firmware,
     pub client: ClientKey,
-    /// The relay agent that it is behind.
-    pub relay: Option<RelayAgent>,
+    /// The lease that it has, or had last, on this subnet.
+    pub own: Option<&'a Lease>,
+    /// The relay agent that brought the message.
+    pub brought_by: Option<Agent<'a>>,
+    /// The relay agent that it is behind, whoever brought the message.
+    pub relay: Option<Behind<'a>>,
     pub subnet_id: SubnetId,
     pub subnet: &'a Subnet,
     pub table: &'a LeaseTable,
@@ -73,6 +80,8 @@ pub struct Asking<'a> {
     pub quirks: &'a Quirks,
     /// What the quirks file says.
     pub told: &'a Told,
+    /// What to write a reply into.
+    pub spare: &'a Spare,
 }
 
 /// What one of those functions says.
@@ -85,7 +94,7 @@ pub struct Verdict {
 impl<'a> Asking<'a> {
     /// The client's lease here, if it runs.
     pub fn active(&self) -> Option<&'a Lease> {
-        self.table.of(&self.client).filter(|lease| lease.is_active(self.now))
+        self.own.filter(|lease| lease.is_active(self.now))
     }
 
     /// Is an offer held for the client?

@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
-use super::relay::{RelayAgent, RelaySubOption};
+use super::policy::Group;
+use super::relay::{Agent, RelaySubOption};
 use super::settings::Settings;
 use crate::machine::{Architecture, Firmware, Machine};
 use crate::net::Mac;
@@ -71,9 +72,9 @@ pub struct Facts<'a> {
     /// What runs there.
     pub firmware: Firmware,
     /// The relay agent that the client is behind.
-    pub relay: Option<&'a RelayAgent>,
+    pub relay: Option<Agent<'a>>,
     /// The groups that the machine is a member of.
-    pub groups: &'a [&'a str],
+    pub groups: &'a [&'a Group],
 }
 
 impl Test {
@@ -97,7 +98,7 @@ impl Test {
                 let said = facts.relay.and_then(|relay| relay.sub_option(*code));
                 said.is_some_and(|value| form.matches(value))
             }
-            Self::Group(name) => facts.groups.contains(&name.as_str()),
+            Self::Group(name) => facts.groups.iter().any(|group| group.name == *name),
         }
     }
 }
@@ -230,10 +231,11 @@ mod tests {
         let datagram = discover_with(options);
         let message = &Message::parse(&datagram).unwrap();
         let (machine, firmware) = &identify(message).unwrap();
-        let information = b"\x01\x04port\x02\x01r".as_slice().into();
-        let relay = &RelayAgent { address: RELAY, information };
-        let (firmware, relay) = (*firmware, Some(relay));
-        test.passes(&Facts { message, machine, firmware, relay, groups: &["rack-7"] })
+        let information = vec![1, 4, b'p', b'o', b'r', b't', 2, 1, b'r'];
+        let relay = Some(Agent { address: RELAY, information: &information });
+        let group = Group { name: "rack-7".to_owned(), ..Group::default() };
+        let firmware = *firmware;
+        test.passes(&Facts { message, machine, firmware, relay, groups: &[&group] })
     }
 
     #[test]

@@ -9,6 +9,7 @@ use super::lease::LeaseState;
 use super::plan::Change;
 use super::probe::Question;
 use super::reason::{Ignored, RequestState};
+use super::relay::Behind;
 use super::table::Hold;
 use super::{reply, request};
 use crate::boot::Boot;
@@ -80,7 +81,7 @@ fn probe_due(asking: &Asking<'_>, address: Ipv4Addr) -> Option<Duration> {
 }
 
 fn hold(asking: &Asking<'_>) -> Hold {
-    let (rates, relay) = (asking.subnet.rates, asking.relay.clone());
+    let (rates, relay) = (asking.subnet.rates, asking.relay.as_ref().map(Behind::keep));
     let most = if relay.is_some() { rates.port_offers } else { rates.offers };
     let until = asking.now + asking.subnet.offer_hold;
     Hold { client: asking.client.clone(), relay, until, most }

@@ -11,10 +11,10 @@ use super::plan::Output;
 use super::server::Server;
 use super::table::LeaseTable;
 use super::under_way::Told;
-use crate::Timestamp;
 use crate::event::Event;
 use crate::machine::HardwareAddress;
 use crate::net::{AddressRange, Ipv4Net};
+use crate::{Few, Timestamp};
 
 /// How an address stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -166,7 +166,7 @@ impl Server {
         let lease = releasable(table, address, now)?.clone();
         let event = Event::Freed { address, machine: lease.machine() };
         let commit = self.put(lease.released(now), now, Some(Told { event, reply: None }));
-        Ok(Output { commits: vec![commit], ..Output::default() })
+        Ok(Output { commits: Few::One(commit), ..Output::default() })
     }
 }
 

@@ -176,7 +176,7 @@ fn boot_file(message: &Message<'_>) -> Option<BootFile> {
     let name = if option.is_empty() { message.file() } else { &option };
     let name = name.split(|octet| *octet == 0).next().filter(|name| !name.is_empty())?;
     let name = Printable(name.get(..limits::FILE_NAME_MAX).unwrap_or(name)).to_string();
-    Some(BootFile { server: message.siaddr, name })
+    Some(BootFile { server: message.siaddr, name: name.into() })
 }
 
 /// What another server means for the subnets of the link.

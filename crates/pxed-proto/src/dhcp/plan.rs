@@ -10,6 +10,7 @@ use super::quirks::{Evidence, Learned};
 use super::rate::Charge;
 use super::table::Hold;
 use super::transmit::Transmit;
+use crate::Few;
 use crate::event::{Deed, DhcpEvent, Event};
 
 /// What a datagram deserves.
@@ -82,7 +83,7 @@ pub struct Output {
     pub transmit: Option<Transmit>,
     /// Make these durable, and say so by [`Server::committed`](super::Server::committed); the event
     /// and the message that belong to them come out then.
-    pub commits: Vec<Commit>,
+    pub commits: Few<Commit>,
     /// Record this too: what was heard of another server, or that none is.
     pub other: Option<Event>,
     /// Ask who has this address, and say what came of it by

@@ -7,11 +7,12 @@ use super::class::{Class, Facts, MacPattern};
 use super::config::{Pool, Subnet};
 use super::quirks::Told;
 use super::relay::RelaySubOption;
-use super::settings::{Layers, Origin, Settings};
+use super::settings::{Layers, Settings};
+use crate::Few;
 use crate::boot::Wishes;
 use crate::machine::{Firmware, Machine, Uuid};
 use crate::net::{Ipv4Net, Mac};
-use crate::text::host_name;
+use crate::text::{HostName, host_name};
 use crate::wire::options::code;
 
 /// The rules that are not a subnet's own.
@@ -57,7 +58,7 @@ pub struct Reservation {
 
 impl Reservation {
     /// What the machine is told its name is (option 12).
-    pub fn host_name(&self) -> Option<String> {
+    pub fn host_name(&self) -> Option<HostName> {
         let mut options = self.settings.options.iter();
         let name = options.find(|option| option.code == code::HOST_NAME)?;
         host_name(&name.value)
@@ -80,45 +81,72 @@ pub enum HostKey {
     Remote(Ipv4Addr, Vec<u8>),
 }
 
+/// Reservations by what names them.
+type ById = BTreeMap<Vec<u8>, usize>;
+
 /// All reservations, found by any of their keys and by address.
 #[derive(Clone, Debug, Default)]
 pub struct Reservations {
     list: Vec<Reservation>,
-    by_key: BTreeMap<HostKey, usize>,
+    by_mac: BTreeMap<Mac, usize>,
+    by_client_id: ById,
+    by_uuid: BTreeMap<Uuid, usize>,
+    by_circuit: BTreeMap<Ipv4Addr, ById>,
+    by_remote: BTreeMap<Ipv4Addr, ById>,
     by_address: BTreeMap<Ipv4Addr, usize>,
 }
 
 impl Reservations {
     /// Of two that share a key or an address, the first one has it.
     pub fn new(list: Vec<Reservation>) -> Self {
-        let (mut by_key, mut by_address) = (BTreeMap::new(), BTreeMap::new());
+        let mut all = Self::default();
         for (index, reservation) in list.iter().enumerate() {
             for key in &reservation.keys {
-                by_key.entry(key.clone()).or_insert(index);
+                all.add(key, index);
             }
             if let Some(address) = reservation.address {
-                by_address.entry(address).or_insert(index);
+                all.by_address.entry(address).or_insert(index);
             }
         }
-        Self { list, by_key, by_address }
+        Self { list, ..all }
+    }
+
+    fn add(&mut self, key: &HostKey, index: usize) {
+        let first = match key.clone() {
+            HostKey::Mac(mac) => self.by_mac.entry(mac).or_insert(index),
+            HostKey::ClientId(id) => self.by_client_id.entry(id).or_insert(index),
+            HostKey::Uuid(uuid) => self.by_uuid.entry(uuid).or_insert(index),
+            HostKey::Circuit(agent, id) => {
+                self.by_circuit.entry(agent).or_default().entry(id).or_insert(index)
+            }
+            HostKey::Remote(agent, id) => {
+                self.by_remote.entry(agent).or_default().entry(id).or_insert(index)
+            }
+        };
+        debug_assert!(*first <= index, "of two the first one has it");
     }
 
     /// The machine's own, by MAC, client identifier, UUID, circuit or remote ID, in this order.
     pub fn of(&self, facts: &Facts<'_>) -> Option<&Reservation> {
+        if self.list.is_empty() {
+            return None;
+        }
         let Facts { message, machine, relay, .. } = *facts;
-        let id = || message.option(code::CLIENT_IDENTIFIER).map(|id| id.into_owned());
-        let said = |wanted| {
-            let agent = relay?;
-            Some((agent.address, agent.sub_option(wanted)?.to_vec()))
+        let by_id = || {
+            let id = message.option(code::CLIENT_IDENTIFIER)?;
+            self.by_client_id.get(&*id).copied()
         };
-        let circuit = || said(RelaySubOption::CircuitId);
-        let remote = || said(RelaySubOption::RemoteId);
-        let find = |key: HostKey| self.by_key.get(&key).and_then(|index| self.list.get(*index));
-        None.or_else(|| machine.mac().map(HostKey::Mac).and_then(find))
-            .or_else(|| id().map(HostKey::ClientId).and_then(find))
-            .or_else(|| machine.uuid.map(HostKey::Uuid).and_then(find))
-            .or_else(|| circuit().map(|(agent, id)| HostKey::Circuit(agent, id)).and_then(find))
-            .or_else(|| remote().map(|(agent, id)| HostKey::Remote(agent, id)).and_then(find))
+        let said = |by: &BTreeMap<Ipv4Addr, ById>, wanted| {
+            let agent = relay?;
+            by.get(&agent.address)?.get(agent.sub_option(wanted)?).copied()
+        };
+        let index = None
+            .or_else(|| self.by_mac.get(&machine.mac()?).copied())
+            .or_else(by_id)
+            .or_else(|| self.by_uuid.get(&machine.uuid?).copied())
+            .or_else(|| said(&self.by_circuit, RelaySubOption::CircuitId))
+            .or_else(|| said(&self.by_remote, RelaySubOption::RemoteId));
+        self.list.get(index?)
     }
 
     /// Whose an address is, whether or not it is in use.
@@ -143,30 +171,36 @@ impl Reservations {
 pub struct Entitled<'a> {
     /// Its reservation.
     pub reservation: Option<&'a Reservation>,
-    /// The classes that it belongs to.
-    pub classes: Vec<&'a str>,
     /// What it is given.
     pub layers: Layers<'a>,
 }
 
 impl<'a> Entitled<'a> {
+    /// The classes that it belongs to.
+    pub fn classes(&self) -> impl Iterator<Item = &'a str> {
+        self.layers.classes.iter().map(|class| class.name.as_str())
+    }
+
+    /// Does it belong to the class?
+    pub fn is_in(&self, class: &str) -> bool {
+        self.classes().any(|name| name == class)
+    }
+
     /// What is wanted for the boot of a machine with this firmware.
     pub fn wishes(&self, firmware: Firmware) -> Wishes<'a> {
-        let find =
-            |say: fn(&'a Settings) -> Option<&'a str>| self.layers.find(say).map(|found| found.1);
         let arch = firmware.architecture();
-        let loader = |settings: &'a Settings| settings.loaders.get(&arch?).map(String::as_str);
+        let loader = |settings: &'a Settings| settings.loaders.get(&arch?);
         Wishes {
-            profile: find(|settings| settings.profile.as_deref()),
-            loader: self.layers.find(loader).map(|found| found.1),
-            boot_file: find(|settings| settings.boot_file.as_deref()),
-            tftp_server: self.layers.find(|settings| settings.tftp_server).map(|found| found.1),
+            profile: self.layers.say(|settings| settings.profile.as_ref()),
+            loader: self.layers.say(loader),
+            boot_file: self.layers.say(|settings| settings.boot_file.as_ref()),
+            tftp_server: self.layers.say(|settings| settings.tftp_server),
         }
     }
 
     /// May the client have addresses of `pool`?
     pub fn admits(&self, pool: &Pool) -> bool {
-        pool.class.as_deref().is_none_or(|class| self.classes.contains(&class))
+        pool.class.as_deref().is_none_or(|class| self.is_in(class))
     }
 }
 
@@ -175,21 +209,15 @@ impl Policy {
     pub fn of<'a>(&'a self, subnet: &'a Subnet, facts: &Facts<'_>) -> Entitled<'a> {
         let reservation = self.reservations.of(facts);
         let groups = self.groups_of(facts.machine, reservation);
-        let names: Vec<&str> = groups.iter().map(|group| group.name.as_str()).collect();
-        let facts = Facts { groups: &names, ..*facts };
-        let classes = self.classes.iter().filter(|class| class.test.passes(&facts));
-        let classes: Vec<&Class> = classes.collect();
+        let facts = Facts { groups: &groups, ..*facts };
+        let classes = self.classes.iter().filter(|class| class.test.passes(&facts)).collect();
         let Subnet { settings, imposed, .. } = subnet;
-        let mut layers = vec![(Origin::Everywhere, &self.everywhere), (Origin::Subnet, settings)];
-        layers.extend(classes.iter().map(|class| (Origin::Class(&class.name), &class.settings)));
-        layers.extend(groups.iter().map(|group| (Origin::Group(&group.name), &group.settings)));
-        layers.extend(reservation.map(|own| (Origin::Reservation(&own.name), &own.settings)));
-        layers.extend((*imposed != Settings::default()).then_some((Origin::CommandLine, imposed)));
-        let classes = classes.into_iter().map(|class| class.name.as_str()).collect();
-        Entitled { reservation, classes, layers: Layers::new(layers) }
+        let everywhere = &self.everywhere;
+        let layers = Layers { everywhere, subnet: settings, classes, groups, reservation, imposed };
+        Entitled { reservation, layers }
     }
 
-    fn groups_of(&self, machine: &Machine, reservation: Option<&Reservation>) -> Vec<&Group> {
+    fn groups_of(&self, machine: &Machine, reservation: Option<&Reservation>) -> Few<&Group> {
         let named = reservation.and_then(|reservation| reservation.group.as_deref());
         let mac = machine.mac();
         let is_member = |group: &&Group| {

@@ -59,7 +59,7 @@ pub struct Port {
 impl Port {
     /// The one that an agent speaks of.
     pub fn of(agent: &RelayAgent) -> Self {
-        let id = |wanted| agent.sub_option(wanted).map(<[u8]>::to_vec);
+        let id = |wanted| agent.view().sub_option(wanted).map(<[u8]>::to_vec);
         let (circuit, remote) = (id(RelaySubOption::CircuitId), id(RelaySubOption::RemoteId));
         Self { relay: agent.address, circuit, remote }
     }
@@ -103,7 +103,7 @@ impl Buckets {
         let machine = by_hardware(&asking.machine.hardware).unwrap_or(asking.client.clone());
         let machine = (Source::Machine(machine), rates.machine);
         let newcomers = || {
-            let port = asking.relay.as_ref().map(Port::of);
+            let port = asking.relay.as_ref().map(|relay| Port::of(&relay.keep()));
             let port = port.map(|port| (Source::Port(port), rates.port));
             port.into_iter().chain([(Source::Newcomers(subnet), rates.newcomers)])
         };

@@ -48,42 +48,81 @@ pub enum Place {
     Circuit(Ipv4Addr, Vec<u8>, Vec<u8>),
 }
 
+/// The same where it stands: in a message, or with a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Agent<'a> {
+    /// The relay agent's address; 0.0.0.0 for a switch.
+    pub address: Ipv4Addr,
+    /// Option 82.
+    pub information: &'a [u8],
+}
+
 impl RelayAgent {
-    /// The one that brought `message`. What came without one has an option 82 of the client's own
-    /// making, and nobody is to rely on that, unless the link is `trusted`: there a switch adds it,
-    /// and lets no client say it.
+    /// The one that brought `message`: see [`Agent::of`].
     pub fn of(message: &Message<'_>, trusted: bool) -> Option<Self> {
-        let address = message.giaddr;
         let information = message.option(code::RELAY_AGENT);
-        // It is kept with the lease.
-        let legible =
-            |octets: &[u8]| octets.len() <= limits::RELAY_INFORMATION_MAX && is_sub_options(octets);
-        let information = information.filter(|octets| legible(octets));
-        if address.is_unspecified() && !(trusted && information.is_some()) {
-            return None;
-        }
-        Some(Self {
-            address,
-            information: information.map_or_else(Octets::default, |octets| Octets::from(&*octets)),
-        })
+        let agent = Agent::of(message, information.as_deref(), trusted)?;
+        Some(agent.keep())
+    }
+
+    /// The same, not to keep.
+    pub fn view(&self) -> Agent<'_> {
+        Agent { address: self.address, information: &self.information }
     }
 
     /// What the client shares a remote ID with, if that tells anybody from anybody.
     pub fn remote(&self) -> Option<Place> {
+        self.view().remote()
+    }
+
+    /// The circuit that the client is attached to.
+    pub fn circuit(&self) -> Option<Place> {
+        self.view().circuit()
+    }
+}
+
+impl<'a> Agent<'a> {
+    /// What is said by who brought `message`, whose option 82 is `information`. What came without a
+    /// relay agent has an option 82 of the client's own making, and nobody is to rely on that, unless
+    /// the link is `trusted`: there a switch adds it, and lets no client say it.
+    pub fn of(message: &Message<'_>, information: Option<&'a [u8]>, trusted: bool) -> Option<Self> {
+        let address = message.giaddr;
+        // It is kept with the lease.
+        let legible = |octets: &&[u8]| {
+            octets.len() <= limits::RELAY_INFORMATION_MAX && is_sub_options(octets)
+        };
+        let information = information.filter(legible);
+        if address.is_unspecified() && !(trusted && information.is_some()) {
+            return None;
+        }
+        Some(Self { address, information: information.unwrap_or_default() })
+    }
+
+    /// To be kept.
+    pub fn keep(self) -> RelayAgent {
+        let information = match self.information {
+            [] => Octets::default(),
+            said => said.into(),
+        };
+        RelayAgent { address: self.address, information }
+    }
+
+    /// What the client shares a remote ID with, if that tells anybody from anybody.
+    pub fn remote(self) -> Option<Place> {
         let id = self.sub_option(RelaySubOption::RemoteId).filter(|id| !id.is_empty())?;
         Some(Place::Remote(id.to_vec()))
     }
 
     /// The circuit that the client is attached to.
-    pub fn circuit(&self) -> Option<Place> {
+    pub fn circuit(self) -> Option<Place> {
         let id = self.sub_option(RelaySubOption::CircuitId).filter(|id| !id.is_empty())?;
         let of = self.sub_option(RelaySubOption::RemoteId).unwrap_or_default();
         Some(Place::Circuit(self.address, of.to_vec(), id.to_vec()))
     }
 
     /// A sub-option of what it says.
-    pub fn sub_option(&self, wanted: RelaySubOption) -> Option<&[u8]> {
-        let mut rest = &*self.information;
+    pub fn sub_option(self, wanted: RelaySubOption) -> Option<&'a [u8]> {
+        let mut rest = self.information;
         while let [code, len, tail @ ..] = rest {
             let value = tail.get(..usize::from(*len))?;
             if *code == wanted as u8 {
@@ -96,14 +135,14 @@ impl RelayAgent {
 
     /// An address of the subnet that the client is on, where that is not the relay agent's own
     /// (RFC 3527 section 3). One that is not legible is an address of no subnet.
-    pub fn selected_link(&self) -> Option<Ipv4Addr> {
+    pub fn selected_link(self) -> Option<Ipv4Addr> {
         let octets = self.sub_option(RelaySubOption::LinkSelection)?;
         Some(octets.try_into().map_or(Ipv4Addr::UNSPECIFIED, Ipv4Addr::from_octets))
     }
 
     /// What the client is to know the server by (RFC 5107 section 4): an address of the relay
     /// agent's, so that renewals go by it.
-    pub fn server_identifier(&self) -> Option<Ipv4Addr> {
+    pub fn server_identifier(self) -> Option<Ipv4Addr> {
         let octets = self.sub_option(RelaySubOption::ServerIdentifierOverride)?;
         let server = Ipv4Addr::from_octets(octets.try_into().ok()?);
         let is_host = !(server.is_unspecified()
@@ -114,14 +153,41 @@ impl RelayAgent {
     }
 
     /// Did the client send its message to the relay agent by unicast (RFC 5010 section 3)?
-    pub fn was_unicast(&self) -> bool {
+    pub fn was_unicast(self) -> bool {
         let flags = self.sub_option(RelaySubOption::Flags).and_then(<[u8]>::first);
         flags.is_some_and(|flags| flags & FLAG_UNICAST != 0)
     }
 
     /// Does it wait for the reply at the port that it sent from (RFC 8357 section 4)?
-    pub fn uses_source_port(&self) -> bool {
+    pub fn uses_source_port(self) -> bool {
         self.sub_option(RelaySubOption::SourcePort).is_some()
+    }
+}
+
+/// The relay agent that a client is behind: as it is kept with its lease, or as it was heard just now.
+#[derive(Clone, Debug)]
+pub enum Behind<'a> {
+    /// The lease has it.
+    Kept(RelayAgent),
+    /// The message has it.
+    Heard(Agent<'a>),
+}
+
+impl Behind<'_> {
+    /// What it says of the client.
+    pub fn agent(&self) -> Agent<'_> {
+        match self {
+            Self::Kept(agent) => agent.view(),
+            Self::Heard(agent) => *agent,
+        }
+    }
+
+    /// To be kept with a lease or an offer.
+    pub fn keep(&self) -> RelayAgent {
+        match self {
+            Self::Kept(agent) => agent.clone(),
+            Self::Heard(agent) => agent.keep(),
+        }
     }
 }
 
@@ -143,8 +209,8 @@ mod tests {
     fn sub_options_are_found_in_what_is_legible() {
         let agent = relayed(&[9, 1, 7, 1, 4, b'p', b'o', b'r', b't', 2, 0]);
         assert_eq!(agent.address, GIADDR);
-        assert_eq!(agent.sub_option(RelaySubOption::CircuitId), Some(&b"port"[..]));
-        assert_eq!(agent.sub_option(RelaySubOption::RemoteId), Some(&[][..]));
+        assert_eq!(agent.view().sub_option(RelaySubOption::CircuitId), Some(&b"port"[..]));
+        assert_eq!(agent.view().sub_option(RelaySubOption::RemoteId), Some(&[][..]));
         for damaged in [&[][..], &[1], &[2, 1, 7, 1, 9, 7]] {
             assert_eq!(*relayed(damaged).information, [], "{damaged:?}");
         }
@@ -153,19 +219,19 @@ mod tests {
     #[test]
     fn what_is_said_of_the_way() {
         let agent = relayed(&[5, 4, 10, 1, 0, 0, 10, 1, 0x80, 11, 4, 10, 1, 0, 1, 19, 0]);
-        assert_eq!(agent.selected_link(), Some(Ipv4Addr::new(10, 1, 0, 0)));
-        assert_eq!(agent.server_identifier(), Some(Ipv4Addr::new(10, 1, 0, 1)));
-        assert!(agent.was_unicast() && agent.uses_source_port());
+        assert_eq!(agent.view().selected_link(), Some(Ipv4Addr::new(10, 1, 0, 0)));
+        assert_eq!(agent.view().server_identifier(), Some(Ipv4Addr::new(10, 1, 0, 1)));
+        assert!(agent.view().was_unicast() && agent.view().uses_source_port());
         let agent = relayed(&[5, 3, 10, 1, 0, 10, 1, 0x7f, 11, 3, 10, 1, 0, 19, 2, 0, 67]);
-        assert_eq!(agent.selected_link(), Some(Ipv4Addr::UNSPECIFIED), "of no subnet");
-        assert_eq!((agent.server_identifier(), agent.was_unicast()), (None, false));
-        assert!(agent.uses_source_port(), "whatever it holds");
+        assert_eq!(agent.view().selected_link(), Some(Ipv4Addr::UNSPECIFIED), "of no subnet");
+        assert_eq!((agent.view().server_identifier(), agent.view().was_unicast()), (None, false));
+        assert!(agent.view().uses_source_port(), "whatever it holds");
         let agent = relayed(&[10, 0]);
-        assert_eq!((agent.selected_link(), agent.was_unicast()), (None, false));
-        assert!(!agent.uses_source_port());
+        assert_eq!((agent.view().selected_link(), agent.view().was_unicast()), (None, false));
+        assert!(!agent.view().uses_source_port());
         for nobody in [[0; 4], [127, 0, 0, 1], [224, 0, 0, 1], [255; 4]] {
             let agent = relayed(&[&[11, 4][..], &nobody].concat());
-            assert_eq!(agent.server_identifier(), None, "{nobody:?}");
+            assert_eq!(agent.view().server_identifier(), None, "{nobody:?}");
         }
     }
 

@@ -1,27 +1,26 @@
 //! Replies: what stands in them (RFC 2131 table 3) and where they go (section 4.1).
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::asking::Asking;
 use super::lease::Lease;
 use super::reason::NakReason;
-use super::relay::RelayAgent;
-use super::settings::OptionSetting;
+use super::relay::{Agent, Behind, RelayAgent};
 use super::transmit::{CLIENT_PORT, Destination, SERVER_PORT, Transmit};
-use crate::boot::{Boot, BootFile};
+use crate::boot::{Boot, BootFile, BootName};
 use crate::limits;
 use crate::machine::Firmware;
-use crate::wire::dhcp::{
-    FILE_MAX, FLAG_BROADCAST, Header, MessageType, Writer, encoded_len, is_sub_options,
-};
-use crate::wire::options::{code, with_default};
+use crate::net::dotted;
+use crate::wire::dhcp::{FLAG_BROADCAST, Header, MessageType, Writer, encoded_len, is_sub_options};
+use crate::wire::options::{Codes, code, with_default};
 use crate::wire::pxe;
 
 pub(super) mod proxy;
+mod spare;
+
+pub use spare::Spare;
 
 /// IPv4 and UDP headers, in octets.
 const IP_UDP_HEADERS: usize = 28;
@@ -38,12 +37,12 @@ const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
 /// What a BOOTP client gets, which has no such list.
 const BOOTP_WISHES: [u8; 3] = [code::DOMAIN_NAME_SERVER, code::HOST_NAME, code::DOMAIN_NAME];
 
-/// "DHCP extensions" (RFC 2132 section 9): nothing to a BOOTP client.
-const DHCP_ONLY: RangeInclusive<u8> = code::REQUESTED_ADDRESS..=code::CLIENT_IDENTIFIER;
+/// "DHCP extensions" (RFC 2132 section 9), 50 to 61: nothing to a BOOTP client.
+const DHCP_ONLY: Codes = Codes::of(&[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61]);
 
 /// What no setting can put into a reply: it is a client's to say (RFC 2131 table 3), or only ever
 /// comes back (RFC 6842, RFC 3046, RFC 3011), or is no option.
-const NOT_SETTINGS: [u8; 12] = [
+const NOT_SETTINGS: Codes = Codes::of(&[
     code::PAD,
     code::REQUESTED_ADDRESS,
     code::OVERLOAD,
@@ -56,7 +55,7 @@ const NOT_SETTINGS: [u8; 12] = [
     code::RELAY_AGENT,
     code::SUBNET_SELECTION,
     code::END,
-];
+]);
 
 /// A reply, and what had to be left out of it.
 pub(super) struct Reply {
@@ -125,15 +124,12 @@ pub(super) fn nak(asking: &Asking<'_>, reason: NakReason) -> Reply {
 }
 
 /// What is copied from the request, and where to boot from.
-fn header<'a>(asking: &Asking<'_>, boot: &'a Boot) -> Header<'a> {
+fn header(asking: &Asking<'_>, boot: &Boot) -> Header<'static> {
     let header = Header::reply_to(asking.message);
     match boot {
-        // A name that is too long for the field would only be wrong there.
-        Boot::File(BootFile { server, name }) => {
-            let file = if name.len() <= FILE_MAX { name.as_bytes() } else { &[] };
-            Header { siaddr: *server, file, ..header }
+        Boot::File(BootFile { server, .. }) | Boot::OwnFiles(server) => {
+            Header { siaddr: *server, ..header }
         }
-        Boot::OwnFiles(server) => Header { siaddr: *server, ..header },
         Boot::Nothing | Boot::NoLoader(_) => header,
     }
 }
@@ -160,9 +156,12 @@ impl<'a> Asking<'a> {
     /// Does `server` name this server: by an address of its own, or by what the client's relay
     /// agent has it called, now or when the client got its lease?
     pub fn is_ours(&self, server: Ipv4Addr) -> bool {
-        let lease = self.table.of(&self.client).and_then(Lease::relay);
-        let agents = [self.relay.as_ref(), lease.as_ref()].into_iter().flatten();
-        self.is_own(server) || agents.into_iter().any(|a| a.server_identifier() == Some(server))
+        if self.is_own(server) {
+            return true;
+        }
+        let lease = self.own.and_then(Lease::relay);
+        let agents = [self.relay.as_ref().map(Behind::agent), lease.as_ref().map(RelayAgent::view)];
+        agents.into_iter().flatten().any(|agent| agent.server_identifier() == Some(server))
     }
 
     /// Is it one of the server's addresses on this link, or the one that it answers with?
@@ -177,7 +176,7 @@ impl<'a> Asking<'a> {
 
     /// Did the client send it to its relay agent by unicast (RFC 5010)?
     pub fn is_relayed_unicast(&self) -> bool {
-        RelayAgent::of(self.message, false).is_some_and(|agent| agent.was_unicast())
+        self.brought_by.is_some_and(Agent::was_unicast)
     }
 
     /// The reply's source: the address by which the client named the server, or wrote to it, if
@@ -191,15 +190,19 @@ impl<'a> Asking<'a> {
     /// The server identifier to answer with: that address, unless the relay agent has the client
     /// write to itself (RFC 5107).
     pub fn server_identifier(&self) -> Ipv4Addr {
-        let overridden = self.relay.as_ref().and_then(|agent| agent.server_identifier());
-        overridden.unwrap_or_else(|| self.source())
+        self.server_identifier_from(self.source())
+    }
+
+    fn server_identifier_from(&self, source: Ipv4Addr) -> Ipv4Addr {
+        let overridden = self.relay.as_ref().and_then(|it| it.agent().server_identifier());
+        overridden.unwrap_or(source)
     }
 
     /// Where the relay agent waits for the reply, if it is not the client that does: at the
     /// servers' port, or at the one that it says it sent from (RFC 8357): not by the word of whoever
     /// writes in another's name.
     fn relay_port(&self) -> Option<SocketAddrV4> {
-        let agent = RelayAgent::of(self.message, false)?;
+        let agent = self.brought_by?;
         let from = self.arrival.source.port();
         let itself = *self.arrival.source.ip() == agent.address;
         let believed = itself || self.subnet.relays.contains(&agent.address);
@@ -215,6 +218,10 @@ impl<'a> Asking<'a> {
         }
         let list = self.message.option(code::PARAMETER_REQUEST_LIST);
         list.filter(|list| !list.is_empty()).unwrap_or(Cow::Borrowed(&COMMON_WISHES))
+    }
+
+    fn is_booting(&self) -> bool {
+        self.firmware != Firmware::NotBooting
     }
 
     fn is_bootp(&self) -> bool {
@@ -240,39 +247,45 @@ struct Options<'a> {
     asking: &'a Asking<'a>,
     writer: Writer,
     /// What is configured for this client, as far as it is for clients like it.
-    configured: BTreeMap<u8, &'a OptionSetting>,
+    configured: Codes,
+    /// Of these, what it gets without asking.
+    always: Codes,
     /// What stands in the message, or had no room: nothing is written twice.
-    done: BTreeSet<u8>,
+    done: Codes,
     /// Option 82, for which room is kept at the end.
     relay_information: Option<Cow<'a, [u8]>>,
     left_out: Vec<u8>,
+    /// Where it comes from.
+    source: Ipv4Addr,
     delay: Duration,
 }
 
 impl<'a> Options<'a> {
     /// Options 53 and 54, but for BOOTP; 53 comes first, since small ROMs look for it there.
     fn new(asking: &'a Asking<'a>, header: &Header<'_>, message_type: Option<MessageType>) -> Self {
-        let booting = asking.firmware != Firmware::NotBooting;
-        let settings = asking.entitled.layers.options(booting).into_iter();
-        let settings = settings.map(|(code, (_, setting))| (code, setting));
-        let never = |code: &u8| {
-            NOT_SETTINGS.contains(code) || message_type.is_none() && DHCP_ONLY.contains(code)
+        let (configured, always) = asking.entitled.layers.codes(asking.is_booting());
+        let never = |codes: Codes| match message_type {
+            Some(_) => codes.without(NOT_SETTINGS),
+            None => codes.without(NOT_SETTINGS).without(DHCP_ONLY),
         };
         let mut options = Self {
             asking,
-            writer: Writer::new(header, asking.budget()),
-            configured: settings.filter(|(code, _)| !never(code)).collect(),
-            done: BTreeSet::new(),
+            writer: Writer::over(asking.spare.take(), header, asking.budget()),
+            configured: never(configured),
+            always: never(always),
+            done: Codes::NONE,
             relay_information: None,
             left_out: Vec::new(),
+            source: asking.source(),
             delay: Duration::ZERO,
         };
         let Some(message_type) = message_type else { return options };
         if message_type == MessageType::Offer {
             options.delay = asking.subnet.offer_delay;
         }
+        let server = asking.server_identifier_from(options.source);
         options.push(code::MESSAGE_TYPE, &[message_type as u8]);
-        options.push(code::SERVER_IDENTIFIER, &asking.server_identifier().octets());
+        options.push(code::SERVER_IDENTIFIER, &server.octets());
         options
     }
 
@@ -284,17 +297,27 @@ impl<'a> Options<'a> {
 
     /// Writes an option if it is configured: `true`.
     fn push_configured(&mut self, code: u8) -> bool {
-        let setting = self.configured.get(&code).copied();
-        if let Some(setting) = setting {
-            let router = self.configured.get(&code::ROUTER).map_or(&[][..], |it| &it.value);
-            match code {
-                code::CLASSLESS_STATIC_ROUTES => {
-                    self.push(code, &with_default(&setting.value, router));
-                }
-                _ => self.push(code, &setting.value),
-            }
+        if !self.configured.contains(code) {
+            return false;
         }
-        setting.is_some()
+        let value = self.setting(code);
+        match code {
+            code::CLASSLESS_STATIC_ROUTES => {
+                let router = match self.configured.contains(code::ROUTER) {
+                    true => self.setting(code::ROUTER),
+                    false => &[],
+                };
+                self.push(code, &with_default(value, router));
+            }
+            _ => self.push(code, value),
+        }
+        true
+    }
+
+    /// The value of an option that is configured.
+    fn setting(&self, code: u8) -> &'a [u8] {
+        let setting = self.asking.entitled.layers.option(code, self.asking.is_booting());
+        setting.map_or(&[], |setting| &setting.value)
     }
 
     /// Writes what is configured, else what pxed itself has to say.
@@ -304,9 +327,17 @@ impl<'a> Options<'a> {
         }
     }
 
+    /// The name of the boot file in its own field, as far as it fits there.
+    fn file(&mut self, boot: &Boot) {
+        if let Boot::File(BootFile { name, .. }) = boot {
+            self.writer.file(|out| name.append(out));
+        }
+    }
+
     /// Everything about the network and the boot, as far as it is configured. Lease times are in
     /// seconds, where there is a lease.
     fn network(&mut self, boot: &Boot, lease_time: Option<u32>) {
+        self.file(boot);
         self.push(code::SUBNET_MASK, &self.asking.subnet.net.mask().octets());
         self.echoes();
         self.push_configured(code::ROUTER);
@@ -319,14 +350,12 @@ impl<'a> Options<'a> {
         self.always();
     }
 
-    /// What is configured for clients whether they ask for it or not.
+    /// What is configured for clients whether they ask for it or not. "MUST NOT be included ... if it
+    /// is not requested" (RFC 8925 section 3.3).
     fn always(&mut self) {
-        // "MUST NOT be included ... if it is not requested" (RFC 8925 section 3.3).
-        let only_if_asked = |setting: &&&OptionSetting| setting.code == code::IPV6_ONLY_PREFERRED;
-        let always = self.configured.values().filter(|setting| setting.always);
-        let always = always.filter(|setting| !only_if_asked(setting));
-        let always: Vec<u8> = always.map(|setting| setting.code).collect();
-        for code in always {
+        let mut rest = self.always.without(self.done);
+        rest.set(code::IPV6_ONLY_PREFERRED, false);
+        for code in rest.iter() {
             self.push_configured(code);
         }
     }
@@ -380,22 +409,37 @@ impl<'a> Options<'a> {
                 self.push_or(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE);
             }
         }
-        self.name(code::BOOT_FILE_NAME, &file.name);
-        self.name(code::TFTP_SERVER_NAME, &file.server.to_string());
+        self.boot_file_name(&file.name);
+        self.server_name(file.server);
     }
 
     /// A Raspberry Pi takes an offer for one that it can boot by if the menu names it.
     fn own_files(&mut self, server: Ipv4Addr) {
         self.push_or(code::VENDOR_CLASS, b"PXEClient");
-        let menu = pxe::menu(RASPBERRY_PI_BOOT, self.asking.source());
+        let menu = pxe::menu(RASPBERRY_PI_BOOT, self.source);
         self.push_or(code::VENDOR_SPECIFIC, &menu);
-        self.name(code::TFTP_SERVER_NAME, &server.to_string());
+        self.server_name(server);
     }
 
-    fn name(&mut self, code: u8, name: &str) {
+    fn boot_file_name(&mut self, name: &BootName) {
+        self.name(code::BOOT_FILE_NAME, |out| name.append(out));
+    }
+
+    fn server_name(&mut self, server: Ipv4Addr) {
+        let name = dotted(server);
+        self.name(code::TFTP_SERVER_NAME, |out| out.extend_from_slice(name.as_bytes()));
+    }
+
+    fn name(&mut self, code: u8, append: impl FnOnce(&mut Vec<u8>)) {
         // Old ROMs append the octet after the name to it; in the length only they want the NUL.
         let nul: &[u8] = if matches!(self.asking.firmware, Firmware::Pxe(_)) { &[0] } else { &[] };
-        self.push(code, &[name.as_bytes(), nul].concat());
+        let with_nul = |out: &mut Vec<u8>| {
+            append(out);
+            out.extend_from_slice(nul);
+        };
+        if self.done.insert(code) && !self.writer.option_of(code, with_nul) {
+            self.left_out.push(code);
+        }
     }
 
     /// What the client asked for: what is configured, else what follows from the lease. T1 is half
@@ -422,7 +466,7 @@ impl<'a> Options<'a> {
         }
         let destination = self.asking.relay_port().map_or(destination, Destination::Routed);
         let port = self.asking.arrival.destination.port();
-        let source = SocketAddrV4::new(self.asking.source(), port);
+        let source = SocketAddrV4::new(self.source, port);
         let link = self.asking.link_id;
         let delay = self.delay;
         let message = self.writer.finish();

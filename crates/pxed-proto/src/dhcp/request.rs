@@ -20,6 +20,7 @@ use super::lease::{Lease, LeaseState, Said, expiry};
 use super::plan::Change;
 use super::policy::Reservation;
 use super::reason::{Ignored, NakReason, RequestState};
+use super::relay::Behind;
 use super::table::Standing;
 use super::{discover, reply};
 use crate::boot::Boot;
@@ -182,12 +183,22 @@ pub(super) fn granted(asking: &Asking<'_>, address: Ipv4Addr, lease_time: Durati
     Lease {
         address,
         hardware: asking.machine.hardware,
-        said: Said::new(&asking.client, host_name.as_deref(), asking.relay.as_ref()),
+        said: kept(asking, host_name.as_deref()),
         state: LeaseState::Leased,
         granted: asking.now,
         expires: expiry(asking.now, lease_time),
         version: asking.table.get(address).map_or(0, |lease| lease.version) + 1,
     }
+}
+
+/// What is kept of what was said: what its lease has, if nothing is new.
+fn kept(asking: &Asking<'_>, host_name: Option<&str>) -> Said {
+    let relay = asking.relay.as_ref().map(Behind::keep);
+    let same = |own: &&Lease| {
+        own.is_of(&asking.client) && own.host_name() == host_name && own.relay() == relay
+    };
+    let kept = asking.own.filter(same).map(|own| own.said.clone());
+    kept.unwrap_or_else(|| Said::new(&asking.client, host_name, relay.as_ref()))
 }
 
 fn refuse(asking: &Asking<'_>, address: Option<Ipv4Addr>, reason: NakReason) -> Verdict {

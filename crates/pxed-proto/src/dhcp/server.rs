@@ -13,18 +13,18 @@ use super::probe::Probes;
 use super::quirks::Quirks;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
+use super::reply::Spare;
 use super::table::{Hold, LeaseTable, Secret};
 use super::transmit::{Arrival, BOOT_SERVER_PORT, Transmit};
 use super::under_way::{Told, UnderWay};
 use super::{boot_server, bootp, discover, inform, proxy, release, request};
-use crate::Timestamp;
 use crate::boot::Boot;
 use crate::event::{DhcpEvent, Event, Outcome, Request};
 use crate::machine::{Firmware, HardwareAddress, identify};
-use crate::net::Ipv4Net;
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
+use crate::{Few, Timestamp};
 
 mod commits;
 mod explain;
@@ -32,16 +32,18 @@ mod learning;
 mod locate;
 mod overhearing;
 mod probing;
+mod topology;
 mod wire_end;
 
 pub use explain::{Explanation, Found};
+use topology::Topology;
 
 /// The DHCP server: configuration, lease tables, and what waits for the store.
 #[derive(Clone, Debug)]
 pub struct Server {
     config: Arc<Config>,
-    /// The subnets by their networks.
-    by_net: BTreeMap<Ipv4Net, SubnetId>,
+    /// Where its subnets lie.
+    topology: Topology,
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     under_way: UnderWay,
@@ -49,6 +51,7 @@ pub struct Server {
     buckets: Buckets,
     quirks: Quirks,
     others: Others,
+    spare: Spare,
     /// Leases of the store that are of no configured subnet; it may come back.
     elsewhere: BTreeMap<Ipv4Addr, Lease>,
     secret: Secret,
@@ -58,7 +61,7 @@ impl Server {
     /// A server without leases. The driver draws the secret anew for each.
     pub fn new(config: Arc<Config>, secret: Secret) -> Self {
         Self {
-            by_net: by_net(&config),
+            topology: Topology::of(&config),
             tables: tables(&config, secret),
             config,
             under_way: UnderWay::default(),
@@ -66,6 +69,7 @@ impl Server {
             buckets: Buckets::default(),
             quirks: Quirks::default(),
             others: Others::default(),
+            spare: Spare::default(),
             elsewhere: BTreeMap::new(),
             secret,
         }
@@ -91,7 +95,7 @@ impl Server {
     /// live until they expire. Offers that are held stay as far as their address is still leased.
     /// Replies that wait for the store leave by the link of the same name, if there is one.
     pub fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
-        self.by_net = by_net(&config);
+        self.topology = Topology::of(&config);
         let old = std::mem::replace(&mut self.tables, tables(&config, self.secret));
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);
@@ -124,7 +128,11 @@ impl Server {
         let verdict = match (&message, &request) {
             (Ok(message), Ok(request)) => {
                 let Request { machine, firmware, .. } = *request;
-                self.verdict(&Heard { now, link, arrival, message, datagram, machine, firmware })
+                let information = message.option(code::RELAY_AGENT);
+                let agent = self.agent(link, message, information.as_deref());
+                let heard =
+                    Heard { now, link, arrival, message, datagram, machine, firmware, agent };
+                self.verdict(&heard)
             }
             (Err(reason), _) | (_, Err(reason)) => Err(*reason),
         };
@@ -139,6 +147,12 @@ impl Server {
         let (link, left_out) = (self.link_name(link), left_out.unwrap_or_default());
         let event = DhcpEvent { link, request, outcome, left_out };
         Plan { event, change, reply, chosen, charge }
+    }
+
+    /// A message has left: the next one may be written into its buffer. Whoever does not say so has
+    /// one allocated for each.
+    pub fn recycle(&mut self, message: Vec<u8>) {
+        self.spare.give(message);
     }
 
     /// What to do about a packet that carries no datagram: it is an event too.
@@ -171,7 +185,7 @@ impl Server {
                     self.drop_holds(id, &lease.client());
                 }
                 let told = Told { event: Event::Dhcp(event), reply };
-                let mut commits = vec![self.put(lease, now, Some(told))];
+                let mut commits = Few::One(self.put(lease, now, Some(told)));
                 commits.extend(freed.map(|freed| self.put(freed, now, None)));
                 return Output { commits, ..Output::default() };
             }
@@ -241,7 +255,9 @@ impl Server {
         let charge = self.buckets.admit(&asking, message_type)?;
         let boot = || {
             let mut wishes = asking.entitled.wishes(heard.firmware);
-            wishes.boot_file = wishes.boot_file.or_else(|| bootp::wanted_file(heard));
+            let wanted = bootp::wanted_file(heard).filter(|_| wishes.boot_file.is_none());
+            let wanted: Option<Arc<str>> = wanted.map(Arc::from);
+            wishes.boot_file = wishes.boot_file.or(wanted.as_ref());
             let (catalog, services) = (&self.config.catalog, &asking.subnet.services);
             Boot::of(&heard.machine, heard.firmware, &wishes, catalog, services)
         };
@@ -271,22 +287,18 @@ impl Server {
 
     /// Nothing is on offer to the client any more on the wire of this subnet.
     fn drop_holds(&mut self, id: SubnetId, client: &ClientKey) {
-        let mut tables = std::mem::take(&mut self.tables);
-        let on_wire = tables.iter_mut().enumerate().filter(|(other, _)| self.same_wire(*other, id));
-        on_wire.for_each(|(_, table)| table.drop_hold(client));
-        self.tables = tables;
+        let on_wire = self.topology.wire(id).map_or(&[][..], |wire| &wire.subnets);
+        for id in on_wire {
+            if let Some(table) = self.tables.get_mut(id.0) {
+                table.drop_hold(client);
+            }
+        }
     }
 
     fn table_of(&mut self, address: Ipv4Addr) -> Option<&mut LeaseTable> {
         let id = self.subnet_of(address)?;
         self.tables.get_mut(id.0)
     }
-}
-
-/// The subnets by their networks; of two of one network, the first one counts.
-fn by_net(config: &Config) -> BTreeMap<Ipv4Net, SubnetId> {
-    let nets = config.subnets.iter().enumerate().map(|(id, subnet)| (subnet.net, SubnetId(id)));
-    nets.rev().collect()
 }
 
 /// A table for each subnet. What is reserved lies in the subnet that contains it.

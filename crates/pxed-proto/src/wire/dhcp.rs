@@ -22,7 +22,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 
-use super::options::code;
+use super::options::{Codes, code};
 use crate::limits;
 
 /// `op` of a client's message.
@@ -33,6 +33,7 @@ pub const BOOTREPLY: u8 = 2;
 pub const FLAG_BROADCAST: u16 = 0x8000;
 
 const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+const CHADDR_AT: usize = 28;
 const SNAME_AT: usize = 44;
 const FILE_AT: usize = 108;
 const COOKIE_AT: usize = 236;
@@ -135,8 +136,8 @@ pub struct Message<'a> {
 struct Index {
     /// Offset of the first instance's code octet in the datagram; 0 is absent.
     first: [u16; 256],
-    /// A bit for each option that comes in several instances.
-    split: [u64; 4],
+    /// The options that come in several instances.
+    split: Codes,
     /// Which fields hold options: 0 none but the options field, 1 file, 2 sname, 3 both.
     overload: u8,
 }
@@ -192,7 +193,7 @@ impl<'a> Message<'a> {
         if first == 0 {
             return None;
         }
-        if self.index.is_split(code) {
+        if self.index.split.contains(code) {
             return Some(Cow::Owned(self.joined(code)));
         }
         let (_, value, _) = tlv(self.datagram, usize::from(first), self.datagram.len())?;
@@ -262,7 +263,7 @@ impl<'a> Message<'a> {
 }
 
 impl Index {
-    const EMPTY: Self = Self { first: [0; 256], split: [0; 4], overload: 0 };
+    const EMPTY: Self = Self { first: [0; 256], split: Codes::NONE, overload: 0 };
 
     fn of(datagram: &[u8]) -> Self {
         let mut index = Self::EMPTY;
@@ -279,19 +280,15 @@ impl Index {
         let Some(first) = self.first.get_mut(usize::from(code)) else { return };
         if *first == 0 {
             *first = u16::try_from(at).unwrap_or(0);
-        } else if let Some(word) = self.split.get_mut(usize::from(code / 64)) {
-            *word |= 1 << (code % 64);
+        } else {
+            self.split.insert(code);
         }
-    }
-
-    fn is_split(&self, code: u8) -> bool {
-        self.split.get(usize::from(code / 64)).is_some_and(|word| word >> (code % 64) & 1 == 1)
     }
 
     /// Option 52 (RFC 2132 section 9.3), where it is well formed: one instance, one octet, 1 to 3.
     fn overload_in(&self, datagram: &[u8]) -> u8 {
         let at = self.first.get(usize::from(code::OVERLOAD)).copied().unwrap_or(0);
-        if at == 0 || self.is_split(code::OVERLOAD) {
+        if at == 0 || self.split.contains(code::OVERLOAD) {
             return 0;
         }
         match tlv(datagram, usize::from(at), datagram.len()) {
@@ -395,6 +392,29 @@ impl Header<'static> {
     }
 }
 
+impl Header<'_> {
+    /// The fixed fields and the magic cookie.
+    fn octets(&self) -> [u8; OPTIONS_AT] {
+        let mut octets = [0; OPTIONS_AT];
+        let secs_and_flags = u32::from(self.secs) << 16 | u32::from(self.flags);
+        let words = [
+            [self.op, self.htype, self.hlen, 0],
+            self.xid.to_be_bytes(),
+            secs_and_flags.to_be_bytes(),
+            self.ciaddr.octets(),
+            self.yiaddr.octets(),
+            self.siaddr.octets(),
+            self.giaddr.octets(),
+        ];
+        octets[..CHADDR_AT].copy_from_slice(words.as_flattened());
+        octets[CHADDR_AT..SNAME_AT].copy_from_slice(&self.chaddr);
+        put_text(&mut octets[SNAME_AT..FILE_AT], self.sname);
+        put_text(&mut octets[FILE_AT..COOKIE_AT], self.file);
+        octets[COOKIE_AT..].copy_from_slice(&MAGIC_COOKIE);
+        octets
+    }
+}
+
 /// Writes a message: the header, then options, within a budget of octets.
 #[derive(Clone, Debug)]
 pub struct Writer {
@@ -406,19 +426,25 @@ pub struct Writer {
 impl Writer {
     /// Begins a message that may have `budget` octets.
     pub fn new(header: &Header<'_>, budget: usize) -> Self {
-        let mut message = Vec::with_capacity(budget.max(limits::DHCP_REPLY_MIN));
-        message.extend_from_slice(&[header.op, header.htype, header.hlen, 0]);
-        message.extend_from_slice(&header.xid.to_be_bytes());
-        message.extend_from_slice(&header.secs.to_be_bytes());
-        message.extend_from_slice(&header.flags.to_be_bytes());
-        for address in [header.ciaddr, header.yiaddr, header.siaddr, header.giaddr] {
-            message.extend_from_slice(&address.octets());
-        }
-        message.extend_from_slice(&header.chaddr);
-        push_text(&mut message, header.sname, FILE_AT);
-        push_text(&mut message, header.file, COOKIE_AT);
-        message.extend_from_slice(&MAGIC_COOKIE);
+        Self::over(Vec::new(), header, budget)
+    }
+
+    /// The same in a buffer that has served before.
+    pub fn over(mut message: Vec<u8>, header: &Header<'_>, budget: usize) -> Self {
+        message.clear();
+        message.reserve(limits::DHCP_DATAGRAM_MIN);
+        message.extend_from_slice(&header.octets());
         Self { message, budget, reserved: 0 }
+    }
+
+    /// Puts a name into the `file` field, if it fits there: cut it would only be wrong.
+    pub fn file(&mut self, append: impl FnOnce(&mut Vec<u8>)) {
+        let at = self.message.len();
+        append(&mut self.message);
+        if self.message.len() - at <= FILE_MAX {
+            self.message.copy_within(at.., FILE_AT);
+        }
+        self.message.truncate(at);
     }
 
     /// Keeps `octets` free for an option that is to come last; `reserve(0)` gives them back.
@@ -436,12 +462,32 @@ impl Writer {
         if self.message.len() + encoded_len(value.len()) + 1 + self.reserved > self.budget {
             return false;
         }
-        if value.is_empty() {
-            self.message.extend_from_slice(&[code, 0]);
-        }
-        for part in value.chunks(255) {
+        let (first, rest) = value.split_at(value.len().min(255));
+        self.message.extend_from_slice(&[code, u8::try_from(first.len()).unwrap_or(u8::MAX)]);
+        self.message.extend_from_slice(first);
+        for part in rest.chunks(255) {
             self.message.extend_from_slice(&[code, u8::try_from(part.len()).unwrap_or(u8::MAX)]);
             self.message.extend_from_slice(part);
+        }
+        true
+    }
+
+    /// The same for a value that is composed in its place.
+    #[must_use = "an option that does not fit is dropped, which somebody has to count"]
+    pub fn option_of(&mut self, code: u8, append: impl FnOnce(&mut Vec<u8>)) -> bool {
+        let at = self.message.len();
+        self.message.extend_from_slice(&[code, 0]);
+        append(&mut self.message);
+        let len = self.message.len() - at - 2;
+        let fits = at + encoded_len(len) + 1 + self.reserved <= self.budget;
+        match (u8::try_from(len), self.message.get_mut(at + 1)) {
+            (Ok(len), Some(place)) if fits => *place = len,
+            _ => {
+                // Nothing of it stays, or it comes in several instances.
+                let value = self.message.split_off(at + 2);
+                self.message.truncate(at);
+                return fits && self.option(code, &value);
+            }
         }
         true
     }
@@ -461,11 +507,10 @@ pub const fn encoded_len(len: usize) -> usize {
     if len == 0 { 2 } else { len + 2 * len.div_ceil(255) }
 }
 
-/// Fills a fixed field up to `end`: the text as far as a NUL still fits behind it, then zeros.
-fn push_text(message: &mut Vec<u8>, text: &[u8], end: usize) {
-    let room = end.saturating_sub(message.len() + 1);
-    message.extend_from_slice(text.get(..text.len().min(room)).unwrap_or_default());
-    message.resize(end, 0);
+/// Fills a fixed field: the text as far as a NUL still fits behind it. The rest is zeros already.
+fn put_text(field: &mut [u8], text: &[u8]) {
+    let room = field.len() - 1;
+    field.iter_mut().zip(text).take(room).for_each(|(to, from)| *to = *from);
 }
 
 /// The longest boot file name that the `file` field can hold, with its NUL.
@@ -683,6 +728,25 @@ mod tests {
         assert!(writer.option(43, &[0; 57]), "240 + 59 + the end option");
         assert!(!writer.option(12, b"x"));
         assert_eq!(writer.finish().len(), 300);
+    }
+
+    #[test]
+    fn what_is_composed_in_its_place_is_as_if_it_was_written() {
+        for len in [0, 1, 57, 58, 255, 256, 600] {
+            let budget = if len == 58 { 300 } else { 1500 };
+            let [mut written, mut composed] =
+                [Vec::new(), vec![7; 999]].map(|it| Writer::over(it, &client_header(), budget));
+            let value = vec![b'x'; len];
+            let fits = written.option(43, &value);
+            assert_eq!(composed.option_of(43, |out| out.extend_from_slice(&value)), fits, "{len}");
+            assert_eq!(fits, len != 58, "{len}");
+            assert_eq!(composed.finish(), written.finish(), "{len}");
+        }
+        let mut writer = Writer::new(&client_header(), 300);
+        writer.file(|out| out.extend_from_slice(&[b'f'; FILE_MAX + 1]));
+        writer.file(|out| out.extend_from_slice(b"undionly.kpxe"));
+        let message = writer.finish();
+        assert_eq!(Message::parse(&message).unwrap().file(), b"undionly.kpxe");
     }
 
     #[test]

@@ -17,6 +17,7 @@
 //! `{ 1 = { type = "address", value = "192.168.77.1" } }`; a number always needs one of the escapes,
 //! since its meaning is the vendor's.
 
+mod codes;
 mod describe;
 mod domain;
 mod encode;
@@ -32,6 +33,7 @@ mod show;
 mod sub_options;
 mod value;
 
+pub use codes::Codes;
 pub use describe::{Decoded, Described};
 pub use encode::{encode, encode_to_compare};
 pub use error::ValueError;

@@ -17,7 +17,7 @@ const RESERVED: Ipv4Addr = local(50);
 
 /// Client 1 has a reservation, and the subnet a boot file.
 fn reserving(config: &mut Config) {
-    config.subnets[0].settings.boot_file = Some("vmunix".to_owned());
+    config.subnets[0].settings.boot_file = Some("vmunix".into());
     config.policy.reservations = Reservations::new(vec![Reservation {
         keys: vec![HostKey::Mac(Client(1).mac())],
         address: Some(RESERVED),
@@ -184,7 +184,7 @@ fn item_121_the_generic_file_name_is_the_clients_unless_another_is_configured() 
         assert_eq!((reply.file(), reply.siaddr()), ("", Ipv4Addr::UNSPECIFIED), "{odd:?}");
     }
     lan.reload(|config| {
-        config.subnets[0].settings.boot_file = Some("http://192.0.2.1/x".to_owned());
+        config.subnets[0].settings.boot_file = Some("http://192.0.2.1/x".into());
     });
     assert_eq!(lan.hears(&asking(b"")).bootreply().file(), "", "a URL is not for TFTP");
     let dhcp = Sent { file: b"unix".to_vec(), ..client(1).discover() };
@@ -217,7 +217,7 @@ fn item_106_a_message_without_the_magic_cookie_is_answered_as_bootp() {
         let link = pxed_proto::dhcp::LinkId(0);
         let plan = lan.server.plan(second(0), link, &sent.arrival, &bytes);
         let mut output = lan.server.apply(plan, second(0));
-        if let Some(commit) = output.commits.pop() {
+        if let Some(commit) = output.commits.first() {
             output = lan.server.committed(commit.id, Ok(()), second(0));
         }
         assert_eq!(output.transmit.unwrap().message[16..20], RESERVED.octets());
@@ -248,7 +248,7 @@ fn a_standby_server_lets_the_other_answer_bootp_first() {
 fn a_class_knows_bootp_clients() {
     let mut lan = lan();
     lan.reload(|config| {
-        let settings = Settings { boot_file: Some("old.rom".to_owned()), ..Settings::default() };
+        let settings = Settings { boot_file: Some("old.rom".into()), ..Settings::default() };
         let test = Test::Firmware(FirmwareKind::Bootp);
         config.policy.classes = vec![Class { name: "old".to_owned(), test, settings }];
     });

@@ -1,5 +1,6 @@
 //! What must be durable first: no ACK before the store has said yes, none if it says no.
 
+use pxed_proto::Few;
 use pxed_proto::dhcp::{Commit, CommitError, CommitId, Ignored, Lease, LeaseState, Output, Said};
 use pxed_proto::event::{Event, Outcome};
 use pxed_proto::limits::COMMITS_MAX;
@@ -9,9 +10,9 @@ use crate::lan::*;
 
 /// A datagram that asks the store for something.
 fn commit(lan: &mut Lan, sent: &Sent) -> Commit {
-    let mut commits = lan.takes(sent).commits;
+    let commits = lan.takes(sent).commits;
     assert_eq!(commits.len(), 1, "{sent:?}");
-    commits.remove(0)
+    commits[0].clone()
 }
 
 fn outcome(output: &Output) -> &Outcome {
@@ -21,7 +22,7 @@ fn outcome(output: &Output) -> &Outcome {
 
 /// Nothing leaves, and the event says so.
 fn assert_not_durable(output: &Output, lease: &Lease) {
-    assert_eq!((&output.transmit, &output.commits), (&None, &vec![]));
+    assert_eq!((&output.transmit, &output.commits), (&None, &Few::None));
     assert_eq!(*outcome(output), Outcome::NotDurable { address: lease.address });
 }
 

@@ -93,8 +93,8 @@ fn a_lease_of_an_address_that_is_in_no_pool_any_more_is_counted_apart() {
 fn an_operator_frees_a_lease_and_its_client_is_still_known() {
     let mut lan = Lan::with_pool(local(100), local(101));
     let own = lan.leases(1);
-    let mut output = lan.server.release(own, second(10)).unwrap();
-    let commit = output.commits.remove(0);
+    let output = lan.server.release(own, second(10)).unwrap();
+    let commit = output.commits[0].clone();
     assert_eq!((output.event, output.transmit), (None, None), "not durable yet");
     let lease = commit.lease;
     assert_eq!((lease.state, lease.expires, lease.version), (LeaseState::Released, second(10), 2));
@@ -112,7 +112,7 @@ fn a_declined_address_can_be_freed_before_its_time() {
     let mut lan = Lan::with_pool(local(100), local(100));
     let own = lan.leases(1);
     lan.hears(&client(1).decline(own)).change();
-    let commit = lan.server.release(own, second(5)).unwrap().commits.remove(0);
+    let commit = lan.server.release(own, second(5)).unwrap().commits[0].clone();
     lan.at(5).store_says(commit.id, Ok(()));
     assert_eq!(lan.leases(2), own);
 }
@@ -136,7 +136,7 @@ fn there_may_be_nothing_to_free() {
 fn what_could_not_be_stored_is_not_freed() {
     let mut lan = Lan::new();
     let own = lan.leases(1);
-    let commit = lan.server.release(own, second(5)).unwrap().commits.remove(0);
+    let commit = lan.server.release(own, second(5)).unwrap().commits[0].clone();
     let output = lan.at(5).store_says(commit.id, Err(CommitError::Failed));
     assert_eq!(output, Default::default(), "the operator is told by the answer");
     assert!(lan.active(own).is_some());

@@ -86,7 +86,7 @@ fn loaders() -> Vec<Loader> {
     let loader = |file: &str, architectures: &[u16]| Loader {
         name: file.to_owned(),
         architectures: architectures.iter().map(|arch| Architecture(*arch)).collect(),
-        file: file.to_owned(),
+        file: file.into(),
         companions: vec![],
     };
     vec![loader("undionly.kpxe", &[0]), loader("ipxe.efi", &[7, 9, 16])]
@@ -158,7 +158,7 @@ impl Lan {
                 assert_eq!(done, Output::default());
             }
         }
-        Answer::of(output, commits)
+        Answer::of(output, commits.into_iter().collect())
     }
 
     /// Octets come in that no client would send, and that deserve no reply.
@@ -176,7 +176,7 @@ impl Lan {
         for commit in &commits {
             output = self.server.committed(commit.id, Ok(()), self.now);
         }
-        Answer::of(output, commits)
+        Answer::of(output, commits.into_iter().collect())
     }
 
     /// A datagram comes in, and the store is not asked yet.

@@ -325,8 +325,8 @@ fn a_host_that_answers_for_everything_is_not_believed_for_ever() {
 fn what_is_in_conflict_stays_so_after_a_restart_but_for_who_has_it() {
     let mut lan = lan();
     let probe = lan.asks(&client(1).discover());
-    let mut output = lan.server.probed(&probe, Some(client(9).mac()), second(0));
-    let commit = output.commits.remove(0);
+    let output = lan.server.probed(&probe, Some(client(9).mac()), second(0));
+    let commit = output.commits[0].clone();
     let Lease { state, hardware, expires, .. } = commit.lease;
     assert_eq!((state, hardware.mac()), (LeaseState::Conflict, Some(client(9).mac())));
     assert_eq!(expires, second(600));

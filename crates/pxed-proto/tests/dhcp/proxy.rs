@@ -157,7 +157,7 @@ fn item_149_no_url_over_tftp() {
     let mut lan = Lan::configured(|config| {
         both_by_proxy(config);
         config.catalog = Arc::new(Catalog::default());
-        config.policy.everywhere.boot_file = Some("http://192.0.2.1/grub.efi".to_owned());
+        config.policy.everywhere.boot_file = Some("http://192.0.2.1/grub.efi".into());
     });
     lan.hears(&client(1).discover().uefi()).silence();
     assert_eq!(
@@ -197,7 +197,7 @@ fn item_154_what_is_configured_for_a_machine_holds_beside_another_server() {
     let mut lan = Lan::configured(|config| {
         both_by_proxy(config);
         let settings = &mut config.subnets[0].settings;
-        settings.boot_file = Some("grub.efi".to_owned());
+        settings.boot_file = Some("grub.efi".into());
         settings.tftp_server = Some(local(9));
         settings.options.push(option(209, "pxelinux.cfg/lab"));
     });

@@ -150,7 +150,7 @@ fn item_148_http_boot_gets_a_url_in_the_offer() {
 fn item_149_no_file_name_over_http_and_no_url_over_tftp() {
     let named = |file: &str| {
         let mut config = Config { catalog: Arc::new(Catalog::default()), ..config() };
-        config.policy.everywhere.boot_file = Some(file.to_owned());
+        config.policy.everywhere.boot_file = Some(file.into());
         Lan::of(config)
     };
     let http = named("grub.efi").hears(&client(1).discover().http_boot()).offer();
@@ -216,7 +216,7 @@ fn item_151_a_raspberry_pi_is_offered_its_menu_and_no_file() {
 fn item_151_neither_a_boot_file_nor_a_missing_loader_keeps_a_raspberry_pi_from_booting() {
     let mut lan = Lan::configured(|config| {
         config.catalog = Arc::new(Catalog::default());
-        config.policy.everywhere.boot_file = Some("pxelinux.0".to_owned());
+        config.policy.everywhere.boot_file = Some("pxelinux.0".into());
         config.policy.everywhere.tftp_server = Some(local(9));
     });
     let answer = lan.hears(&raspberry_pi());

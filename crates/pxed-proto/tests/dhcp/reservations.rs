@@ -51,10 +51,10 @@ fn item_23_a_reserved_machine_gets_its_address_whatever_it_wishes() {
 #[test]
 fn item_23_a_machines_own_next_server_and_file_are_stronger_than_the_subnets() {
     let mut own = reservation(mac(1), RESERVED);
-    own.settings.boot_file = Some("own.0".to_owned());
+    own.settings.boot_file = Some("own.0".into());
     own.settings.tftp_server = Some(local(9));
     let mut lan = reserving(vec![own]);
-    lan.reload(|config| config.subnets[0].settings.boot_file = Some("all.0".to_owned()));
+    lan.reload(|config| config.subnets[0].settings.boot_file = Some("all.0".into()));
     let mut file = |number: u32| {
         let offer = lan.hears(&client(number).discover().bios()).offer();
         (offer.file().to_owned(), offer.siaddr(), offer.text(66))

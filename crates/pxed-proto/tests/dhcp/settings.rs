@@ -62,10 +62,11 @@ fn the_strongest_layer_wins() {
     for last in 0..LAYERS.len() {
         let told = |number| {
             let options = |settings: &mut Settings, i: u8| settings.options = vec![option(15, [i])];
-            let file = |settings: &mut Settings, i| settings.boot_file = Some(format!("{i}.0"));
+            let file =
+                |settings: &mut Settings, i| settings.boot_file = Some(format!("{i}.0").into());
             let server = |settings: &mut Settings, i| settings.tftp_server = Some(local(i));
             let loader = |settings: &mut Settings, i: u8| {
-                settings.loaders.insert(Architecture::BIOS, format!("{i}.kpxe"));
+                settings.loaders.insert(Architecture::BIOS, format!("{i}.kpxe").into());
             };
             (
                 offer_with(last, number, options).option(15).unwrap()[0],
@@ -82,7 +83,7 @@ fn the_strongest_layer_wins() {
 
 #[test]
 fn a_profile_of_any_layer_reaches_the_script() {
-    let profile = |name: &str| Settings { profile: Some(name.to_owned()), ..Settings::default() };
+    let profile = |name: &str| Settings { profile: Some(name.into()), ..Settings::default() };
     let change = |config: &mut Config| config.subnets[0].settings.profile = profile("all").profile;
     let mut lan = layered(change, profile("own"));
     let mut url = |number| lan.hears(&client(number).discover().ipxe()).offer().text(67);

@@ -17,7 +17,7 @@ fn lan_with<const N: usize>(options: [OptionSetting; N]) -> Lan {
 }
 
 fn lan_with_boot_file(name: &str) -> Lan {
-    Lan::with(|subnet| subnet.settings.boot_file = Some(name.to_owned()))
+    Lan::with(|subnet| subnet.settings.boot_file = Some(name.into()))
 }
 
 #[test]

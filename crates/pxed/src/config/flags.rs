@@ -34,7 +34,7 @@ pub fn win(
     let everywhere = &mut policy.everywhere;
     take_away(args, everywhere);
     everywhere.tftp_server = args.tftp_server.or(everywhere.tftp_server);
-    everywhere.boot_file = args.bootfile.clone().or(everywhere.boot_file.take());
+    everywhere.boot_file = args.bootfile.as_deref().map(Into::into).or(everywhere.boot_file.take());
     Ok(())
 }
 

@@ -2,6 +2,7 @@
 //! put them.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use pxed_proto::catalog::Loader;
 use pxed_proto::machine::Architecture;
@@ -117,7 +118,7 @@ impl Loaders {
                     let loader = Loader {
                         name: known.name.to_owned(),
                         architectures: known.architectures.to_vec(),
-                        file: (*file).to_owned(),
+                        file: Arc::from(*file),
                         companions: companions.iter().map(|file| (*file).to_owned()).collect(),
                     };
                     loaders.found.push(Found { loader, directory: dir.to_path_buf() });
@@ -140,15 +141,16 @@ impl Loaders {
     /// The names that the loaders' files are served under, and where they lie.
     pub fn named_files(&self) -> impl Iterator<Item = (String, PathBuf)> {
         self.found.iter().flat_map(|found| {
-            let files = [&found.loader.file].into_iter().chain(&found.loader.companions);
-            files.map(|file| (file.clone(), found.directory.join(file)))
+            let companions = found.loader.companions.iter().map(String::as_str);
+            let files = std::iter::once(&*found.loader.file).chain(companions);
+            files.map(|file| (file.to_owned(), found.directory.join(file)))
         })
     }
 
     /// One line for each loader that is here, for the log.
     pub fn describe_found(&self) -> impl Iterator<Item = String> {
         self.found.iter().map(|Found { loader, directory }| {
-            format!("{}: {}", loader.name, directory.join(&loader.file).display())
+            format!("{}: {}", loader.name, directory.join(&*loader.file).display())
         })
     }
 
@@ -188,7 +190,7 @@ mod tests {
         assert_eq!(path, own.path().join("undionly.kpxe"));
         let x64 = loaders.loaders().into_iter().find(|l| l.architectures == X64).unwrap();
         assert_eq!(
-            (x64.file.as_str(), &x64.companions[..]),
+            (&*x64.file, &x64.companions[..]),
             ("ipxe-shimx64.efi", &["ipxe.efi".to_owned()][..])
         );
     }

@@ -4,13 +4,14 @@
 use std::net::Ipv4Addr;
 
 use super::{Options, RASPBERRY_PI_BOOT, Reply, header};
-use crate::boot::{Boot, BootFile};
+use crate::boot::Boot;
 use crate::dhcp::asking::Asking;
 use crate::dhcp::form::{Discovery, Form, Naming};
 use crate::dhcp::transmit::Destination;
 use crate::machine::Firmware;
+use crate::net::dotted;
 use crate::wire::dhcp::{FLAG_BROADCAST, Header, MessageType};
-use crate::wire::options::code;
+use crate::wire::options::{Codes, code};
 use crate::wire::pxe::{self, BootItem};
 
 /// The text of a menu that no person sees.
@@ -21,7 +22,7 @@ const MENU: &str = "pxed";
 const IPXE_PRIORITY: [u8; 3] = [1, 1, 1];
 
 /// What is the other server's to say, who gives the address: an interface has one of each.
-const OF_THE_LEASE: [u8; 11] = [
+const OF_THE_LEASE: Codes = Codes::of(&[
     code::SUBNET_MASK,
     code::ROUTER,
     code::HOST_NAME,
@@ -33,24 +34,23 @@ const OF_THE_LEASE: [u8; 11] = [
     code::IPV6_ONLY_PREFERRED,
     code::CLASSLESS_STATIC_ROUTES,
     code::CAPTIVE_PORTAL,
-];
+]);
 
 /// Is this option the other server's to say, on a subnet that is served by proxy?
 pub fn is_of_the_lease(code: u8) -> bool {
-    OF_THE_LEASE.contains(&code)
+    OF_THE_LEASE.contains(code)
 }
 
 /// DHCPOFFER without an address (PXE 2.1 section 2.2.3). There is nothing to send it to but
 /// everybody, or the machine's MAC.
 pub fn offer(asking: &Asking<'_>, boot: &Boot, form: &Form) -> Reply {
     let named = header(asking, boot);
-    let server = named.siaddr.to_string();
+    let server = dotted(named.siaddr);
     let header = match form.naming {
         // The boot server is asked, and that is this one.
-        Naming::Nowhere => Header { siaddr: asking.source(), file: &[], ..named },
+        Naming::Nowhere => Header { siaddr: asking.source(), ..named },
         Naming::Everywhere => Header { sname: server.as_bytes(), ..named },
-        Naming::Fields => named,
-        Naming::Options => Header { file: &[], ..named },
+        Naming::Fields | Naming::Options => named,
     };
     let mac = asking.machine.mac().filter(|_| form.unicast && !asking.is_relayed());
     let (flags, destination) = match mac {
@@ -60,6 +60,9 @@ pub fn offer(asking: &Asking<'_>, boot: &Boot, form: &Form) -> Reply {
     let mut options =
         Options::without_lease(asking, &Header { flags, ..header }, MessageType::Offer);
     options.delay += form.delay;
+    if matches!(form.naming, Naming::Everywhere | Naming::Fields) {
+        options.file(boot);
+    }
     options.offer_boot(boot, form);
     options.beside_lease();
     options.finish(destination)
@@ -68,10 +71,11 @@ pub fn offer(asking: &Asking<'_>, boot: &Boot, form: &Form) -> Reply {
 /// DHCPACK to who asks what to boot: to where it asks from, since it has its address.
 pub fn ack(asking: &Asking<'_>, boot: &Boot, item: Option<BootItem>) -> Reply {
     let named = header(asking, boot);
-    let server = named.siaddr.to_string();
+    let server = dotted(named.siaddr);
     let (ciaddr, sname) = (asking.message.ciaddr, server.as_bytes());
     let header = Header { ciaddr, sname, ..named };
     let mut options = Options::without_lease(asking, &header, MessageType::Ack);
+    options.file(boot);
     if let Some(item) = item {
         options.push(code::VENDOR_SPECIFIC, &item.answer());
     }
@@ -83,7 +87,8 @@ pub fn ack(asking: &Asking<'_>, boot: &Boot, item: Option<BootItem>) -> Reply {
 impl<'a> Options<'a> {
     fn without_lease(asking: &'a Asking<'a>, header: &Header<'_>, kind: MessageType) -> Self {
         let mut options = Self::new(asking, header, Some(kind));
-        options.configured.retain(|code, _| !is_of_the_lease(*code));
+        options.configured = options.configured.without(OF_THE_LEASE);
+        options.always = options.always.without(OF_THE_LEASE);
         options.echoes();
         options
     }
@@ -102,11 +107,11 @@ impl<'a> Options<'a> {
         }
         if matches!(form.naming, Naming::Everywhere | Naming::Options) {
             match boot {
-                Boot::File(BootFile { server, name }) => {
-                    self.name(code::BOOT_FILE_NAME, name);
-                    self.name(code::TFTP_SERVER_NAME, &server.to_string());
+                Boot::File(file) => {
+                    self.boot_file_name(&file.name);
+                    self.server_name(file.server);
                 }
-                Boot::OwnFiles(server) => self.name(code::TFTP_SERVER_NAME, &server.to_string()),
+                Boot::OwnFiles(server) => self.server_name(*server),
                 Boot::Nothing | Boot::NoLoader(_) => {}
             }
         }
@@ -119,7 +124,7 @@ impl<'a> Options<'a> {
             Discovery::Unsaid => {}
             Discovery::UseBootFile => self.push_or(code::VENDOR_SPECIFIC, &pxe::USE_BOOT_FILE),
             Discovery::Menu => {
-                self.push_or(code::VENDOR_SPECIFIC, &pxe::menu(item, self.asking.source()));
+                self.push_or(code::VENDOR_SPECIFIC, &pxe::menu(item, self.source));
             }
         }
     }

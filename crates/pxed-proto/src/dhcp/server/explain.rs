@@ -11,10 +11,12 @@ use crate::dhcp::config::{LinkId, Mode, Subnet};
 use crate::dhcp::policy::Entitled;
 use crate::dhcp::proxy;
 use crate::dhcp::quirks::Choice;
+use crate::dhcp::relay::Behind;
 use crate::dhcp::transmit::Arrival;
 use crate::event::Request;
 use crate::machine::Firmware;
 use crate::wire::dhcp::Message;
+use crate::wire::options::code;
 
 /// What a datagram deserves, and why.
 #[derive(Clone, Debug)]
@@ -62,11 +64,13 @@ impl Server {
     ) -> Option<Found<'_>> {
         let message = &Message::parse(datagram).ok()?;
         let Request { machine, firmware, .. } = request_of(message).ok()?;
-        let heard = Heard { now, link, arrival, message, datagram, machine, firmware };
+        let information = message.option(code::RELAY_AGENT);
+        let agent = self.agent(link, message, information.as_deref());
+        let heard = Heard { now, link, arrival, message, datagram, machine, firmware, agent };
         let asking = self.locate(&heard).ok()?;
         // Said of the configuration alone, and not of the message, which ends here.
         let subnet = self.config.subnets.get(asking.subnet_id.0)?;
-        let relay = asking.relay.as_ref();
+        let relay = asking.relay.as_ref().map(Behind::agent);
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
         let entitled = self.config.policy.of(subnet, &facts);
         let leased = asking.active().map(|lease| lease.address);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::Server;
 use crate::Timestamp;
-use crate::dhcp::config::{LinkId, Mode, Subnet};
+use crate::dhcp::config::LinkId;
 use crate::dhcp::others::{self, KnownServer, Seen};
 use crate::dhcp::plan::Output;
 use crate::dhcp::quirks::Evidence;
@@ -31,7 +31,7 @@ impl Server {
             Err(reason) => return not_understood(link, Ignored::Malformed(reason)),
         };
         let read = others::read(&message, *arrival.source.ip());
-        match read.filter(|(server, _)| !self.is_own_address(*server)) {
+        match read.filter(|(server, _)| !self.topology.answers_as(*server)) {
             Some(seen) => {
                 let other = self.note_other(&link, arrival.source_mac, seen, now);
                 Output { other: Some(Event::OtherServer(other)), ..Output::default() }
@@ -54,12 +54,13 @@ impl Server {
         message: &Message<'_>,
         machine: Machine,
     ) -> Option<(Ipv4Addr, Deed)> {
-        let here = |subnet: &&Subnet| subnet.link == Some(link);
-        let gives = |subnet: &Subnet| subnet.mode == Mode::Full;
-        let own_are_others = !self.config.subnets.iter().filter(here).any(gives)
-            && arrival.destination.ip().is_broadcast();
-        let chosen = others::chosen(message, machine);
-        chosen.filter(|(server, _)| own_are_others || !self.is_own_address(*server))
+        let chosen = others::chosen(message, machine)?;
+        let own_are_others = || {
+            let gives_none = !self.topology.on_link(link).gives_addresses;
+            gives_none && arrival.destination.ip().is_broadcast()
+        };
+        let is_other = !self.topology.answers_as(chosen.0) || own_are_others();
+        is_other.then_some(chosen)
     }
 
     fn note_other(
@@ -105,11 +106,6 @@ impl Server {
         if let Some(address) = *address {
             self.quirks.see(Evidence::Takes(machine.hardware, address), now);
         }
-    }
-
-    fn is_own_address(&self, address: Ipv4Addr) -> bool {
-        let answers = self.config.subnets.iter().any(|subnet| subnet.server == address);
-        answers || self.config.links.iter().any(|link| link.addresses.contains(&address))
     }
 }
 

@@ -38,9 +38,10 @@ impl Server {
             self.probes.remember_silent(probe, question.mac, own, now);
             return self.answer(question, None, now);
         };
-        let mut output = self.answer(Question { tried: question.tried + 1, ..question }, None, now);
-        output.commits.insert(0, mark);
-        output
+        let again = Question { tried: question.tried + 1, ..question };
+        let output = self.answer(again, None, now);
+        let commits = std::iter::once(mark).chain(output.commits).collect();
+        Output { commits, ..output }
     }
 
     /// The probe could not be sent: its client is offered the address all the same, and nobody takes

@@ -274,7 +274,7 @@ fn contradict(a: &Test, b: &Test) -> bool {
 pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<Ruled<Reservation>> {
     let read = |table: Table<'_>| {
         let host_name = table.parsed("host-name", |text| match host_name(text.as_bytes()) {
-            Some(name) if name == text => Ok(name),
+            Some(name) if *name == *text => Ok(name.to_string()),
             _ => Err("write letters, digits, hyphens and dots".to_owned()),
         });
         let said = settings_with(&table, host_name);
@@ -301,7 +301,7 @@ pub fn reservations(top: &Table<'_>, groups: &[String], switches: bool) -> Vec<R
             group: group.map(|at| at.value),
             settings: said.settings.clone(),
         };
-        rule.name = rule.host_name().unwrap_or(rule.name);
+        rule.name = rule.host_name().map_or(rule.name, |name| name.to_string());
         Some(Ruled { rule, said, at: table.place() })
     };
     top.tables("reservation", &RESERVATION).into_iter().filter_map(read).collect()

@@ -66,10 +66,10 @@ pub fn settings_with(table: &Table<'_>, host_name: Option<At<String>>) -> Said {
     files.extend(boot_file.clone());
     let settings = Settings {
         options: said.options.iter().map(|at| at.value.clone()).collect(),
-        profile: profile.as_ref().map(|profile| profile.value.clone()),
-        loaders,
+        profile: profile.as_ref().map(|profile| profile.value.as_str().into()),
+        loaders: loaders.into_iter().map(|(arch, file)| (arch, file.into())).collect(),
         tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
-        boot_file: boot_file.map(|at| at.value),
+        boot_file: boot_file.map(|at| at.value.into()),
         proxy_form: table.parsed("proxy-form", proxy_form).map(|at| at.value),
     };
     Said { settings, profile, files, ..said }

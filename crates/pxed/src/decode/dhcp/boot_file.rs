@@ -33,9 +33,9 @@ fn at_server(message: &Message<'_>, name: String) -> String {
         (Ipv4Addr::UNSPECIFIED, Some(server)) => format!("tftp://{server}/{name}"),
         (Ipv4Addr::UNSPECIFIED, None) => format!("{name} (no server named)"),
         (server, Some(option)) if option != server.to_string() => {
-            format!("{} (option 66 says {option})", BootFile { server, name })
+            format!("{} (option 66 says {option})", BootFile { server, name: name.into() })
         }
-        (server, _) => BootFile { server, name }.to_string(),
+        (server, _) => BootFile { server, name: name.into() }.to_string(),
     }
 }
 

@@ -187,7 +187,7 @@ fn a_reservations_name_is_said_by_it() {
     let name = |text: &str| {
         let config = with(&format!("{MAC}{text}")).config.unwrap();
         let own = config.dhcp.policy.reservations.iter().next().unwrap().clone();
-        (own.name.clone(), own.host_name(), own.settings.options.len())
+        (own.name.clone(), own.host_name().map(|it| it.to_string()), own.settings.options.len())
     };
     let bench = ("bench-1".to_owned(), Some("bench-1".to_owned()), 1);
     assert_eq!(name("host-name = \"bench-1\""), bench);
