@@ -8,6 +8,7 @@
 //! can send an ACK too early.
 
 mod asking;
+mod backlog;
 mod boot_server;
 mod bootp;
 mod class;
@@ -32,10 +33,13 @@ mod reply;
 mod request;
 mod server;
 mod settings;
+mod shedding;
 mod table;
 mod transmit;
 mod under_way;
+mod urgency;
 
+pub use backlog::{Backlog, Shed, Waiting};
 pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
 pub use config::{
     Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, RelayCaps, Subnet, SubnetId,
@@ -57,5 +61,7 @@ pub use relay::{RelayAgent, RelaySubOption};
 pub use reply::proxy::is_of_the_lease;
 pub use server::{Explanation, Found, Server};
 pub use settings::{Layers, OptionSetting, Origin, Settings};
+pub use shedding::{Share, Shedding};
 pub use table::{Hold, Secret};
 pub use transmit::{Arrival, BOOT_SERVER_PORT, CLIENT_PORT, Destination, SERVER_PORT, Transmit};
+pub use urgency::Urgency;

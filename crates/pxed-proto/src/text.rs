@@ -101,6 +101,26 @@ impl<const N: usize> fmt::Display for Ascii<N> {
 /// A host name.
 pub type HostName = Ascii<{ limits::HOST_NAME_MAX }>;
 
+/// The place of a name in a list that has it; for tables that are made when the program is compiled,
+/// where a name that is missing is an error.
+#[expect(clippy::indexing_slicing, reason = "const functions can not do without")]
+pub const fn place_of(names: &[&str], name: &str) -> usize {
+    let mut place = 0;
+    while !is_same(names[place].as_bytes(), name.as_bytes()) {
+        place += 1;
+    }
+    place
+}
+
+#[expect(clippy::indexing_slicing, reason = "const functions can not do without")]
+const fn is_same(one: &[u8], other: &[u8]) -> bool {
+    let mut at = 0;
+    while at < one.len() && at < other.len() && one[at] == other[at] {
+        at += 1;
+    }
+    at == one.len() && at == other.len()
+}
+
 /// A host name that may be stored and shown: what of the peer's bytes is a letter, a digit, a
 /// hyphen or a dot (RFC 952), at most [`limits::HOST_NAME_MAX`]. `None` if nothing is left.
 pub fn host_name(bytes: &[u8]) -> Option<HostName> {

@@ -5,6 +5,7 @@
 
 pub mod arp;
 pub mod dhcp;
+pub mod glance;
 pub mod options;
 pub mod pxe;
 pub mod tftp;

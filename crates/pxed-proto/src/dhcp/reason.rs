@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::machine::Architecture;
+use crate::text::place_of;
 use crate::wire::dhcp::{Malformed, MessageType};
 use crate::wire::udp;
 
@@ -177,56 +178,84 @@ pub enum Ignored {
     InformRate,
     /// INFORM that says no address, or one that is not on this network.
     InformAddress,
+    /// More comes than can be answered, and others were more urgent or had waited less.
+    Overload,
+    /// The same message came again before it was looked at: the later one is answered.
+    Repeated,
+    /// It had waited longer than its client does.
+    Stale,
 }
 
-impl Ignored {
-    /// A name for counters.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::Damaged(_) => "damaged",
-            Self::Malformed(Malformed::TooShort) => "too-short",
-            Self::NotARequest => "not-a-request",
-            Self::Bootp => "bootp",
-            Self::OtherServerName => "other-server-name",
-            Self::MessageType => "message-type",
-            Self::FromServer(_) => "from-server",
-            Self::Hardware => "hardware",
-            Self::GroupAddress => "group-address",
-            Self::NoIdentity => "no-identity",
-            Self::NotBooting => "not-booting",
-            Self::NoLoader(_) => "no-loader",
-            Self::Proxy => "proxy",
-            Self::BootServerMessage => "boot-server-message",
-            Self::BootItem => "boot-item",
-            Self::OffSubnet => "off-subnet",
-            Self::NoSubnet => "no-subnet",
-            Self::SubnetOff => "subnet-off",
-            Self::StandingBy => "standing-by",
-            Self::RelayAddress => "relay-address",
-            Self::UnknownRelay => "unknown-relay",
-            Self::UnknownLink => "unknown-link",
-            Self::RelayCap => "relay-cap",
-            Self::Busy => "busy",
-            Self::NoPool => "no-pool",
-            Self::PoolExhausted => "pool-exhausted",
-            Self::Conflicts => "conflicts",
-            Self::Superseded => "superseded",
-            Self::OtherServer => "other-server",
-            Self::UnknownClient => "unknown-client",
-            Self::NotHolder => "not-holder",
-            Self::NotForUs => "not-for-us",
-            Self::SpoofedSource => "spoofed-source",
-            Self::LateDecline => "late-decline",
-            Self::TooManyDeclines => "too-many-declines",
-            Self::PoolDeclines => "pool-declines",
-            Self::SourceDeclines => "source-declines",
-            Self::MachineRate => "machine-rate",
-            Self::NewcomerRate => "newcomer-rate",
-            Self::PortRate => "port-rate",
-            Self::InformRate => "inform-rate",
-            Self::InformAddress => "inform-address",
+/// The name of each reason for programs, and its number, by one list.
+macro_rules! labels {
+    ($($reason:pat => $label:literal,)*) => {
+        impl Ignored {
+            /// The names of all reasons, by their [numbers](Self::number).
+            pub const LABELS: &[&str] = &[$($label),*];
+
+            /// A name for programs.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $($reason => $label,)*
+                }
+            }
+
+            /// Its place in [`Self::LABELS`], for who counts them.
+            pub const fn number(self) -> usize {
+                match self {
+                    $($reason => const { place_of(Self::LABELS, $label) },)*
+                }
+            }
         }
-    }
+    };
+}
+
+labels! {
+    Ignored::Damaged(_) => "damaged",
+    Ignored::Malformed(Malformed::TooShort) => "too-short",
+    Ignored::NotARequest => "not-a-request",
+    Ignored::Bootp => "bootp",
+    Ignored::OtherServerName => "other-server-name",
+    Ignored::MessageType => "message-type",
+    Ignored::FromServer(_) => "from-server",
+    Ignored::Hardware => "hardware",
+    Ignored::GroupAddress => "group-address",
+    Ignored::NoIdentity => "no-identity",
+    Ignored::NotBooting => "not-booting",
+    Ignored::NoLoader(_) => "no-loader",
+    Ignored::Proxy => "proxy",
+    Ignored::BootServerMessage => "boot-server-message",
+    Ignored::BootItem => "boot-item",
+    Ignored::OffSubnet => "off-subnet",
+    Ignored::NoSubnet => "no-subnet",
+    Ignored::SubnetOff => "subnet-off",
+    Ignored::StandingBy => "standing-by",
+    Ignored::RelayAddress => "relay-address",
+    Ignored::UnknownRelay => "unknown-relay",
+    Ignored::UnknownLink => "unknown-link",
+    Ignored::RelayCap => "relay-cap",
+    Ignored::Busy => "busy",
+    Ignored::NoPool => "no-pool",
+    Ignored::PoolExhausted => "pool-exhausted",
+    Ignored::Conflicts => "conflicts",
+    Ignored::Superseded => "superseded",
+    Ignored::OtherServer => "other-server",
+    Ignored::UnknownClient => "unknown-client",
+    Ignored::NotHolder => "not-holder",
+    Ignored::NotForUs => "not-for-us",
+    Ignored::SpoofedSource => "spoofed-source",
+    Ignored::LateDecline => "late-decline",
+    Ignored::TooManyDeclines => "too-many-declines",
+    Ignored::PoolDeclines => "pool-declines",
+    Ignored::SourceDeclines => "source-declines",
+    Ignored::MachineRate => "machine-rate",
+    Ignored::NewcomerRate => "newcomer-rate",
+    Ignored::PortRate => "port-rate",
+    Ignored::InformRate => "inform-rate",
+    Ignored::InformAddress => "inform-address",
+    Ignored::Overload => "overload",
+    Ignored::Repeated => "repeated",
+    Ignored::Stale => "stale",
 }
 
 impl fmt::Display for Ignored {
@@ -281,6 +310,30 @@ impl fmt::Display for Ignored {
             Self::PortRate => "unknown machines ask more often than port-rate allows on one port",
             Self::InformRate => "more INFORMs than inform-rate allows",
             Self::InformAddress => "the client's address is not on this network",
+            Self::Overload => "more is asked than can be answered",
+            Self::Repeated => "it was asked again meanwhile, and that is answered",
+            Self::Stale => "it had waited for longer than the client does",
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_reason_has_a_number_of_its_own() {
+        let reasons = [
+            Ignored::Malformed(Malformed::TooShort),
+            Ignored::NoLoader(None),
+            Ignored::FromServer(MessageType::Ack),
+            Ignored::Busy,
+            Ignored::Stale,
+        ];
+        for reason in reasons {
+            assert_eq!(Ignored::LABELS[reason.number()], reason.label());
+        }
+        let labels: std::collections::BTreeSet<&str> = Ignored::LABELS.iter().copied().collect();
+        assert_eq!(labels.len(), Ignored::LABELS.len());
     }
 }

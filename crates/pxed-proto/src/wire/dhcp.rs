@@ -32,12 +32,12 @@ pub const BOOTREPLY: u8 = 2;
 /// The one flag that has a meaning: "answer me by broadcast" (RFC 2131 section 2).
 pub const FLAG_BROADCAST: u16 = 0x8000;
 
-const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
-const CHADDR_AT: usize = 28;
+pub(super) const MAGIC_COOKIE: [u8; 4] = [99, 130, 83, 99];
+pub(super) const CHADDR_AT: usize = 28;
 const SNAME_AT: usize = 44;
 const FILE_AT: usize = 108;
-const COOKIE_AT: usize = 236;
-const OPTIONS_AT: usize = 240;
+pub(super) const COOKIE_AT: usize = 236;
+pub(super) const OPTIONS_AT: usize = 240;
 
 /// What a message is for: option 53 (RFC 2132 section 9.6).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -1,0 +1,541 @@
+//! Datagrams that wait to be answered. Where more come than can be answered, it is here that those
+//! are chosen who are: the most urgent, and of newcomers those who have waited least, since who has
+//! waited long has given up and asks again.
+
+use std::collections::VecDeque;
+
+use super::config::LinkId;
+use super::reason::Ignored;
+use super::transmit::Arrival;
+use super::urgency::Urgency;
+use crate::Timestamp;
+use crate::limits::{
+    BACKLOG_LONG, BACKLOG_MAX, BACKLOG_OCTETS_MAX, BACKLOG_STORE_BEHIND, BACKLOG_TURN,
+    DISCOVER_PATIENCE,
+};
+use crate::wire::glance::{Glance, Kind};
+
+/// The datagrams that wait, in buffers that are used again.
+#[derive(Debug)]
+pub struct Backlog {
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    /// One for each urgency, in their order.
+    queues: [Queue; Urgency::ALL.len()],
+    /// Where the last message of a transaction waits, by a hash of it. Of two that meet, the earlier one
+    /// is forgotten, and no more comes of it than that its retransmission is answered as well.
+    recent: Box<[Ticket]>,
+    /// Of all datagrams that wait.
+    octets: usize,
+    /// How many were answered by urgency since one was by turn.
+    by_urgency: u32,
+    /// Whose turn it is next: a place in [`Urgency::ALL`].
+    turn: usize,
+    /// When the last newcomer was answered.
+    newcomer_at: Timestamp,
+}
+
+/// A datagram that waits.
+#[derive(Clone, Debug)]
+pub struct Waiting {
+    /// By which link it came.
+    pub link: LinkId,
+    /// How.
+    pub arrival: Arrival,
+    /// Its octets.
+    pub datagram: Vec<u8>,
+    /// Since when it waits.
+    since: Timestamp,
+    glance: Glance,
+    urgency: Urgency,
+}
+
+/// A datagram that is not answered, unread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shed {
+    /// What it was.
+    pub kind: Kind,
+    /// Why: [`Ignored::Overload`], [`Ignored::Repeated`] or [`Ignored::Stale`].
+    pub reason: Ignored,
+}
+
+/// A place for a datagram, and which one has it.
+#[derive(Debug)]
+struct Slot {
+    tenancy: u32,
+    waiting: Waiting,
+}
+
+/// A datagram's place, as long as it is its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Ticket {
+    slot: u32,
+    tenancy: u32,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    /// The oldest first; also of datagrams that are gone.
+    tickets: VecDeque<Ticket>,
+    /// How many wait.
+    waiting: usize,
+}
+
+/// How many transactions are remembered, a power of two: as many as may wait for an answer.
+const RECENT: usize = 8192;
+
+/// A buffer that has grown beyond this is not kept: nearly every message is shorter.
+const BUFFER_KEPT: usize = 1024;
+
+impl Default for Backlog {
+    fn default() -> Self {
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            queues: Default::default(),
+            recent: vec![Ticket::default(); RECENT].into_boxed_slice(),
+            octets: 0,
+            by_urgency: 0,
+            turn: 0,
+            newcomer_at: Timestamp::EPOCH,
+        }
+    }
+}
+
+impl Backlog {
+    /// Keeps a datagram until it is [taken](Self::take), and says what it is. What it displaces is told to
+    /// `shed`.
+    pub fn push(
+        &mut self,
+        now: Timestamp,
+        (link, arrival): (LinkId, Arrival),
+        datagram: &[u8],
+        shed: &mut impl FnMut(Shed),
+    ) -> Kind {
+        let glance = Glance::at(datagram);
+        let urgency = Urgency::of(&glance, &arrival);
+        let place = place_of(&glance);
+        if self.queue(urgency).waiting >= BACKLOG_LONG {
+            self.replace(place, (link, arrival), &glance, shed);
+        }
+        while self.queue(urgency).tickets.len() >= BACKLOG_MAX {
+            self.shed_oldest(urgency, Ignored::Overload, shed);
+        }
+        while self.octets + datagram.len() > BACKLOG_OCTETS_MAX {
+            let least = Urgency::ALL.into_iter().rev().find(|least| self.queue(*least).waiting > 0);
+            let Some(least) = least else { break };
+            self.shed_oldest(least, Ignored::Overload, shed);
+        }
+        let ticket =
+            self.keep(Waiting { link, arrival, datagram: Vec::new(), since: now, glance, urgency });
+        self.fill(ticket, datagram);
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = ticket;
+        }
+        let queue = self.queue(urgency);
+        queue.tickets.push_back(ticket);
+        queue.waiting += 1;
+        glance.kind
+    }
+
+    /// The next that is to be answered. Where the store is behind, nothing is taken that would have to
+    /// wait for it. What has waited too long is told to `shed`.
+    pub fn take(
+        &mut self,
+        now: Timestamp,
+        store_is_behind: bool,
+        shed: &mut impl FnMut(Shed),
+    ) -> Option<&Waiting> {
+        loop {
+            let urgency = self.next(now, store_is_behind)?;
+            let queue = self.queue(urgency);
+            // The newest of many newcomers: who has waited long has given up.
+            let from_end = urgency == Urgency::Newcomer && queue.waiting > BACKLOG_LONG;
+            let ticket =
+                if from_end { queue.tickets.pop_back() } else { queue.tickets.pop_front() };
+            let Some(slot) = self.give_up(ticket?) else { continue };
+            let Some(Slot { waiting: Waiting { since, glance, .. }, .. }) = self.slots.get(slot)
+            else {
+                continue;
+            };
+            if urgency == Urgency::Newcomer && now.since(*since) >= DISCOVER_PATIENCE {
+                shed(Shed { kind: glance.kind, reason: Ignored::Stale });
+                continue;
+            }
+            self.count_turn(urgency, now);
+            return self.slots.get(slot).map(|slot| &slot.waiting);
+        }
+    }
+
+    /// Is there something that [`Self::take`] would give now?
+    pub fn has_next(&self, now: Timestamp, store_is_behind: bool) -> bool {
+        self.next(now, store_is_behind).is_some()
+    }
+
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        self.queues.iter().map(|queue| queue.waiting).sum()
+    }
+
+    /// Does nobody wait?
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The most urgent, but every so often one of another urgency, in turn: no flood of what anybody can
+    /// make up keeps all others out.
+    fn next(&self, now: Timestamp, store_is_behind: bool) -> Option<Urgency> {
+        let waits = |urgency: &Urgency| self.waiting(*urgency) > 0;
+        if store_is_behind {
+            return self.next_without_store(now);
+        }
+        let first = if self.is_by_turn() { self.turn } else { 0 };
+        Urgency::ALL.into_iter().cycle().skip(first).take(Urgency::ALL.len()).find(waits)
+    }
+
+    /// What needs no store. An OFFER that is taken makes more work for it.
+    fn next_without_store(&self, now: Timestamp) -> Option<Urgency> {
+        let held = Urgency::ALL.into_iter().filter(|urgency| urgency.needs_store());
+        let held: usize = held.map(|urgency| self.waiting(urgency)).sum();
+        let lets_in = held < BACKLOG_STORE_BEHIND || now > self.newcomer_at;
+        [Urgency::BootServer, Urgency::Newcomer]
+            .into_iter()
+            .find(|urgency| self.waiting(*urgency) > 0)
+            .filter(|urgency| *urgency == Urgency::BootServer || lets_in)
+    }
+
+    fn is_by_turn(&self) -> bool {
+        self.by_urgency + 1 >= BACKLOG_TURN
+    }
+
+    fn count_turn(&mut self, urgency: Urgency, now: Timestamp) {
+        if self.is_by_turn() {
+            (self.by_urgency, self.turn) = (0, (urgency as usize + 1) % Urgency::ALL.len());
+        } else {
+            self.by_urgency += 1;
+        }
+        if urgency == Urgency::Newcomer {
+            self.newcomer_at = now;
+        }
+    }
+
+    /// A message that waits is made superfluous by its retransmission.
+    fn replace(
+        &mut self,
+        place: usize,
+        came: (LinkId, Arrival),
+        glance: &Glance,
+        shed: &mut impl FnMut(Shed),
+    ) {
+        let Some(ticket) = self.recent.get(place).copied() else { return };
+        let is_same = |slot: &Slot| {
+            let Waiting { link, arrival, glance: earlier, .. } = &slot.waiting;
+            slot.tenancy == ticket.tenancy && (*link, *arrival) == came && earlier == glance
+        };
+        let slot = usize::try_from(ticket.slot).ok().and_then(|slot| self.slots.get(slot));
+        if slot.is_some_and(is_same) && self.give_up(ticket).is_some() {
+            shed(Shed { kind: glance.kind, reason: Ignored::Repeated });
+        }
+    }
+
+    fn shed_oldest(&mut self, urgency: Urgency, reason: Ignored, shed: &mut impl FnMut(Shed)) {
+        let Some(ticket) = self.queue(urgency).tickets.pop_front() else { return };
+        let slot = self.give_up(ticket).and_then(|slot| self.slots.get(slot));
+        if let Some(slot) = slot {
+            shed(Shed { kind: slot.waiting.glance.kind, reason });
+        }
+    }
+
+    /// A place for a datagram whose octets are still to come.
+    fn keep(&mut self, waiting: Waiting) -> Ticket {
+        if let Some(number) = self.free.pop()
+            && let Some(slot) = usize::try_from(number).ok().and_then(|at| self.slots.get_mut(at))
+        {
+            let datagram = std::mem::take(&mut slot.waiting.datagram);
+            slot.waiting = Waiting { datagram, ..waiting };
+            return Ticket { slot: number, tenancy: slot.tenancy };
+        }
+        // More slots than tickets there never are, and those have a bound.
+        let number = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+        self.slots.push(Slot { tenancy: 1, waiting });
+        Ticket { slot: number, tenancy: 1 }
+    }
+
+    fn fill(&mut self, ticket: Ticket, octets: &[u8]) {
+        let slot = usize::try_from(ticket.slot).ok().and_then(|at| self.slots.get_mut(at));
+        let Some(Slot { waiting: Waiting { datagram, .. }, .. }) = slot else { return };
+        if datagram.capacity() > BUFFER_KEPT {
+            *datagram = Vec::new();
+        }
+        datagram.clear();
+        datagram.extend_from_slice(octets);
+        self.octets += octets.len();
+    }
+
+    /// The datagram waits no more: its slot, which it has until another one comes. `None` if it was gone
+    /// already.
+    fn give_up(&mut self, ticket: Ticket) -> Option<usize> {
+        let at = usize::try_from(ticket.slot).ok()?;
+        let slot = self.slots.get_mut(at).filter(|slot| slot.tenancy == ticket.tenancy)?;
+        slot.tenancy = slot.tenancy.wrapping_add(1);
+        self.octets -= slot.waiting.datagram.len();
+        let urgency = slot.waiting.urgency;
+        self.queue(urgency).waiting -= 1;
+        self.free.push(ticket.slot);
+        Some(at)
+    }
+
+    fn waiting(&self, urgency: Urgency) -> usize {
+        self.queues.get(urgency as usize).map_or(0, |queue| queue.waiting)
+    }
+
+    fn queue(&mut self, urgency: Urgency) -> &mut Queue {
+        let [renewal, ending, boot_server, request, newcomer] = &mut self.queues;
+        match urgency {
+            Urgency::Renewal => renewal,
+            Urgency::Ending => ending,
+            Urgency::BootServer => boot_server,
+            Urgency::Request => request,
+            Urgency::Newcomer => newcomer,
+        }
+    }
+}
+
+/// Where a transaction is remembered: its bits, well mixed (Fibonacci hashing). Whoever makes two meet
+/// gains nothing by it.
+fn place_of(glance: &Glance) -> usize {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+    let [a, b, c, d, e, f, g, h, ..] = glance.chaddr;
+    let chaddr = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+    let mixed = (chaddr ^ (u64::from(glance.xid) << 17)).wrapping_mul(GOLDEN);
+    usize::try_from(mixed >> 32).unwrap_or_default() % RECENT
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    use super::*;
+    use crate::wire::dhcp::MessageType;
+    use crate::wire::glance::tests::message;
+
+    const DISCOVER: &[u8] = &[53, 1, 1, 255];
+    const REQUEST: &[u8] = &[53, 1, 3, 255];
+    const RELEASE: &[u8] = &[53, 1, 7, 255];
+
+    /// A backlog, what it has shed, and the time.
+    #[derive(Default)]
+    struct Bench {
+        backlog: Backlog,
+        shed: Vec<Shed>,
+        now: u64,
+    }
+
+    impl Bench {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_millis(1_000_000 + self.now)
+        }
+
+        fn came() -> (LinkId, Arrival) {
+            let source = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 2), 67);
+            let destination = SocketAddrV4::new(Ipv4Addr::new(10, 0, 0, 1), 67);
+            (LinkId(0), Arrival { source, destination, source_mac: None })
+        }
+
+        fn push(&mut self, datagram: &[u8]) {
+            let now = self.now();
+            self.backlog.push(now, Self::came(), datagram, &mut |shed| self.shed.push(shed));
+        }
+
+        fn discover(&mut self, xid: u32) {
+            self.push(&message(xid, [0; 4], DISCOVER));
+        }
+
+        fn request(&mut self, xid: u32) {
+            self.push(&message(xid, [0; 4], REQUEST));
+        }
+
+        fn renewal(&mut self, xid: u32) {
+            self.push(&message(xid, [10, 0, 0, 9], REQUEST));
+        }
+
+        /// The transaction of the next one.
+        fn take_unless(&mut self, store_is_behind: bool) -> Option<u32> {
+            let now = self.now();
+            let waiting = self.backlog.take(now, store_is_behind, &mut |shed| self.shed.push(shed));
+            waiting.map(|waiting| u32::from_be_bytes(waiting.datagram[4..8].try_into().unwrap()))
+        }
+
+        fn take(&mut self) -> Option<u32> {
+            self.take_unless(false)
+        }
+
+        fn shed(&mut self, reason: Ignored) -> usize {
+            let (of_reason, others) = self.shed.drain(..).partition(|shed| shed.reason == reason);
+            self.shed = others;
+            Vec::len(&of_reason)
+        }
+    }
+
+    #[test]
+    fn the_most_urgent_comes_first_and_of_equals_the_first() {
+        let mut bench = Bench::default();
+        bench.discover(1);
+        bench.request(2);
+        bench.request(3);
+        bench.push(&message(4, [10, 0, 0, 9], RELEASE));
+        bench.renewal(5);
+        bench.discover(6);
+        bench.push(b"noise");
+        assert_eq!(bench.backlog.len(), 7);
+        let order: Vec<u32> =
+            std::iter::from_fn(|| (bench.backlog.len() > 1).then(|| bench.take()).flatten())
+                .collect();
+        assert_eq!(order, [5, 4, 2, 3, 1, 6]);
+        let now = bench.now();
+        let noise = bench.backlog.take(now, false, &mut |_| {}).unwrap();
+        assert_eq!((&noise.datagram[..], noise.link), (&b"noise"[..], LinkId(0)));
+        assert_eq!(bench.take(), None);
+        assert!(bench.backlog.is_empty() && bench.shed.is_empty());
+    }
+
+    #[test]
+    fn renewals_without_end_keep_nobody_out() {
+        let mut bench = Bench::default();
+        (1..=3).for_each(|xid| bench.discover(xid));
+        (11..=13).for_each(|xid| bench.request(xid));
+        (100..200).for_each(|xid| bench.renewal(xid));
+        let first: Vec<u32> = (0..40).map_while(|_| bench.take()).collect();
+        let turn = usize::try_from(BACKLOG_TURN).unwrap();
+        let by_turn: Vec<u32> = first.iter().copied().skip(turn - 1).step_by(turn).collect();
+        let renewals = |taken: &u32| *taken >= 100;
+        assert_eq!(by_turn.len(), 10);
+        assert_eq!(by_turn[1..3], [11, 1], "after a renewal a REQUEST, and a newcomer");
+        assert_eq!(by_turn[4..6], [12, 2]);
+        assert_eq!(by_turn[7..9], [13, 3]);
+        assert_eq!(first.iter().filter(|taken| renewals(taken)).count(), 34);
+    }
+
+    #[test]
+    fn of_many_newcomers_the_newest_are_answered_and_the_oldest_are_shed() {
+        let mut bench = Bench::default();
+        let many = u32::try_from(BACKLOG_MAX).unwrap() + 100;
+        (0..many).for_each(|xid| bench.discover(xid));
+        assert_eq!(bench.backlog.len(), BACKLOG_MAX);
+        let kind = Kind::Message(MessageType::Discover);
+        assert_eq!(bench.shed.first(), Some(&Shed { kind, reason: Ignored::Overload }));
+        assert_eq!(bench.shed(Ignored::Overload), 100);
+        let long = u32::try_from(BACKLOG_LONG).unwrap();
+        let newest: Vec<u32> = (0..many - 100 - long).map_while(|_| bench.take()).collect();
+        assert!(newest.iter().rev().copied().eq(100 + long..many), "the newest first");
+        assert_eq!(bench.take(), Some(100), "of few the oldest");
+        assert_eq!(bench.backlog.len(), BACKLOG_LONG - 1);
+    }
+
+    #[test]
+    fn requests_are_answered_in_their_order_however_many_wait() {
+        let mut bench = Bench::default();
+        let many = u32::try_from(BACKLOG_MAX).unwrap();
+        (0..many + 5).for_each(|xid| bench.renewal(xid));
+        assert_eq!(bench.shed(Ignored::Overload), 5);
+        assert_eq!([bench.take(), bench.take()], [Some(5), Some(6)]);
+    }
+
+    #[test]
+    fn a_retransmission_takes_the_place_of_what_waits() {
+        let mut bench = Bench::default();
+        let long = u32::try_from(BACKLOG_LONG).unwrap();
+        (0..long).for_each(|xid| bench.discover(xid));
+        bench.discover(7);
+        bench.request(7);
+        assert_eq!(bench.backlog.len(), BACKLOG_LONG + 1, "another kind is another message");
+        assert_eq!(bench.shed(Ignored::Repeated), 1);
+        assert_eq!(bench.take(), Some(7), "the REQUEST");
+        let taken: Vec<u32> = std::iter::from_fn(|| bench.take()).collect();
+        let expected: Vec<u32> = (0..long).filter(|xid| *xid != 7).chain([7]).collect();
+        assert_eq!(taken, expected);
+        bench.discover(7);
+        assert_eq!(bench.take(), Some(7), "what was answered is nothing that waits");
+        assert!(bench.shed.is_empty());
+    }
+
+    #[test]
+    fn of_few_every_copy_is_answered() {
+        let mut bench = Bench::default();
+        (0..10).for_each(|_| bench.discover(7));
+        assert_eq!(std::iter::from_fn(|| bench.take()).count(), 10);
+        assert!(bench.shed.is_empty());
+    }
+
+    #[test]
+    fn who_has_given_up_is_not_answered() {
+        let mut bench = Bench::default();
+        bench.discover(1);
+        bench.request(2);
+        bench.now += u64::try_from(DISCOVER_PATIENCE.as_millis()).unwrap();
+        bench.discover(3);
+        assert_eq!([bench.take(), bench.take(), bench.take()], [Some(2), Some(3), None]);
+        assert_eq!((bench.shed(Ignored::Stale), bench.backlog.len()), (1, 0));
+    }
+
+    #[test]
+    fn behind_a_slow_store_changes_wait_and_newcomers_come_one_by_one() {
+        let mut bench = Bench::default();
+        let many = u32::try_from(BACKLOG_STORE_BEHIND).unwrap();
+        (1..many).for_each(|xid| bench.request(xid));
+        bench.discover(9001);
+        bench.discover(9002);
+        assert_eq!(bench.take_unless(true), Some(9001), "the store may only have paused");
+        bench.request(many);
+        assert_eq!(bench.take_unless(true), None);
+        let now = bench.now();
+        assert!(!bench.backlog.has_next(now, true) && bench.backlog.has_next(now, false));
+        bench.now += 1;
+        assert_eq!(bench.take_unless(true), Some(9002));
+        let (link, arrival) = Bench::came();
+        let destination = SocketAddrV4::new(*arrival.destination.ip(), 4011);
+        let to_boot_server = (link, Arrival { destination, ..arrival });
+        let inform = message(9003, [10, 0, 0, 9], REQUEST);
+        bench.backlog.push(bench.now(), to_boot_server, &inform, &mut |_| {});
+        assert_eq!(bench.take_unless(true), Some(9003));
+        assert_eq!([bench.take(), bench.take()], [Some(1), Some(2)]);
+    }
+
+    #[test]
+    fn large_datagrams_have_a_bound_of_their_own() {
+        let mut bench = Bench::default();
+        bench.renewal(1);
+        let mut large = message(2, [0; 4], DISCOVER);
+        large.resize(9000, 0);
+        let room = BACKLOG_OCTETS_MAX / large.len();
+        (0..room + 10).for_each(|_| {
+            large[7] = large[7].wrapping_add(1);
+            bench.push(&large);
+        });
+        let shed = bench.shed(Ignored::Overload) + bench.shed(Ignored::Repeated);
+        assert!(shed >= 10, "{shed}");
+        assert!(bench.backlog.octets <= BACKLOG_OCTETS_MAX);
+        assert_eq!(bench.take(), Some(1), "newcomers give way");
+        while bench.take().is_some() {}
+        assert_eq!(bench.backlog.octets, 0);
+        assert!(bench.backlog.slots.len() <= room + 1, "places are used again");
+        (0..2 * room).for_each(|_| {
+            bench.discover(5);
+            bench.take();
+        });
+        assert!(bench.backlog.slots.iter().any(|slot| slot.waiting.datagram.capacity() < 1000));
+    }
+
+    #[test]
+    fn the_clock_of_patience_is_of_the_last_copy() {
+        let mut bench = Bench::default();
+        let long = u32::try_from(BACKLOG_LONG).unwrap();
+        (0..long).for_each(|xid| bench.discover(xid));
+        bench.now += u64::try_from(DISCOVER_PATIENCE.as_millis()).unwrap() - 1;
+        bench.discover(0);
+        bench.now += 1;
+        assert_eq!(bench.shed(Ignored::Repeated), 1);
+        assert_eq!([bench.take(), bench.take()], [Some(0), None]);
+        assert_eq!(bench.shed(Ignored::Stale), BACKLOG_LONG - 1);
+    }
+}
