@@ -1,49 +1,52 @@
 //! The DHCP driver: one thread between the sockets, the store and [`pxed_proto::dhcp::Server`],
 //! which holds every rule.
 //!
-//! It receives a batch, plans and applies each datagram, sends what needs no commit at once, and
-//! hands the batch's lease changes to the store as one group. When the store says that they are
-//! durable, the server lets the held replies go.
+//! A round of it: what has come in is [received](receiving) into the backlog, the most urgent of it is
+//! planned and applied, replies that need no commit [leave](sending), lease changes go to the
+//! [store](committing) as one group, and what happened is left for the journal. When the store says that
+//! changes are durable, the server lets the held replies go.
+//!
+//! The thread waits for its sockets and for [words] of others, and for nothing else: neither for the
+//! disk, nor for who reads the log.
 
+mod committing;
 mod mailbox;
 mod probes;
+mod readiness;
+mod receiving;
+mod sending;
+mod words;
 
-use std::collections::{BTreeMap, VecDeque};
-use std::net::Ipv4Addr;
-use std::os::fd::AsFd;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    Arrival, Commit, CommitId, KnownServer, Learned, Lease, LinkId, Output, Probe, Server, Transmit,
+    Backlog, Commit, CommitId, Learned, Lease, LinkId, Output, Server, Shedding,
 };
-use pxed_proto::limits;
-use pxed_proto::text::HexDump;
-use pxed_proto::wire::dhcp::Message;
-use pxed_proto::wire::options::Decoded;
 use tokio::sync::watch;
-use tracing::{Level, debug, enabled};
 
 use crate::clock::Clock;
-use crate::explain::explain;
-use crate::journal::Journal;
+use crate::journal::{Journal, Notebook};
 use crate::net::DhcpSockets;
-use crate::store::{Answers, Store, StoreError, Writer};
+use crate::store::{Store, StoreError, Writer};
+use committing::StoreLag;
 use mailbox::{Fetches, Reply, Word};
 pub use mailbox::{Mailbox, OtherServer, Quirks, ReleaseError, Status, Wanted};
 use probes::Probes;
+use readiness::Readiness;
+use sending::Outbox;
 
 /// How long the thread sleeps at most when nothing comes in.
 const IDLE_MAX: Duration = Duration::from_secs(60);
 
-/// How long a stop waits for the store to answer what was handed to it.
-const STOP_GRACE: Duration = Duration::from_secs(5);
+/// How long it sleeps at most while something is left to do that nobody will wake it for.
+const A_MOMENT: Duration = Duration::from_millis(1);
 
 /// The running DHCP driver. Ends with [`Driver::stop`] and [`Driver::join`].
 pub struct Driver {
@@ -76,20 +79,28 @@ impl Driver {
         let answer_to = mailbox.clone();
         let store = store.start(move |answers| answer_to.leave(Word::Committed(answers)))?;
         let (life, alive) = watch::channel(());
+        let readiness = Readiness::new(&mailbox.wake)?;
+        for (index, sockets) in sockets.iter().enumerate() {
+            sockets.iter().try_for_each(|sockets| readiness.watch(LinkId(index), sockets))?;
+        }
         let worker = Worker {
             server,
+            outbox: Outbox::new(sockets.len()),
             sockets,
+            readiness,
             overflowed_before: 0,
+            backlog: Backlog::default(),
+            shedding: Shedding::default(),
             store,
+            store_lag: StoreLag::default(),
             inbox,
             wake: mailbox.wake.clone(),
             fetches,
-            journal,
+            notebook: Notebook::new(journal),
             clock,
             commits: Vec::new(),
             learned: Vec::new(),
             releases: BTreeMap::new(),
-            delayed: VecDeque::new(),
             probes: Probes::default(),
             stopping: false,
             _life: life,
@@ -144,13 +155,22 @@ type ReleaseReply = Reply<Result<Lease, ReleaseError>>;
 struct Worker {
     server: Server,
     sockets: Vec<Option<DhcpSockets>>,
+    readiness: Readiness,
     /// What sockets that are closed had no room for.
     overflowed_before: u64,
+    /// What came in and is not answered yet.
+    backlog: Backlog,
+    /// What the kernel is told to drop.
+    shedding: Shedding,
+    /// What this round sends, and OFFERs that wait.
+    outbox: Outbox,
     store: Writer,
+    store_lag: StoreLag,
     inbox: Receiver<Word>,
     wake: Arc<EventFd>,
     fetches: Arc<Fetches>,
-    journal: Arc<Journal>,
+    /// What this round has to tell.
+    notebook: Notebook,
     clock: Clock,
     /// What this round has for the store.
     commits: Vec<Commit>,
@@ -158,8 +178,6 @@ struct Worker {
     learned: Vec<Learned>,
     /// Who waits to hear that a lease is freed; as many as may ask at once.
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
-    /// Offers that wait, and until when.
-    delayed: VecDeque<(Timestamp, Transmit)>,
     /// Addresses that were asked for.
     probes: Probes,
     /// It was told to end, or has nothing left to do it with.
@@ -171,316 +189,65 @@ struct Worker {
 impl Worker {
     fn run(mut self) -> (Server, Writer) {
         loop {
-            self.wait();
-            self.hear_words();
+            let patience = self.patience();
+            if self.readiness.wait(patience) {
+                self.hear_words();
+            }
             if self.stopping {
                 break;
             }
-            let now = self.clock.now();
-            for event in self.server.handle_timeout(now) {
-                self.journal.record(event);
-            }
-            self.send_delayed(now);
-            for index in 0..self.sockets.len() {
-                self.receive_arp(index, now);
-                self.overhear(index, now);
-                self.receive(index, now);
-            }
-            self.end_probes(now);
-            self.hand_over_commits();
+            self.round();
         }
         self.finish();
         (self.server, self.store)
     }
 
-    /// Sleeps until a datagram, a word or the server's next timeout.
-    fn wait(&self) {
-        let delayed = self.delayed.iter().map(|(due, _)| *due).min();
-        let until = self.server.poll_timeout().into_iter().chain(delayed);
-        let until = until.chain(self.probes.next_due()).min();
-        let until = until.map(|at| at.since(self.clock.now()));
-        let patience = until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1);
-        let timeout = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
-        let mut fds = vec![PollFd::new(self.wake.as_fd(), PollFlags::POLLIN)];
-        let sockets = self.sockets.iter().flatten().flat_map(DhcpSockets::as_fds);
-        fds.extend(sockets.map(|fd| PollFd::new(fd, PollFlags::POLLIN)));
-        // An interrupted wait is a short one.
-        let _ = poll(&mut fds, timeout);
-    }
-
-    /// Does what others asked for.
-    fn hear_words(&mut self) {
-        let _ = self.wake.read();
-        while let Ok(word) = self.inbox.try_recv() {
-            match word {
-                Word::Committed(answers) => self.committed(answers),
-                Word::Status(reply) => drop(reply.send(self.status())),
-                Word::Addresses(wanted, after, reply) => {
-                    let now = self.clock.now();
-                    drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
-                }
-                Word::Release(address, reply) => self.release(address, reply),
-                Word::Explain(inquiry, reply) => {
-                    drop(reply.send(explain(&self.server, &inquiry, self.clock.now())));
-                }
-                Word::Fetched(machine, from) => {
-                    self.fetches.waiting.fetch_sub(1, Ordering::Relaxed);
-                    let output = self.server.fetched(machine, from, self.clock.now());
-                    self.carry_out(output);
-                }
-                Word::Quirks(reply) => drop(reply.send(mailbox::quirks(&self.server))),
-                Word::Forget(machine, reply) => {
-                    let output = self.server.forget(machine);
-                    let _ = reply.send(output.learned.len());
-                    self.carry_out(output);
-                }
-                Word::Reconfigure(config, done) => {
-                    self.server.reconfigure(config, self.clock.now());
-                    self.fetches.wanted.store(self.server.learns(), Ordering::Relaxed);
-                    let _ = done.send(());
-                }
-                Word::Sockets(link, sockets, done) => {
-                    self.replace_sockets(link, sockets.map(|sockets| *sockets));
-                    let _ = done.send(());
-                }
-                Word::Mtu(link, mtu, done) => {
-                    self.server.set_mtu(link, mtu);
-                    let _ = done.send(());
-                }
-                Word::Stop => self.stopping = true,
-                #[cfg(test)]
-                Word::Panic => panic!("a bug"),
-            }
-        }
-    }
-
-    /// An interface is gone, or there again.
-    fn replace_sockets(&mut self, link: LinkId, sockets: Option<DhcpSockets>) {
-        let Some(place) = self.sockets.get_mut(link.0) else { return };
-        if let Some(mut old) = std::mem::replace(place, sockets) {
-            self.overflowed_before += old.overflowed();
-        }
-    }
-
-    /// Frees a lease; whoever asked is answered when that is durable.
-    fn release(&mut self, address: Ipv4Addr, reply: ReleaseReply) {
+    fn round(&mut self) {
         let now = self.clock.now();
-        match self.server.release(address, now) {
-            Ok(output) => {
-                let commit = output.commits.first();
-                let waiting = commit.map(|commit| (commit.id, (commit.lease.clone(), reply)));
-                self.releases.extend(waiting);
-                self.carry_out(output);
-            }
-            Err(nothing) => drop(reply.send(Err(ReleaseError::Nothing(nothing)))),
+        for event in self.server.handle_timeout(now) {
+            self.notebook.event(event);
         }
+        self.outbox.collect_due(now);
+        self.receive(now);
+        self.answer(now);
+        self.end_probes(now);
+        self.flush();
+        self.hand_over_commits();
+        self.shed_in_kernel(now);
     }
 
-    fn receive(&mut self, index: usize, now: Timestamp) {
-        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
-        let (server, link) = (&mut self.server, LinkId(index));
-        let mut outputs = Vec::new();
-        sockets.receive(|received| {
-            outputs.push(match received {
-                Ok((arrival, datagram)) => {
-                    log_datagram(&arrival, datagram);
-                    let plan = server.plan(now, link, &arrival, datagram);
-                    server.apply(plan, now)
-                }
-                Err(damage) => server.damaged(link, damage),
-            });
-        });
-        outputs.into_iter().for_each(|output| self.carry_out(output));
+    /// Tells what was done; how long there is nothing to do now, unless something comes in.
+    fn patience(&mut self) -> Duration {
+        let now = self.clock.now();
+        let is_told = self.notebook.hand_over();
+        if self.backlog.has_next(now, self.is_store_behind(now)) {
+            return Duration::ZERO;
+        }
+        if !is_told || !self.backlog.is_empty() {
+            return A_MOMENT;
+        }
+        let due = self.server.poll_timeout().into_iter().chain(self.outbox.next_due());
+        let due = due.chain(self.probes.next_due()).chain(self.shedding.next_due()).min();
+        let until = due.map(|at| at.since(now));
+        until.unwrap_or(IDLE_MAX).min(IDLE_MAX) + Duration::from_millis(1)
     }
 
-    /// Transmit, then tell; what is to be committed waits for the end of the round.
-    fn carry_out(&mut self, output: Output) {
+    /// Keeps what is to be sent, told and committed until its turn.
+    fn carry_out(&mut self, output: Output, now: Timestamp) {
         if let Some(transmit) = output.transmit {
-            self.send(transmit);
+            self.send(transmit, now);
         }
         if let Some(event) = output.event {
-            self.journal.record(event);
+            self.notebook.event(event);
         }
         if let Some(other) = output.other {
-            self.journal.record(other);
+            self.notebook.event(other);
         }
         if let Some(probe) = output.probe {
-            self.probe(probe);
+            self.probe(probe, now);
         }
         self.commits.extend(output.commits);
         self.learned.extend(output.learned);
-    }
-
-    /// Asks who has an address. If that can not be sent, nobody can answer.
-    fn probe(&mut self, probe: Probe) {
-        let now = self.clock.now();
-        let sockets = self.sockets.get(probe.link.0).and_then(Option::as_ref);
-        match sockets.map(|sockets| sockets.probe(probe.address)) {
-            Some(Ok(())) => return self.probes.sent(probe, now),
-            Some(Err(error)) => {
-                if let Some(link) = self.server.config().links.get(probe.link.0) {
-                    self.journal.send_failed(&link.name, &error);
-                }
-            }
-            // The interface is gone.
-            None => {}
-        }
-        let output = self.server.not_probed(&probe, now);
-        self.carry_out(output);
-    }
-
-    fn receive_arp(&mut self, index: usize, now: Timestamp) {
-        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
-        let mut found = Vec::new();
-        let (probes, server, link) = (&mut self.probes, &self.server, LinkId(index));
-        sockets.receive_arp(|holder, address| {
-            let probe = probes.answered(link, address);
-            let probe = probe.or_else(|| server.silent_probe(link, address, now));
-            found.extend(probe.map(|probe| (probe, holder)));
-        });
-        for (probe, holder) in found {
-            let output = self.server.probed(&probe, Some(holder), now);
-            self.carry_out(output);
-        }
-    }
-
-    /// What other servers say to their clients.
-    fn overhear(&mut self, index: usize, now: Timestamp) {
-        let Some(Some(sockets)) = self.sockets.get_mut(index) else { return };
-        let (server, link) = (&mut self.server, LinkId(index));
-        let mut outputs = Vec::new();
-        sockets.overhear(|received| {
-            outputs.push(match received {
-                Ok((arrival, datagram)) => server.overheard(link, &arrival, datagram, now),
-                Err(damage) => server.damaged(link, damage),
-            });
-        });
-        outputs.into_iter().for_each(|output| self.carry_out(output));
-    }
-
-    /// Nobody has answered for long enough.
-    fn end_probes(&mut self, now: Timestamp) {
-        while let Some(probe) = self.probes.next_silent(now) {
-            let output = self.server.probed(&probe, None, now);
-            self.carry_out(output);
-        }
-    }
-
-    /// Sends at once, or keeps for later what is to come after another server's.
-    fn send(&mut self, transmit: Transmit) {
-        if transmit.delay.is_zero() {
-            return self.send_now(&transmit);
-        }
-        let due = self.clock.now() + transmit.delay;
-        // A client whose OFFER does not come asks again.
-        if self.delayed.len() < limits::DELAYED_OFFERS_MAX {
-            self.delayed.push_back((due, transmit));
-        } else if let Some(link) = self.server.config().links.get(transmit.link.0) {
-            let error = std::io::Error::other("too many delayed OFFERs wait already");
-            self.journal.send_failed(&link.name, &error);
-        }
-    }
-
-    fn send_now(&self, transmit: &Transmit) {
-        log_reply(transmit);
-        let (links, link) = (&self.server.config().links, transmit.link.0);
-        if let (Some(Some(sockets)), Some(link)) = (self.sockets.get(link), links.get(link))
-            && let Err(error) = sockets.send(transmit)
-        {
-            self.journal.send_failed(&link.name, &error);
-        }
-    }
-
-    /// Sends what has waited long enough.
-    fn send_delayed(&mut self, now: Timestamp) {
-        let (due, rest) = self.delayed.drain(..).partition(|(due, _)| *due <= now);
-        self.delayed = rest;
-        let due: VecDeque<(Timestamp, Transmit)> = due;
-        due.iter().for_each(|(_, transmit)| self.send_now(transmit));
-    }
-
-    fn hand_over_commits(&mut self) {
-        if !self.commits.is_empty() {
-            let commits = std::mem::take(&mut self.commits);
-            if let Err(refused) = self.store.commit(commits) {
-                self.committed(refused);
-            }
-        }
-        // One place in the queue for all of them, which leases need more.
-        if !self.learned.is_empty() {
-            self.store.remember(std::mem::take(&mut self.learned));
-        }
-    }
-
-    fn committed(&mut self, answers: Answers) {
-        let now = self.clock.now();
-        if let Some(error) = &answers.error {
-            self.journal.store_failed(error);
-            // Nothing can be leased any more, and nobody would see why.
-            self.stopping |= matches!(error, StoreError::WriterDied);
-        }
-        for (id, result) in answers.commits {
-            if let Some((lease, reply)) = self.releases.remove(&id) {
-                let durable = result.as_ref().map_err(|_| ReleaseError::NotDurable);
-                let _ = reply.send(durable.map(|()| lease));
-            }
-            let output = self.server.committed(id, result, now);
-            self.carry_out(output);
-        }
-    }
-
-    /// Waits for the store's answers to what is under way, and sends what they let go.
-    fn finish(&mut self) {
-        self.hand_over_commits();
-        let deadline = self.clock.now() + STOP_GRACE;
-        while self.server.commits_waiting() > 0 {
-            let patience = deadline.since(self.clock.now());
-            match self.inbox.recv_timeout(patience) {
-                Ok(Word::Committed(answers)) => self.committed(answers),
-                Ok(_) => {}
-                Err(_) => break,
-            }
-        }
-    }
-
-    fn status(&mut self) -> Status {
-        let now = self.clock.now();
-        let overflowed = self.sockets.iter_mut().flatten().map(DhcpSockets::overflowed);
-        Status {
-            config: self.server.config().clone(),
-            pools: self.server.pool_use(now),
-            active_leases: self.server.active_leases(now).count(),
-            offers: self.server.offers(),
-            others: self.server.other_servers().map(other_server).collect(),
-            overflowed: overflowed.sum::<u64>() + self.overflowed_before,
-        }
-    }
-}
-
-fn other_server((link, address, known): (&Arc<str>, Ipv4Addr, &KnownServer)) -> OtherServer {
-    OtherServer { link: link.clone(), address, known: known.clone() }
-}
-
-/// Nothing is formatted unless somebody reads it.
-fn log_datagram(arrival: &Arrival, datagram: &[u8]) {
-    if enabled!(Level::DEBUG) {
-        let (from, to, len) = (arrival.source, arrival.destination, datagram.len());
-        debug!("received {len} octets from {from} to {to}\n{}", described(datagram));
-    }
-}
-
-fn log_reply(transmit: &Transmit) {
-    if enabled!(Level::DEBUG) {
-        let Transmit { destination, source, message, .. } = transmit;
-        let len = message.len();
-        debug!("sending {len} octets from {source} to {destination:?}\n{}", described(message));
-    }
-}
-
-fn described(datagram: &[u8]) -> String {
-    match Message::parse(datagram) {
-        Ok(message) => format!("{}\n{}", HexDump(datagram), Decoded(&message)),
-        Err(_) => HexDump(datagram).to_string(),
     }
 }
 

@@ -1,27 +1,43 @@
 //! Events become log lines, counters and a history here, and nowhere else.
+//!
+//! Who has an event counts it and leaves it in a [queue]; a thread takes what has gathered, formats it
+//! and tells it. So nobody who serves machines waits for who reads, and the counters are right whatever
+//! becomes of the rest.
 
 mod counters;
 mod limiter;
+mod machines;
+mod queue;
 mod record;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::mem;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::{Duration, Instant};
 
+use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Ignored, Lease};
 use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent};
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
+use pxed_proto::text::HexDump;
+use pxed_proto::wire::dhcp::Message;
+use pxed_proto::wire::options::Decoded;
 use tokio::sync::broadcast;
 use tracing::{Level, debug, enabled, info, warn};
 
 use crate::log::{self, LogFormat};
-use counters::Counters;
+use counters::{Counters, done};
 pub use counters::{RATE_SECONDS, Rates};
 use limiter::{Limiter, Suppressed};
+use machines::Machines;
+pub use queue::Notebook;
+use queue::{Entry, Fact, Queue, Waiting};
 pub use record::Record;
 
 /// How many events are kept for those who ask later: some hundred boots. An event is at most a few
@@ -31,25 +47,30 @@ const HISTORY: usize = 1000;
 /// How many events may wait for a listener that is slow; then it loses the oldest.
 const LISTENER_LAG: usize = 1024;
 
-/// Takes every event. Shared by all threads; never blocks for long.
+/// For how long events gather before they are told: a thread that wakes for each costs more than it tells.
+const GATHER: Duration = Duration::from_millis(1);
+
+/// Takes every event. Shared by all threads.
 #[derive(Debug)]
 pub struct Journal {
     format: LogFormat,
+    counters: Counters,
+    queue: Queue,
     state: Mutex<State>,
     listeners: broadcast::Sender<Arc<Record>>,
+    /// Who tells what waits; nobody, before it is started.
+    teller: OnceLock<Thread>,
 }
 
 #[derive(Debug)]
 struct State {
-    counters: Counters,
     /// The last events, the oldest first.
     history: VecDeque<Arc<Record>>,
     /// What the log has room for.
     limiter: Limiter,
-    /// Who has which address: TFTP and HTTP know their clients by these.
-    machines: BTreeMap<Ipv4Addr, Mac>,
-    /// Those of them that nobody leased here, the oldest first: they never expire.
-    elsewhere: VecDeque<Ipv4Addr>,
+    machines: Machines,
+    /// An empty queue, to be given for a full one.
+    empty: Waiting,
 }
 
 /// What the counters say.
@@ -63,46 +84,62 @@ pub struct Tally {
     pub rates: Rates,
 }
 
+/// The thread that tells what waits; while this lives.
+pub struct Telling {
+    journal: Arc<Journal>,
+    is_over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Telling {
+    /// Starts the thread. Not before privileges are dropped: it would keep them.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start(journal: Arc<Journal>) -> io::Result<Self> {
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (its_journal, ends) = (journal.clone(), is_over.clone());
+        let thread = thread::Builder::new().name("pxed-journal".to_owned()).spawn(move || {
+            while !ends.load(Ordering::Acquire) {
+                thread::park();
+                thread::sleep(GATHER);
+                drop(its_journal.up_to_date());
+            }
+        })?;
+        let _ = journal.teller.set(thread.thread().clone());
+        journal.wake();
+        Ok(Self { journal, is_over, thread: Some(thread) })
+    }
+}
+
+impl Drop for Telling {
+    /// Nothing comes any more: the last is told, and what the log had no room for.
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Release);
+        self.journal.wake();
+        let _ = self.thread.take().map(JoinHandle::join);
+        let over = self.journal.up_to_date().limiter.finish();
+        tell(&over);
+    }
+}
+
 impl Journal {
     /// A journal whose log lines suit `format`: facts are in the text, and in JSON also fields.
     pub fn new(format: LogFormat) -> Self {
         let state = State {
-            counters: Counters::new(),
             history: VecDeque::with_capacity(HISTORY),
             limiter: Limiter::default(),
-            machines: BTreeMap::new(),
-            elsewhere: VecDeque::new(),
+            machines: Machines::default(),
+            empty: Waiting::default(),
         };
-        let listeners = broadcast::Sender::new(LISTENER_LAG);
-        Self { format, state: Mutex::new(state), listeners }
-    }
-
-    /// Counts, keeps, tells and logs one event.
-    pub fn record(&self, event: Event) {
-        let mut state = self.state();
-        let record = Arc::new(Record::new(state.completed(event)));
-        state.take(record.clone());
-        // Nobody may be listening. Under the lock, so that all see the same order.
-        let _ = self.listeners.send(record.clone());
-        let now = Instant::now();
-        let (is_logged, over) = (state.is_logged(&record, now), state.limiter.over(now));
-        drop(state);
-        tell(&over);
-        match &record.event {
-            Event::Dhcp(event) => self.warn_of(event),
-            Event::OtherServer(other) if other.trouble.is_some() => {
-                self.warn_at_times("other DHCP servers", other)
-            }
-            Event::NoDhcpServer { .. } => {
-                self.warn_at_times("networks without a DHCP server", record.message());
-            }
-            Event::Conflict(_) if self.may_warn("conflicts") => {
-                return self.log(&record, Level::WARN);
-            }
-            _ => {}
-        }
-        if is_logged {
-            self.log(&record, record.level());
+        Self {
+            format,
+            counters: Counters::new(),
+            queue: Queue::default(),
+            state: Mutex::new(state),
+            listeners: broadcast::Sender::new(LISTENER_LAG),
+            teller: OnceLock::new(),
         }
     }
 
@@ -112,47 +149,112 @@ impl Journal {
         tell(&over);
     }
 
-    /// Says the rest of it: nothing comes any more.
-    pub fn finish(&self) {
-        let over = self.state().limiter.finish();
-        tell(&over);
-    }
-
     /// The last events, and those that are still to come: none is missing, none is twice.
     pub fn listen(&self) -> (Vec<Arc<Record>>, broadcast::Receiver<Arc<Record>>) {
-        let state = self.state();
+        let state = self.up_to_date();
         (state.history.iter().cloned().collect(), self.listeners.subscribe())
     }
 
     /// A lease of an earlier run.
     pub fn remember(&self, lease: &Lease) {
         if let Some(mac) = lease.hardware.mac() {
-            self.state().machines.insert(lease.address, mac);
+            self.state().machines.has_leased(lease.address, mac);
         }
-    }
-
-    /// A reply could not be handed to the network.
-    pub fn send_failed(&self, interface: &str, error: &io::Error) {
-        self.state().counters.count("send failed");
-        self.warn_at_times("messages not sent", format_args!("{interface}: can not send: {error}"));
     }
 
     /// A machine's script could not be read.
     pub fn script_failed(&self, error: &str) {
-        self.state().counters.count("script failed");
-        self.warn_at_times("scripts not read", format_args!("no script for machines: {error}"));
-    }
-
-    /// Leases, or what was learned, could not be made durable.
-    pub fn store_failed(&self, error: &crate::store::StoreError) {
-        self.warn_at_times("store troubles", format_args!("the store can not be written: {error}"));
+        self.counters.count(done!("script failed"));
+        let text = format_args!("no script for machines: {error}");
+        self.state().warn_at_times("scripts not read", text);
     }
 
     /// What the counters say now.
     pub fn tally(&self) -> Tally {
-        let counters = &self.state().counters;
-        let (done, ignored) = (counters.done.clone(), counters.ignored.clone());
-        Tally { done, ignored, rates: counters.rates() }
+        let Self { counters, .. } = self;
+        Tally { done: counters.done(), ignored: counters.ignored(), rates: counters.rates() }
+    }
+
+    fn wake(&self) {
+        if let Some(teller) = self.teller.get() {
+            teller.unpark();
+        }
+    }
+
+    /// Tells what waits. The events are in order, whoever does it.
+    fn up_to_date(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state();
+        let mut waiting = mem::take(&mut state.empty);
+        self.queue.swap(&mut waiting);
+        for (address, mac) in waiting.holders.drain(..) {
+            state.machines.has_leased(address, mac);
+        }
+        waiting.entries.drain(..).for_each(|entry| self.take(&mut state, entry));
+        let lost = mem::take(&mut waiting.lost);
+        if lost > 0 {
+            let text = format_args!(
+                "{lost} events were counted, but not told: they came faster than the journal takes them"
+            );
+            state.warn_at_times("events not told", text);
+        }
+        state.empty = waiting;
+        state
+    }
+
+    fn take(&self, state: &mut State, Entry { time, fact }: Entry) {
+        match fact {
+            Fact::Event(event) => self.take_event(state, time, event),
+            Fact::SendFailed(link, error) => {
+                let text = format_args!("{link}: can not send: {error}");
+                state.warn_at_times("messages not sent", text);
+            }
+            Fact::StoreFailed(error) => {
+                let text = format_args!("the store can not be written: {error}");
+                state.warn_at_times("store troubles", text);
+            }
+            Fact::Overload => state.warn_at_times(
+                "overload",
+                "more is asked than can be answered: the most urgent is answered first, and pxed status                  counts what is not (overload, repeated, stale)",
+            ),
+            Fact::Received(arrival, datagram) => {
+                let (from, to, len) = (arrival.source, arrival.destination, datagram.len());
+                debug!("received {len} octets from {from} to {to}\n{}", described(&datagram));
+            }
+            Fact::Sending(transmit) => {
+                let (source, to, message) =
+                    (transmit.source, transmit.destination, &transmit.message);
+                let len = message.len();
+                debug!("sending {len} octets from {source} to {to:?}\n{}", described(message));
+            }
+        }
+    }
+
+    /// Keeps, tells and logs one event.
+    fn take_event(&self, state: &mut State, time: Timestamp, event: Event) {
+        let record = Arc::new(Record::at(time, state.completed(event)));
+        state.machines.follow(&record.event);
+        state.keep(record.clone());
+        // Nobody may be listening. Under the lock, so that all see the same order.
+        let _ = self.listeners.send(record.clone());
+        let now = Instant::now();
+        let is_logged = state.is_logged(&record, now);
+        tell(&state.limiter.over(now));
+        match &record.event {
+            Event::Dhcp(event) => state.warn_of(event),
+            Event::OtherServer(other) if other.trouble.is_some() => {
+                state.warn_at_times("other DHCP servers", other);
+            }
+            Event::NoDhcpServer { .. } => {
+                state.warn_at_times("networks without a DHCP server", record.message());
+            }
+            Event::Conflict(_) if state.may_warn("conflicts") => {
+                return self.log(&record, Level::WARN);
+            }
+            _ => {}
+        }
+        if is_logged {
+            self.log(&record, record.level());
+        }
     }
 
     fn log(&self, record: &Record, level: Level) {
@@ -166,48 +268,6 @@ impl Journal {
             (LogFormat::Text, Level::INFO, _) => info!("{}", record.message()),
             (LogFormat::Text, ..) => debug!("{}", record.message()),
         }
-    }
-
-    fn warn_of(&self, event: &DhcpEvent) {
-        match event.outcome {
-            Outcome::Ignored(Ignored::NoPool | Ignored::PoolExhausted) => {
-                self.warn_at_times(
-                    "exhausted pools",
-                    format_args!("{}: {}", event.heard(), event.done()),
-                );
-            }
-            Outcome::NotDurable { .. } => {
-                self.warn_at_times("leases that were not stored", event.done())
-            }
-            Outcome::Ignored(
-                reason @ (Ignored::NewcomerRate | Ignored::PortRate | Ignored::InformRate),
-            ) => {
-                let (link, reason) = (&event.link, Ignored::to_string(&reason));
-                self.warn_at_times(
-                    "unknown machines that ask too often",
-                    format_args!("{link}: {reason}; the last: {}", event.heard()),
-                );
-            }
-            _ => {}
-        }
-    }
-
-    /// A peer may be able to cause it as often as it likes; the log is told once a minute.
-    fn warn_at_times(&self, trouble: &'static str, text: impl fmt::Display) {
-        if self.may_warn(trouble) {
-            warn!("{text}");
-        }
-    }
-
-    /// Is it the first of its minute?
-    fn may_warn(&self, trouble: &'static str) -> bool {
-        let now = Instant::now();
-        let mut state = self.state();
-        let (is_first, over) =
-            (state.limiter.admits_warning(trouble, now), state.limiter.over(now));
-        drop(state);
-        tell(&over);
-        is_first
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -233,6 +293,13 @@ fn log_object(record: &Record, level: Level) {
     }
 }
 
+fn described(datagram: &[u8]) -> String {
+    match Message::parse(datagram) {
+        Ok(message) => format!("{}\n{}", HexDump(datagram), Decoded(&message)),
+        Err(_) => HexDump(datagram).to_string(),
+    }
+}
+
 impl State {
     /// Is there room for it in the log? Whoever wants to see every datagram has it.
     fn is_logged(&mut self, record: &Record, now: Instant) -> bool {
@@ -241,57 +308,50 @@ impl State {
         topic.is_none_or(|(what, source)| self.limiter.admits(what, source, now))
     }
 
-    fn take(&mut self, record: Arc<Record>) {
-        self.counters.event(&record.event);
-        self.follow(&record.event);
+    fn keep(&mut self, record: Arc<Record>) {
         if self.history.len() >= HISTORY {
             self.history.pop_front();
         }
         self.history.push_back(record);
     }
 
-    /// Keeps track of who has which address.
-    fn follow(&mut self, event: &Event) {
-        match event {
-            Event::Expired { address, .. } | Event::Freed { address, .. } => {
-                self.machines.remove(address);
+    fn warn_of(&mut self, event: &DhcpEvent) {
+        match event.outcome {
+            Outcome::Ignored(Ignored::NoPool | Ignored::PoolExhausted) => {
+                self.warn_at_times(
+                    "exhausted pools",
+                    format_args!("{}: {}", event.heard(), event.done()),
+                );
             }
-            Event::Dhcp(event) => match (&event.outcome, event.request) {
-                (
-                    Outcome::Acked { address, .. } | Outcome::BootReplied { address, .. },
-                    Some(request),
-                ) => {
-                    self.machines.extend(request.machine.mac().map(|mac| (*address, mac)));
-                }
-                (Outcome::BootServed { address, .. }, Some(request)) => {
-                    self.has_address(*address, request.machine.mac());
-                }
-                (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {
-                    self.machines.remove(address);
-                }
-                _ => {}
-            },
-            Event::Conflict(_)
-            | Event::OtherServer(_)
-            | Event::NoDhcpServer { .. }
-            | Event::Learned(_)
-            | Event::Tftp(_)
-            | Event::Http(_) => {}
+            Outcome::NotDurable { .. } => {
+                self.warn_at_times("leases that were not stored", event.done())
+            }
+            Outcome::Ignored(
+                reason @ (Ignored::NewcomerRate | Ignored::PortRate | Ignored::InformRate),
+            ) => {
+                let (link, reason) = (&event.link, Ignored::to_string(&reason));
+                self.warn_at_times(
+                    "unknown machines that ask too often",
+                    format_args!("{link}: {reason}; the last: {}", event.heard()),
+                );
+            }
+            _ => {}
         }
     }
 
-    /// A machine asks at port 4011, from an address that may be another server's.
-    fn has_address(&mut self, address: Ipv4Addr, mac: Option<Mac>) {
-        let Some(mac) = mac else { return };
-        if self.machines.insert(address, mac).is_some() {
-            return;
+    /// A peer may be able to cause it as often as it likes; the log is told once a minute.
+    fn warn_at_times(&mut self, trouble: &'static str, text: impl fmt::Display) {
+        if self.may_warn(trouble) {
+            warn!("{text}");
         }
-        self.elsewhere.push_back(address);
-        if self.elsewhere.len() > limits::ADDRESSES_ELSEWHERE_MAX
-            && let Some(oldest) = self.elsewhere.pop_front()
-        {
-            self.machines.remove(&oldest);
-        }
+    }
+
+    /// Is it the first of its minute?
+    fn may_warn(&mut self, trouble: &'static str) -> bool {
+        let now = Instant::now();
+        let is_first = self.limiter.admits_warning(trouble, now);
+        tell(&self.limiter.over(now));
+        is_first
     }
 
     /// The event with the machine that it is about, and no longer than is kept.
@@ -312,7 +372,7 @@ impl State {
 
     fn machine_at(&self, client: SocketAddr) -> Option<Mac> {
         let IpAddr::V4(address) = client.ip() else { return None };
-        self.machines.get(&address).copied()
+        self.machines.at(address)
     }
 }
 
@@ -344,27 +404,32 @@ fn list(counts: &BTreeMap<&'static str, u64>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use pxed_proto::boot::Boot;
+    use pxed_proto::dhcp::RequestState;
     use pxed_proto::event::Request;
     use pxed_proto::machine::{Firmware, Machine};
     use pxed_proto::wire::dhcp::MessageType;
 
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+
     fn expired(number: u32) -> Event {
-        let machine = Machine::from(Mac([2, 0, 0, 0, 0, 1]));
+        let machine = Machine::from(MAC);
         Event::Expired { address: Ipv4Addr::from_bits(number), machine }
     }
 
-    /// What is answered at port 4011.
-    fn served(address: Ipv4Addr, mac: Mac) -> Event {
+    fn acked(address: Ipv4Addr) -> Event {
         let request = Request {
             message_type: Some(MessageType::Request),
             xid: 1,
-            machine: Machine::from(mac),
+            machine: Machine::from(MAC),
             firmware: Firmware::Pxe(None),
             relay: None,
         };
-        let outcome = Outcome::BootServed { address, boot: Boot::Nothing };
+        let (state, lease_time) = (RequestState::Selecting, Duration::from_secs(60));
+        let outcome = Outcome::Acked { address, lease_time, state, boot: Boot::Nothing };
         let (link, left_out) = (Arc::from("eth1"), Vec::new());
         Event::Dhcp(DhcpEvent { link, request: Some(request), outcome, left_out })
     }
@@ -382,6 +447,7 @@ mod tests {
         let numbers: Vec<u32> = history.iter().map(|record| number(record)).collect();
         assert_eq!(numbers, (500..1500).collect::<Vec<_>>());
         journal.record(expired(1500));
+        drop(journal.up_to_date());
         assert_eq!(number(&listener.try_recv().unwrap()), 1500);
         assert_eq!(journal.tally().done, BTreeMap::from([("expired", 1501)]));
     }
@@ -391,6 +457,7 @@ mod tests {
         let journal = Journal::new(LogFormat::Text);
         let (_, mut listener) = journal.listen();
         (0..1500).for_each(|number| journal.record(expired(number)));
+        drop(journal.up_to_date());
         let lagged = broadcast::error::TryRecvError::Lagged(1500 - LISTENER_LAG as u64);
         assert_eq!(listener.try_recv().unwrap_err(), lagged);
         assert_eq!(
@@ -400,20 +467,49 @@ mod tests {
     }
 
     #[test]
-    fn machines_with_addresses_of_elsewhere_are_forgotten_some_day() {
-        let journal = Journal::new(LogFormat::Text);
-        let mac = Mac([2, 0, 0, 0, 0, 1]);
-        let max = u32::try_from(limits::ADDRESSES_ELSEWHERE_MAX).unwrap();
-        let mut state = journal.state();
-        state.machines.insert(Ipv4Addr::from_bits(max + 9), mac);
-        for number in 1..=max + 1 {
-            let event = served(Ipv4Addr::from_bits(number), mac);
-            state.follow(&event);
-            state.follow(&event);
-        }
-        assert_eq!(state.machines.len(), limits::ADDRESSES_ELSEWHERE_MAX + 1);
-        let known = |number| state.machines.contains_key(&Ipv4Addr::from_bits(number));
-        assert_eq!([1, 2, max + 1, max + 9].map(known), [false, true, true, true]);
+    fn what_has_no_room_is_counted_and_who_has_an_address_is_kept() {
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let mut notebook = Notebook::new(journal.clone());
+        let max = u32::try_from(limits::EVENTS_QUEUE).unwrap();
+        (0..max).for_each(|number| notebook.event(expired(number)));
+        assert!(notebook.hand_over());
+        let address = Ipv4Addr::new(10, 0, 0, 9);
+        notebook.event(acked(address));
+        notebook.event(expired(max));
+        assert!(notebook.hand_over());
+        let done = journal.tally().done;
+        assert_eq!([done["expired"], done["ACK"], done["events lost"]], [u64::from(max) + 1, 1, 2]);
+        let (history, _) = journal.listen();
+        assert_eq!(number(history.last().unwrap()), max - 1);
+        assert_eq!(journal.state().machines.at(address), Some(MAC));
+    }
+
+    #[test]
+    fn who_waits_for_nobody_keeps_what_it_has_while_another_has_the_queue() {
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let mut notebook = Notebook::new(journal.clone());
+        notebook.event(expired(1));
+        let queue = journal.queue.hold();
+        assert!(!notebook.hand_over());
+        drop(queue);
+        assert!(notebook.hand_over());
+        notebook.event(expired(2));
+        drop(notebook);
+        let (history, _) = journal.listen();
+        let numbers: Vec<u32> = history.iter().map(|record| number(record)).collect();
+        assert_eq!(numbers, [1, 2]);
+    }
+
+    #[test]
+    fn a_thread_tells_what_waits() {
+        let journal = Arc::new(Journal::new(LogFormat::Text));
+        let (_, mut listener) = journal.listen();
+        let telling = Telling::start(journal.clone()).unwrap();
+        journal.record(expired(1));
+        assert_eq!(number(&listener.blocking_recv().unwrap()), 1);
+        journal.record(expired(2));
+        drop(telling);
+        assert_eq!(number(&listener.try_recv().unwrap()), 2);
     }
 
     #[test]

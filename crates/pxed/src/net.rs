@@ -9,7 +9,9 @@ mod batch;
 mod bind_error;
 mod client_socket;
 mod dhcp_sockets;
+mod filter;
 mod interface;
+mod letters;
 mod packet_socket;
 mod port_owner;
 #[cfg(test)]
@@ -26,7 +28,7 @@ use pxed_proto::wire::udp::Malformed;
 
 pub use bind_error::BindError;
 pub use client_socket::ClientSocket;
-pub use dhcp_sockets::{DhcpSockets, ServerPort};
+pub use dhcp_sockets::{DhcpSockets, Inlet, ServerPort};
 pub use interface::{Interface, InterfaceError};
 pub use udp_socket::bind_udp;
 pub use watch::InterfaceWatch;
@@ -44,10 +46,16 @@ pub fn server_on(interface: &Interface) -> Option<String> {
 /// each with one message of 2 kB of kernel memory.
 const RECEIVE_BUFFER: usize = 4 << 20;
 
+/// What a socket may hold before the wire has taken it, in octets: all answers of a round and more.
+const SEND_BUFFER: usize = 1 << 20;
+
 /// Beyond the system's limit where pxed may (CAP_NET_ADMIN, which root has), else up to it.
-fn enlarge_receive_buffer(socket: &impl AsFd) -> io::Result<()> {
+fn enlarge_buffers(socket: &impl AsFd) -> io::Result<()> {
     if setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
         setsockopt(socket, sockopt::RcvBuf, &RECEIVE_BUFFER)?;
+    }
+    if setsockopt(socket, sockopt::SndBufForce, &SEND_BUFFER).is_err() {
+        setsockopt(socket, sockopt::SndBuf, &SEND_BUFFER)?;
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ use crate::config::Config;
 use crate::control;
 use crate::dhcp::{Driver, StartError};
 use crate::files::{Files, FilesError};
-use crate::journal::Journal;
+use crate::journal::{Journal, Telling};
 use crate::log;
 use crate::net::{BindError, DhcpSockets, Interface, ServerPort, bind_udp};
 use crate::privileges::{self, PrivilegeError};
@@ -147,6 +147,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     choice::tell(&config);
     let journal = Arc::new(Journal::new(service.log_format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
+    let telling = Telling::start(journal.clone())?;
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
     let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)));
@@ -161,7 +162,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     // Before the store: whoever can lock it makes a socket of its own.
     drop(bound);
     let stopped = driver.join();
-    journal.finish();
+    drop(telling);
     finish(stopped, clock.now())?;
     served
 }

@@ -42,6 +42,10 @@ pub struct Status {
     pub ignored: BTreeMap<String, u64>,
     /// Datagrams that the kernel had no room for.
     pub lost_to_full_buffers: u64,
+    /// Datagrams that wait to be answered.
+    pub waiting: u64,
+    /// About how many DISCOVERs the kernel dropped, as it was told to under overload.
+    pub dropped_by_kernel: u64,
     /// What runs now.
     pub tftp_transfers: u64,
     pub http_requests: u64,

@@ -174,6 +174,8 @@ impl Connection {
             counters: tally.done.into_iter().map(named).collect(),
             ignored: tally.ignored.into_iter().map(named).collect(),
             lost_to_full_buffers: dhcp.overflowed,
+            waiting: dhcp.waiting as u64,
+            dropped_by_kernel: dhcp.dropped,
             tftp_transfers: desk.tftp.running() as u64,
             http_requests: desk.http.running() as u64,
         };

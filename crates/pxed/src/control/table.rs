@@ -83,13 +83,14 @@ pub fn status(status: &Status) -> String {
     let up = human(status.uptime_seconds);
     let (datagrams, acks) = (rates.datagrams_per_second, rates.acks_per_second);
     let (transfers, requests) = (status.tftp_transfers, status.http_requests);
+    let (lost, dropped) = (status.lost_to_full_buffers, status.dropped_by_kernel);
     let facts = [
         ("leases", format!("{active_leases} active, {offers} offered")),
         ("rates", format!("{datagrams:.2} datagrams/s, {acks:.2} ACKs/s in the last minute")),
         ("running", format!("{transfers} TFTP transfers, {requests} HTTP requests")),
         ("since the start", list(&status.counters)),
         ("not answered", list(&status.ignored)),
-        ("lost", format!("{} datagrams to full buffers", status.lost_to_full_buffers)),
+        ("lost", format!("{lost} datagrams to full buffers, {dropped} dropped under overload")),
     ];
     let facts: String = facts.map(|(name, fact)| format!("{name:<15}  {fact}\n")).concat();
     let (subnets, pools) = (columns(subnets(&status.subnets)), columns(pools(&status.subnets)));

@@ -67,6 +67,10 @@ pub struct Status {
     pub others: Vec<OtherServer>,
     /// Datagrams that the kernel had no room for.
     pub overflowed: u64,
+    /// Datagrams that wait to be answered.
+    pub waiting: usize,
+    /// About how many DISCOVERs the kernel dropped, as it was told to under overload.
+    pub dropped: u64,
 }
 
 /// Another DHCP server.

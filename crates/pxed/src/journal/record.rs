@@ -31,9 +31,14 @@ pub struct Record {
 }
 
 impl Record {
-    /// An event that happened now.
+    /// An event that happens now.
     pub fn new(event: Event) -> Self {
-        Self { time: wall_clock(), event }
+        Self::at(wall_clock(), event)
+    }
+
+    /// An event that happened then.
+    pub fn at(time: Timestamp, event: Event) -> Self {
+        Self { time, event }
     }
 
     /// Is it worth a line in every log? What is not answered, and what ends by itself, is not.

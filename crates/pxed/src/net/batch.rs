@@ -11,7 +11,14 @@ use pxed_proto::limits::DHCP_MESSAGE_MAX;
 use pxed_proto::wire::udp;
 
 /// How many datagrams one system call takes: what arrives while the batch before is worked on.
-const BATCH: usize = 64;
+pub(super) const BATCH: usize = 64;
+
+/// A part of a message that has none.
+pub(super) const NO_PART: libc::iovec = libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 };
+
+/// A message that has nothing.
+// SAFETY: a structure of numbers and raw pointers, for which zero is a value.
+pub(super) const NO_HEADER: libc::mmsghdr = unsafe { mem::zeroed() };
 
 /// sockaddr_in has 16 octets, sockaddr_ll 20.
 const ADDRESS_MAX: usize = 24;
@@ -20,7 +27,7 @@ const ADDRESS_MAX: usize = 24;
 const CONTROL_MAX: usize = 96;
 
 /// The kernel's `struct cmsghdr`: `size_t cmsg_len; int cmsg_level; int cmsg_type`.
-const CONTROL_HEADER: usize = size_of::<usize>() + 8;
+pub(super) const CONTROL_HEADER: usize = size_of::<usize>() + 8;
 
 /// Buffers for a batch of datagrams.
 pub(super) struct Batch {
@@ -63,11 +70,12 @@ impl Batch {
     pub(super) fn receive(
         &mut self,
         socket: BorrowedFd<'_>,
-    ) -> io::Result<impl Iterator<Item = Datagram<'_>>> {
-        let mut parts =
-            [const { libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 } }; BATCH];
-        let mut headers: Vec<libc::mmsghdr> =
-            self.slots.iter_mut().zip(&mut parts).map(|(slot, part)| slot.header(part)).collect();
+    ) -> io::Result<impl ExactSizeIterator<Item = Datagram<'_>>> {
+        let mut parts = [NO_PART; BATCH];
+        let mut headers = [NO_HEADER; BATCH];
+        for ((slot, part), header) in self.slots.iter_mut().zip(&mut parts).zip(&mut headers) {
+            *header = slot.header(part);
+        }
         let count = libc::c_uint::try_from(headers.len()).unwrap_or(0);
         // SAFETY: `headers` holds `count` headers, whose pointers are into `self.slots` and `parts`
         // with the lengths of what they point at. All three outlive the call, and nothing else
@@ -96,8 +104,7 @@ impl Slot {
     #[expect(clippy::cast_possible_truncation, reason = "the lengths are below 100")]
     fn header(&mut self, part: &mut libc::iovec) -> libc::mmsghdr {
         *part = libc::iovec { iov_base: self.data.as_mut_ptr().cast(), iov_len: self.data.len() };
-        // SAFETY: a structure of numbers and raw pointers, for which zero is a value.
-        let mut header: libc::mmsghdr = unsafe { mem::zeroed() };
+        let mut header = NO_HEADER;
         header.msg_hdr.msg_name = self.address.as_mut_ptr().cast();
         header.msg_hdr.msg_namelen = ADDRESS_MAX as _;
         header.msg_hdr.msg_iov = part;

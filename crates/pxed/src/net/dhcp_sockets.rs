@@ -5,12 +5,13 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 
-use pxed_proto::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, Destination, Transmit};
+use pxed_proto::dhcp::{BOOT_SERVER_PORT, CLIENT_PORT, Destination, Share, Transmit};
 use pxed_proto::net::Mac;
 
 use super::arp_socket::ArpSocket;
+use super::batch::BATCH;
 use super::interface::Interface;
-use super::packet_socket::PacketSocket;
+use super::packet_socket::{Framed, PacketSocket};
 use super::udp_socket::DhcpUdpSocket;
 use super::{BindError, Received};
 
@@ -39,6 +40,28 @@ pub enum ServerPort {
     AnotherServers,
 }
 
+/// One of the ways in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Inlet {
+    /// To all, on the servers' port.
+    Broadcasts,
+    /// To this machine, on the servers' port.
+    Unicasts,
+    /// On the boot server's port.
+    BootServer,
+    /// What servers broadcast to clients, but not what this machine has.
+    Overheard,
+    /// Answers to probes.
+    Arp,
+}
+
+impl Inlet {
+    /// All of them, in the order of their numbers.
+    pub const ALL: [Self; 5] =
+        [Self::Broadcasts, Self::Unicasts, Self::BootServer, Self::Overheard, Self::Arp];
+}
+
 impl DhcpSockets {
     /// Opens the sockets on `port`, which is 67 but for tests; clients have the one after it. The
     /// boot server's port is 4011.
@@ -56,14 +79,21 @@ impl DhcpSockets {
         Ok(Self { interface: interface.name.clone(), packet, udp, boot_server, arp, watch })
     }
 
-    /// Gives what has come in, at most a batch of each socket, to `each`; does not wait.
+    /// Gives what has come in by `inlet`, at most a batch, to `each`; does not wait. Was it a whole batch,
+    /// so that there may be more?
     ///
     /// There is no error: an interface that goes down says so once, and may come up again.
-    pub fn receive(&mut self, mut each: impl FnMut(Received<'_>)) {
-        let packets = self.packet.receive(&mut each);
-        let udp = self.udp.as_mut().map(|udp| udp.receive(&mut each));
-        let boot_server = self.boot_server.receive(&mut each);
-        [packets, boot_server].into_iter().chain(udp).for_each(|result| self.note(result));
+    pub fn receive(&mut self, inlet: Inlet, each: impl FnMut(Received<'_>)) -> bool {
+        let result = match inlet {
+            Inlet::Broadcasts => self.packet.receive(each),
+            Inlet::Unicasts => self.udp.as_mut().map_or(Ok(0), |udp| udp.receive(each)),
+            Inlet::BootServer => self.boot_server.receive(each),
+            Inlet::Overheard => self.watch.receive(each),
+            Inlet::Arp => Ok(0),
+        };
+        let count = *result.as_ref().unwrap_or(&0);
+        self.note(result.map(drop));
+        count == BATCH
     }
 
     /// Asks the link who has `address`.
@@ -77,13 +107,6 @@ impl DhcpSockets {
         self.note(result);
     }
 
-    /// Gives what servers have broadcast to clients, but not what this machine has, to `each`; at
-    /// most a batch.
-    pub fn overhear(&mut self, each: impl FnMut(Received<'_>)) {
-        let result = self.watch.receive(each);
-        self.note(result);
-    }
-
     fn note(&self, result: io::Result<()>) {
         if let Err(error) = result
             && error.kind() != io::ErrorKind::WouldBlock
@@ -92,25 +115,27 @@ impl DhcpSockets {
         }
     }
 
-    /// Sends `transmit` the way that its destination asks for.
-    pub fn send(&self, transmit: &Transmit) -> io::Result<()> {
-        let Transmit { destination, source, message, .. } = transmit;
-        let client = |address| SocketAddrV4::new(address, CLIENT_PORT);
-        match *destination {
-            Destination::Unicast { mac, address } => {
-                self.packet.send(mac, *source, client(address), message)
-            }
-            Destination::Broadcast => {
-                self.packet.send(Mac::BROADCAST, *source, client(Ipv4Addr::BROADCAST), message)
-            }
-            Destination::Routed(host) if source.port() == BOOT_SERVER_PORT => {
-                self.boot_server.send(*source.ip(), host, message)
-            }
-            Destination::Routed(host) => match &self.udp {
-                Some(udp) => udp.send(*source.ip(), host, message),
-                None => Err(io::Error::other("port 67 is another server's (--dhcp-no-bind)")),
-            },
+    /// Sends all of these, each the way that its destination asks for; does not wait. Those that can not
+    /// be sent are told to `failed`, one by one.
+    pub fn send(&mut self, transmits: &[Transmit], mut failed: impl FnMut(io::Error)) {
+        self.packet.send(transmits.iter().filter_map(framed), &mut failed);
+        let routed = |to_boot_server: bool| {
+            transmits.iter().filter_map(move |transmit| routed(transmit, to_boot_server))
+        };
+        self.boot_server.send(routed(true), &mut failed);
+        match &mut self.udp {
+            Some(udp) => udp.send(routed(false), failed),
+            None => routed(false).for_each(|_| {
+                failed(io::Error::other("port 67 is another server's (--dhcp-no-bind)"));
+            }),
         }
+    }
+
+    /// Has the kernel drop DISCOVERs, all but a share of them.
+    pub fn shed(&mut self, share: Share) {
+        let packets = self.packet.shed(share);
+        let udp = self.udp.as_mut().map(|udp| udp.shed(share));
+        [packets].into_iter().chain(udp).for_each(|result| self.note(result));
     }
 
     /// How many datagrams the kernel has had no room for, since the bind.
@@ -119,12 +144,38 @@ impl DhcpSockets {
         self.packet.overflowed() + udp + self.boot_server.overflowed()
     }
 
-    /// What poll(2) waits for.
-    pub fn as_fds(&self) -> impl Iterator<Item = BorrowedFd<'_>> {
-        let Self { packet, udp, boot_server, arp, watch, .. } = self;
-        let all = [packet.as_fd(), boot_server.as_fd(), arp.as_fd(), watch.as_fd()];
-        all.into_iter().chain(udp.as_ref().map(|udp| udp.as_fd()))
+    /// What there is to wait for.
+    pub fn inlets(&self) -> impl Iterator<Item = (Inlet, BorrowedFd<'_>)> {
+        let udp = self.udp.as_ref().map(|udp| (Inlet::Unicasts, udp.as_fd()));
+        [
+            (Inlet::Broadcasts, self.packet.as_fd()),
+            (Inlet::BootServer, self.boot_server.as_fd()),
+            (Inlet::Arp, self.arp.as_fd()),
+            (Inlet::Overheard, self.watch.as_fd()),
+        ]
+        .into_iter()
+        .chain(udp)
     }
+}
+
+/// What leaves below IP.
+fn framed(transmit: &Transmit) -> Option<Framed<'_>> {
+    let Transmit { destination, source, message, .. } = transmit;
+    let (mac, address) = match *destination {
+        Destination::Unicast { mac, address } => (mac, address),
+        Destination::Broadcast => (Mac::BROADCAST, Ipv4Addr::BROADCAST),
+        Destination::Routed(_) => return None,
+    };
+    let destination = SocketAddrV4::new(address, CLIENT_PORT);
+    Some(Framed { mac, source: *source, destination, message })
+}
+
+/// What the kernel routes, from this port.
+fn routed(transmit: &Transmit, from_boot_server: bool) -> Option<(Ipv4Addr, SocketAddrV4, &[u8])> {
+    let Transmit { destination, source, message, .. } = transmit;
+    let Destination::Routed(host) = *destination else { return None };
+    let is_from_there = (source.port() == BOOT_SERVER_PORT) == from_boot_server;
+    is_from_there.then_some((*source.ip(), host, message))
 }
 
 #[cfg(test)]
@@ -133,7 +184,10 @@ mod tests {
     use std::process::Command;
     use std::time::Duration;
 
-    use pxed_proto::dhcp::Arrival;
+    use pxed_proto::Timestamp;
+    use pxed_proto::dhcp::{Arrival, Ignored, Shed, Shedding};
+    use pxed_proto::wire::dhcp::MessageType;
+    use pxed_proto::wire::glance::Kind;
     use pxed_proto::wire::udp::{self, Checksum, Malformed};
     use socket2::SockRef;
 
@@ -182,6 +236,17 @@ mod tests {
             self.heard();
         }
 
+        /// By every way in but what is overheard.
+        fn receive(&mut self, mut each: impl FnMut(Received<'_>)) {
+            for inlet in [Inlet::Broadcasts, Inlet::Unicasts, Inlet::BootServer] {
+                self.server.receive(inlet, &mut each);
+            }
+        }
+
+        fn send(&mut self, transmit: Transmit) {
+            self.server.send(&[transmit], |error| panic!("{error}"));
+        }
+
         /// What the server hears of all that was sent, without the mark that tells the end.
         fn heard(&mut self) -> Vec<Kept> {
             self.unicast(SERVER, b"end");
@@ -189,9 +254,9 @@ mod tests {
             let end = |kept: &Kept| kept.as_ref().is_ok_and(|(_, payload)| payload == b"end");
             while !heard.iter().any(end) {
                 wait_for(self.server.udp.as_ref().unwrap());
-                self.server.receive(|received| heard.push(keep(received)));
+                self.receive(|received| heard.push(keep(received)));
             }
-            self.server.receive(|received| heard.push(keep(received)));
+            self.receive(|received| heard.push(keep(received)));
             heard.retain(|kept| !end(kept));
             heard
         }
@@ -257,8 +322,10 @@ mod tests {
             let mut lab = Lab::new();
             // To its own port, as a server that answers a broadcast relay agent would.
             let everyone = SocketAddrV4::new(Ipv4Addr::BROADCAST, 67);
-            lab.server.packet.send(Mac::BROADCAST, SERVER_AT, everyone, b"own").unwrap();
-            lab.server.send(&transmit(Destination::Broadcast, b"own".to_vec())).unwrap();
+            let (mac, source, message) = (Mac::BROADCAST, SERVER_AT, &b"own"[..]);
+            let own = Framed { mac, source, destination: everyone, message };
+            lab.server.packet.send(std::iter::once(own), |error| panic!("{error}"));
+            lab.send(transmit(Destination::Broadcast, b"own".to_vec()));
             assert_eq!(lab.heard(), []);
         });
     }
@@ -349,7 +416,7 @@ mod tests {
     #[test]
     fn item_9_and_10_replies_go_where_the_destination_says() {
         run("item_9_and_10_replies_go_where_the_destination_says", || {
-            let lab = Lab::new();
+            let mut lab = Lab::new();
             let offered = Ipv4Addr::new(192, 0, 2, 100);
             let unicast = Destination::Unicast { mac: lab.client.mac, address: offered };
             for (destination, to_mac, to) in [
@@ -357,7 +424,7 @@ mod tests {
                 (Destination::Broadcast, Mac::BROADCAST, Ipv4Addr::BROADCAST),
             ] {
                 let message = b"offer".to_vec();
-                lab.server.send(&transmit(destination, message)).unwrap();
+                lab.send(transmit(destination, message));
                 let (destination, source, packet) = lab.client.receive();
                 assert_eq!((destination, source), (to_mac, lab.server_mac));
                 let datagram = udp::parse(&packet, Checksum::Verify).unwrap();
@@ -385,7 +452,7 @@ mod tests {
             };
             assert!(neighbour(lab.client.mac).unwrap().success());
             let reply = transmit(Destination::Routed(BOUND_CLIENT), b"ack".to_vec());
-            lab.server.send(&Transmit { source: boot_server, ..reply }).unwrap();
+            lab.send(Transmit { source: boot_server, ..reply });
             let (destination, _, packet) = lab.client.receive();
             let datagram = udp::parse(&packet, Checksum::NotReady).unwrap();
             assert_eq!(destination, lab.client.mac);
@@ -400,14 +467,16 @@ mod tests {
             let set = |state| Command::new("ip").args(["link", "set", "srv", state]).status();
             assert!(set("down").unwrap().success());
             let transmit = transmit(Destination::Broadcast, b"offer".to_vec());
-            let down = lab.server.send(&transmit).unwrap_err();
-            assert_eq!(down.raw_os_error(), Some(libc::ENETDOWN));
-            lab.server.receive(|_| panic!("heard something"));
+            let mut errors = Vec::new();
+            let both = [transmit.clone(), transmit.clone()];
+            lab.server.send(&both, |error| errors.push(error.raw_os_error()));
+            assert_eq!(errors, [Some(libc::ENETDOWN); 2]);
+            lab.receive(|_| panic!("heard something"));
             assert!(set("up").unwrap().success());
             lab.wait_for_the_cable();
             lab.broadcast(b"discover");
             assert_eq!(lab.heard(), [lab.discover(b"discover")]);
-            lab.server.send(&transmit).unwrap();
+            lab.send(transmit);
         });
     }
 
@@ -415,7 +484,7 @@ mod tests {
     fn datagrams_that_found_no_room_are_counted() {
         run("datagrams_that_found_no_room_are_counted", || {
             let mut lab = Lab::new();
-            for socket in lab.server.as_fds() {
+            for (_, socket) in lab.server.inlets() {
                 SockRef::from(&socket).set_recv_buffer_size(0).unwrap();
             }
             assert_eq!(lab.server.overflowed(), 0);
@@ -424,9 +493,56 @@ mod tests {
             }
             let on_the_packet_socket = lab.server.packet.overflowed();
             assert!(on_the_packet_socket > 0);
-            lab.server.receive(|_| {});
+            lab.receive(|_| {});
             lab.heard();
             assert!(lab.server.overflowed() > on_the_packet_socket);
+        });
+    }
+
+    /// A DISCOVER or another message, with its type in front of the other options.
+    fn message(message_type: u8) -> Vec<u8> {
+        let mut message = vec![0; 240];
+        message.extend([53, 1, message_type, 12, 1, b'a', 255]);
+        message.resize(300, 0);
+        message
+    }
+
+    #[test]
+    fn the_kernel_drops_discovers_and_nothing_else() {
+        run("the_kernel_drops_discovers_and_nothing_else", || {
+            const MANY: usize = 40;
+            let mut lab = Lab::new();
+            let (discover, request) = (message(1), message(3));
+            let count = |lab: &mut Lab, share: Share| {
+                lab.server.shed(share);
+                for _ in 0..MANY {
+                    for message in [&discover, &request] {
+                        lab.broadcast(message);
+                        lab.unicast(SERVER, message);
+                    }
+                }
+                let heard = lab.heard();
+                let of = |message: &[u8]| {
+                    heard.iter().flatten().filter(|heard| heard.1 == message).count()
+                };
+                (of(&discover), of(&request))
+            };
+            let discover_kind = Kind::Message(MessageType::Discover);
+            let shed = Shed { kind: discover_kind, reason: Ignored::Overload };
+            let mut shedding = Shedding::default();
+            let shares: Vec<Share> = (1..1000)
+                .filter_map(|round| {
+                    (0..100).for_each(|_| shedding.heard(discover_kind));
+                    (0..99).for_each(|_| shedding.shed(&shed));
+                    shedding.adjust(Timestamp::from_millis(50 * round))
+                })
+                .collect();
+            assert_eq!(count(&mut lab, Share::ALL), (2 * MANY, 2 * MANY));
+            let (discovers, requests) = count(&mut lab, *shares.last().unwrap());
+            assert_eq!(requests, 2 * MANY);
+            assert!(discovers < MANY, "of one in 64 came {discovers}");
+            assert_eq!(lab.server.overflowed(), 0, "what the filter drops had room");
+            assert_eq!(count(&mut lab, Share::ALL), (2 * MANY, 2 * MANY));
         });
     }
 

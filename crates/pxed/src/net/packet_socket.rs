@@ -1,20 +1,22 @@
 //! The packet socket: hears the broadcasts of machines that have no address, and answers them by
 //! their hardware address, because nobody can ask them for it by ARP.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use nix::sys::socket::{getsockopt, setsockopt};
 use nix::{getsockopt_impl, setsockopt_impl, sockopt_impl};
-use pxed_proto::dhcp::Arrival;
+use pxed_proto::dhcp::{Arrival, Share};
 use pxed_proto::net::Mac;
 use pxed_proto::wire::udp::{self, Checksum};
 use socket2::{Domain, SockAddr, SockAddrStorage, SockFilter, Socket, Type};
 
 use super::batch::{Batch, Datagram};
+use super::filter::broadcasts_to;
 use super::interface::Interface;
-use super::{Received, enlarge_receive_buffer};
+use super::letters::{Letter, Letters};
+use super::{Received, enlarge_buffers};
 
 sockopt_impl!(
     /// PACKET_AUXDATA: what the frame's headers no longer say, with each packet.
@@ -29,39 +31,70 @@ sockopt_impl!(
 pub struct PacketSocket {
     socket: Socket,
     interface_index: u32,
+    port: u16,
     batch: Batch,
+    letters: Letters,
     overflowed: u64,
+}
+
+/// A message that leaves in a frame of its own.
+pub struct Framed<'a> {
+    /// Whose frame it is.
+    pub mac: Mac,
+    /// Address and port that it comes from.
+    pub source: SocketAddrV4,
+    /// Address and port that it goes to.
+    pub destination: SocketAddrV4,
+    /// The UDP payload.
+    pub message: &'a [u8],
+}
+
+impl<'a> Framed<'a> {
+    /// `None` if it does not fit an IP packet.
+    fn letter(self, interface_index: u32) -> Option<Letter<'a>> {
+        let Self { mac, source, destination, message } = self;
+        let headers = Some(udp::emit(source, destination, message)?);
+        let to = link_address(interface_index, libc::ETH_P_IP, mac).ok()?;
+        Some(Letter { to, from: None, headers, message })
+    }
 }
 
 impl PacketSocket {
     /// Hears what comes in by `interface` to 255.255.255.255 and `port`.
     pub fn bind(interface: &Interface, port: u16) -> io::Result<Self> {
-        let socket = filtered(interface, &broadcasts_to(port))?;
-        let interface_index = interface.index;
-        Ok(Self { socket, interface_index, batch: Batch::new(), overflowed: 0 })
+        let socket = filtered(interface, &broadcasts_to(port, None))?;
+        let (interface_index, batch, letters) = (interface.index, Batch::new(), Letters::new());
+        Ok(Self { socket, interface_index, port, batch, letters, overflowed: 0 })
     }
 
-    /// Gives what has come in, at most a batch, to `each`.
-    pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<()> {
+    /// Gives what has come in, at most a batch, to `each`. How many packets there were.
+    pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<usize> {
         let packets = self.batch.receive(self.socket.as_fd())?;
+        let count = packets.len();
         packets.filter_map(|packet| open(&packet, self.interface_index)).for_each(each);
-        Ok(())
+        Ok(count)
     }
 
-    /// Sends `payload` to `destination` in a frame to `mac`. The kernel writes the frame's header.
-    pub fn send(
-        &self,
-        mac: Mac,
-        source: SocketAddrV4,
-        destination: SocketAddrV4,
-        payload: &[u8],
-    ) -> io::Result<()> {
-        let headers = udp::emit(source, destination, payload)
-            .ok_or_else(|| io::Error::from_raw_os_error(libc::EMSGSIZE))?;
-        let packet = [IoSlice::new(&headers), IoSlice::new(payload)];
-        let to = link_address(self.interface_index, libc::ETH_P_IP, mac)?;
-        self.socket.send_to_vectored(&packet, &to)?;
-        Ok(())
+    /// Sends messages, each in a frame to its hardware address. The kernel writes the frames' headers.
+    pub fn send<'a>(
+        &mut self,
+        messages: impl Iterator<Item = Framed<'a>>,
+        mut failed: impl FnMut(io::Error),
+    ) {
+        let interface_index = self.interface_index;
+        let mut too_long = 0;
+        let letters = messages.filter_map(|framed| {
+            let letter = framed.letter(interface_index);
+            too_long += usize::from(letter.is_none());
+            letter
+        });
+        self.letters.send(self.socket.as_fd(), letters, &mut failed);
+        (0..too_long).for_each(|_| failed(io::Error::from_raw_os_error(libc::EMSGSIZE)));
+    }
+
+    /// Has the kernel drop DISCOVERs, all but a share of them.
+    pub fn shed(&self, share: Share) -> io::Result<()> {
+        self.socket.attach_filter(&broadcasts_to(self.port, share.threshold()))
     }
 
     /// How many packets the socket has had no room for, since it was made.
@@ -88,7 +121,7 @@ pub(super) fn filtered(interface: &Interface, filter: &[SockFilter]) -> io::Resu
     socket.attach_filter(filter)?;
     socket.set_nonblocking(true)?;
     setsockopt(&socket, AuxiliaryData, &true)?;
-    enlarge_receive_buffer(&socket)?;
+    enlarge_buffers(&socket)?;
     socket.bind(&link_address(interface.index, libc::ETH_P_IP, Mac([0; 6]))?)?;
     Ok(socket)
 }
@@ -162,30 +195,6 @@ impl Auxiliary {
             vlan_tagged: status & libc::TP_STATUS_VLAN_VALID != 0 && vlan != 0,
         }
     }
-}
-
-/// The kernel's filter: IPv4 UDP to 255.255.255.255 and `port`, in one packet or the first
-/// fragment of one (which is then counted as such; the others have no port).
-fn broadcasts_to(port: u16) -> [SockFilter; 11] {
-    use libc::{BPF_ABS, BPF_B, BPF_H, BPF_IND, BPF_JEQ, BPF_JMP, BPF_JSET, BPF_K};
-    use libc::{BPF_LD, BPF_LDX, BPF_MSH, BPF_RET, BPF_W};
-    let code = |code| u16::try_from(code).unwrap_or_default();
-    let load = |size, offset| SockFilter::new(code(BPF_LD | BPF_ABS | size), 0, 0, offset);
-    let equal =
-        |value, otherwise| SockFilter::new(code(BPF_JMP | BPF_JEQ | BPF_K), 0, otherwise, value);
-    [
-        load(BPF_W, 16),
-        equal(u32::MAX, 8),
-        load(BPF_B, 9),
-        equal(17, 6),
-        load(BPF_H, 6),
-        SockFilter::new(code(BPF_JMP | BPF_JSET | BPF_K), 4, 0, 0x1fff),
-        SockFilter::new(code(BPF_LDX | BPF_B | BPF_MSH), 0, 0, 0),
-        SockFilter::new(code(BPF_LD | BPF_H | BPF_IND), 0, 0, 2),
-        equal(u32::from(port), 1),
-        SockFilter::new(code(BPF_RET | BPF_K), 0, 0, u32::MAX),
-        SockFilter::new(code(BPF_RET | BPF_K), 0, 0, 0),
-    ]
 }
 
 /// A `struct sockaddr_ll` for a protocol (`ETH_P_...`) on an interface.

@@ -1,17 +1,19 @@
 //! UDP sockets of one interface: relayed and unicast DHCP, and TFTP.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 
-use nix::sys::socket::{ControlMessage, MsgFlags, SockaddrIn, sendmsg, setsockopt, sockopt};
-use pxed_proto::dhcp::Arrival;
+use nix::sys::socket::{setsockopt, sockopt};
+use pxed_proto::dhcp::{Arrival, Share};
 use pxed_proto::wire::udp::Malformed;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use super::batch::{Batch, Datagram};
+use super::filter::share_of_discovers;
 use super::interface::Interface;
-use super::{BindError, Received, enlarge_receive_buffer};
+use super::letters::{Letter, Letters};
+use super::{BindError, Received, enlarge_buffers};
 
 /// A UDP socket on `port` of every address of `interface`, and of 255.255.255.255 there, that does
 /// not wait. It tells each datagram's destination (IP_PKTINFO).
@@ -37,7 +39,7 @@ fn unbound(interface: &Interface) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     setsockopt(&socket, sockopt::Ipv4PacketInfo, &true)?;
     setsockopt(&socket, sockopt::RxqOvfl, &1)?;
-    enlarge_receive_buffer(&socket)?;
+    enlarge_buffers(&socket)?;
     Ok(socket)
 }
 
@@ -47,7 +49,11 @@ pub struct DhcpUdpSocket {
     /// Where it is bound.
     port: u16,
     batch: Batch,
-    overflowed: u32,
+    letters: Letters,
+    /// What the kernel has dropped so far: for want of room, and by the filter.
+    drops: u32,
+    overflowed: u64,
+    is_shedding: bool,
 }
 
 impl DhcpUdpSocket {
@@ -56,46 +62,58 @@ impl DhcpUdpSocket {
         let socket = bind_udp(interface, port)?;
         let failed = |source| BindError::new("bind the UDP socket", interface, port, source);
         let port = socket.local_addr().map_err(failed)?.port();
-        Ok(Self { socket, port, batch: Batch::new(), overflowed: 0 })
+        let (batch, letters) = (Batch::new(), Letters::new());
+        Ok(Self { socket, port, batch, letters, drops: 0, overflowed: 0, is_shedding: false })
     }
 
     /// Gives what has come in, at most a batch, to `each`, but for datagrams to 255.255.255.255: a
-    /// packet socket hears them as well, and knows their hardware address.
-    pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<()> {
-        let (overflowed, port) = (&mut self.overflowed, self.port);
+    /// packet socket hears them as well, and knows their hardware address. How many there were.
+    pub fn receive(&mut self, each: impl FnMut(Received<'_>)) -> io::Result<usize> {
+        let (drops, port) = (&mut self.drops, self.port);
+        let before = *drops;
         let datagrams = self.batch.receive(self.socket.as_fd())?;
+        let count = datagrams.len();
         datagrams
-            .inspect(|datagram| *overflowed = datagram.overflowed().unwrap_or(*overflowed))
+            .inspect(|datagram| *drops = datagram.overflowed().unwrap_or(*drops))
             .filter_map(|datagram| open(&datagram, port))
             .for_each(each);
-        Ok(())
+        // The kernel has one count for both.
+        if !self.is_shedding {
+            self.overflowed += u64::from(drops.wrapping_sub(before));
+        }
+        Ok(count)
     }
 
-    /// Sends `payload` from `source`, one of the interface's addresses, to `destination`.
-    pub fn send(
-        &self,
-        source: Ipv4Addr,
-        destination: SocketAddrV4,
-        payload: &[u8],
-    ) -> io::Result<()> {
-        let info = libc::in_pktinfo {
-            ipi_ifindex: 0,
-            ipi_spec_dst: libc::in_addr { s_addr: source.to_bits().to_be() },
-            ipi_addr: libc::in_addr { s_addr: 0 },
-        };
-        sendmsg(
-            self.socket.as_raw_fd(),
-            &[IoSlice::new(payload)],
-            &[ControlMessage::Ipv4PacketInfo(&info)],
-            MsgFlags::empty(),
-            Some(&SockaddrIn::from(destination)),
-        )?;
+    /// Sends messages, each from its source, one of the interface's addresses, to its destination.
+    pub fn send<'a>(
+        &mut self,
+        messages: impl Iterator<Item = (Ipv4Addr, SocketAddrV4, &'a [u8])>,
+        failed: impl FnMut(io::Error),
+    ) {
+        let letters = messages.map(|(source, destination, message)| Letter {
+            to: destination.into(),
+            from: Some(source),
+            headers: None,
+            message,
+        });
+        self.letters.send(self.socket.as_fd(), letters, failed);
+    }
+
+    /// Has the kernel drop DISCOVERs, all but a share of them.
+    pub fn shed(&mut self, share: Share) -> io::Result<()> {
+        let socket = SockRef::from(&self.socket);
+        match share.threshold() {
+            Some(threshold) => socket.attach_filter(&share_of_discovers(threshold))?,
+            None if self.is_shedding => socket.detach_filter()?,
+            None => {}
+        }
+        self.is_shedding = share != Share::ALL;
         Ok(())
     }
 
     /// How many datagrams the socket has had no room for, as of the last one received.
     pub fn overflowed(&self) -> u64 {
-        u64::from(self.overflowed)
+        self.overflowed
     }
 }
 
@@ -146,7 +164,7 @@ mod tests {
     }
 
     fn port_of(socket: &impl AsFd) -> u16 {
-        let socket = socket2::SockRef::from(socket);
+        let socket = SockRef::from(socket);
         socket.local_addr().unwrap().as_socket_ipv4().unwrap().port()
     }
 
@@ -182,7 +200,8 @@ mod tests {
         let arrival = Arrival { source: client_address, destination, source_mac: None };
         assert_eq!(got, [(arrival, b"renew".to_vec())]);
 
-        server.send(two, client_address, b"ack").unwrap();
+        let reply = std::iter::once((two, client_address, &b"ack"[..]));
+        server.send(reply, |error| panic!("{error}"));
         wait_for(&client);
         let mut buffer = [0; 16];
         let (length, from) = client.recv_from(&mut buffer).unwrap();

@@ -188,13 +188,14 @@ impl Services {
     }
 
     fn log(&self, status: &Status) {
-        let Status { active_leases, offers, overflowed, .. } = status;
+        let Status { active_leases, offers, overflowed, dropped, .. } = status;
         let (tftp, http) = (self.tftp.running(), self.http.running());
         self.journal.tell_what_was_not_logged();
         let since_start = self.journal.tally();
         info!(
             "status: {active_leases} leases active, {offers} offers held, {tftp} TFTP transfers, \
-             {http} HTTP requests, {overflowed} datagrams lost to full buffers; \
+             {http} HTTP requests, {overflowed} datagrams lost to full buffers, \
+             {dropped} dropped by the kernel under overload; \
              since the start: {since_start}"
         );
     }

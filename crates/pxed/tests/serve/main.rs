@@ -18,6 +18,7 @@ mod crashes;
 mod explain;
 mod explained;
 mod fetch;
+mod flood;
 mod interfaces;
 mod keys;
 mod lan;
