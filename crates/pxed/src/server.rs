@@ -258,7 +258,7 @@ fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, 
     let count = loaded.leases.len();
     let elsewhere =
         loaded.leases.into_iter().filter(|lease| !server.load(lease.clone(), now)).count();
-    let active = server.active_leases(now).count();
+    let active = server.active_count(now);
     let state_dir = config.service.state_dir.display();
     info!("leases in {state_dir}: {count}, {active} of them active");
     if elsewhere > 0 {
@@ -285,7 +285,7 @@ fn secret() -> dhcp::Secret {
 /// Lists who has what, and closes the store.
 fn finish(stopped: Option<(dhcp::Server, Writer)>, now: Timestamp) -> Result<(), RunError> {
     let (server, store) = stopped.ok_or(RunError::DhcpDied)?;
-    info!("active leases: {}", server.active_leases(now).count());
+    info!("active leases: {}", server.active_count(now));
     for lease in server.active_leases(now) {
         let left = Human(lease.expires.since(now));
         let name = lease.host_name().map(|name| format!(" ({name})")).unwrap_or_default();

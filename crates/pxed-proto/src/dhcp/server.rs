@@ -224,6 +224,11 @@ impl Server {
         self.tables.iter().flat_map(move |table| table.active(now))
     }
 
+    /// How many that are; cheap.
+    pub fn active_count(&self, now: Timestamp) -> usize {
+        self.tables.iter().map(|table| table.active_count(now)).sum()
+    }
+
     /// How many offers are held.
     pub fn offers(&self) -> usize {
         self.tables.iter().map(LeaseTable::offers).sum()

@@ -83,7 +83,7 @@ impl Worker {
         Status {
             config: self.server.config().clone(),
             pools: self.server.pool_use(now),
-            active_leases: self.server.active_leases(now).count(),
+            active_leases: self.server.active_count(now),
             offers: self.server.offers(),
             others: self.server.other_servers().map(other_server).collect(),
             overflowed: overflowed.sum::<u64>() + self.overflowed_before,

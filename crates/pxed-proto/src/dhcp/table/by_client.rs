@@ -33,27 +33,50 @@ impl ByClient {
 
     /// The lease that the client is found by.
     pub fn get(&self, client: &ClientKey, slots: &Slots) -> Option<u32> {
-        let mut number = self.first(self.chain_of(client)).get()?;
+        self.find(self.hash(client), client, slots)
+    }
+
+    /// Has the client of a lease found by it, and by no other; unless the other one `keeps` the client
+    /// from this one.
+    pub fn insert(
+        &mut self,
+        number: u32,
+        slots: &mut Slots,
+        keeps: impl FnOnce(&Lease, &Lease) -> bool,
+    ) {
+        let Some(lease) = slots.get(number) else { return };
+        let client = lease.client();
+        let hash = self.hash(&client);
+        if let Some(other) = self.find(hash, &client, slots) {
+            if slots.get(other).is_some_and(|other| keeps(other, lease)) {
+                return;
+            }
+            self.unlink(hash, other, slots);
+        }
+        self.len += 1;
+        if self.len > self.chains.len() {
+            self.grow(slots);
+        }
+        self.push(hash, number, slots);
+    }
+
+    /// Has the client of a lease not found by it any more.
+    pub fn remove(&mut self, number: u32, slots: &mut Slots) {
+        if let Some(client) = slots.get(number).map(Lease::client) {
+            self.unlink(self.hash(&client), number, slots);
+        }
+    }
+
+    fn find(&self, hash: u32, client: &ClientKey, slots: &Slots) -> Option<u32> {
+        let mut number = self.first(self.chain_of(hash)).get()?;
         while !slots.get(number)?.is_of(client) {
             number = slots.next(number).get()?;
         }
         Some(number)
     }
 
-    /// Has the client of a lease found by it; it is found by no other.
-    pub fn insert(&mut self, number: u32, slots: &mut Slots) {
-        let Some(client) = slots.get(number).map(Lease::client) else { return };
-        self.len += 1;
-        if self.len > self.chains.len() {
-            self.grow(slots);
-        }
-        self.push(self.chain_of(&client), number, slots);
-    }
-
-    /// Has the client of a lease not found by it any more.
-    pub fn remove(&mut self, number: u32, slots: &mut Slots) {
-        let Some(client) = slots.get(number).map(Lease::client) else { return };
-        let chain = self.chain_of(&client);
+    fn unlink(&mut self, hash: u32, number: u32, slots: &mut Slots) {
+        let chain = self.chain_of(hash);
         let (mut before, mut link) = (None, self.first(chain));
         while let Some(at) = link.get().filter(|at| *at != number) {
             (before, link) = (Some(at), slots.next(at));
@@ -81,12 +104,13 @@ impl ByClient {
         while let Some(number) = link.get() {
             link = slots.next(number);
             if let Some(client) = slots.get(number).map(Lease::client) {
-                self.push(self.chain_of(&client), number, slots);
+                self.push(self.hash(&client), number, slots);
             }
         }
     }
 
-    fn push(&mut self, chain: u32, number: u32, slots: &mut Slots) {
+    fn push(&mut self, hash: u32, number: u32, slots: &mut Slots) {
+        let chain = self.chain_of(hash);
         slots.link(number, self.first(chain));
         self.chains.set(chain, Some(number).into());
     }
@@ -95,10 +119,9 @@ impl ByClient {
         self.chains.get(chain).copied().unwrap_or(Link::NONE)
     }
 
-    /// The chain where a client is, if it is known.
-    fn chain_of(&self, client: &ClientKey) -> u32 {
+    /// The chain where a client of this hash is, if it is known.
+    fn chain_of(&self, hash: u32) -> u32 {
         let Some(half) = self.chains.len().checked_sub(1).and_then(whole) else { return 0 };
-        let hash = self.hash(client);
         // Chains beyond the last one are not told yet from those a half before.
         let chain = hash & (half * 2 - 1);
         if chain < self.chains.len() { chain } else { chain - half }
@@ -167,7 +190,7 @@ mod tests {
                 Entry::Occupied(_) => {}
                 Entry::Vacant(new) => {
                     let number = *new.insert(slots.add(lease_of(client)));
-                    table.insert(number, &mut slots);
+                    table.insert(number, &mut slots, |_, _| false);
                 }
             }
             assert_eq!(table.len as usize, plain.len());
@@ -185,7 +208,7 @@ mod tests {
             let (mut slots, mut table) = (Slots::default(), ByClient::new(Secret([secret; 16])));
             for number in 0..20_000 {
                 let number = slots.add(lease_of(number << 8));
-                table.insert(number, &mut slots);
+                table.insert(number, &mut slots, |_, _| false);
             }
             let length = |chain| {
                 let mut link = table.first(chain);

@@ -87,17 +87,13 @@ impl Leases {
 
     /// A client's newest lease is the one that it is found by. What it declined is not its own.
     fn link(&mut self, number: u32) {
-        let Some(lease) = self.slots.get(number).filter(|lease| !lease.is_mark()) else { return };
+        if self.slots.get(number).is_none_or(Lease::is_mark) {
+            return;
+        }
         // Of two of one moment one is the other's successor, and the first one was given up.
         let age = |lease: &Lease| (lease.granted, lease.state == LeaseState::Leased);
-        let other = self.by_client.get(&lease.client(), &self.slots);
-        if let Some(other) = other {
-            if self.slots.get(other).is_some_and(|other| age(other) > age(lease)) {
-                return;
-            }
-            self.by_client.remove(other, &mut self.slots);
-        }
-        self.by_client.insert(number, &mut self.slots);
+        let is_newer = |other: &Lease, lease: &Lease| age(other) > age(lease);
+        self.by_client.insert(number, &mut self.slots, is_newer);
     }
 
     /// Its client is not found by it any more.

@@ -96,7 +96,6 @@ impl Queue {
     }
 
     /// How many stand in it.
-    #[cfg(test)]
     pub fn len(&self) -> u32 {
         self.entries.len()
     }

@@ -434,6 +434,7 @@ fn whatever_happens_each_address_is_in_one_place() {
             }
         }
         check(&table);
+        assert_eq!(table.active_count(now), table.active(now).count());
         check_behind(&table, now);
     }
     assert!(chosen_reserved > 500, "{chosen_reserved}");
