@@ -82,9 +82,8 @@ fn find(pool: &str) {
         "1,000,000 leases" => (number < 1_000_000).then_some(LeaseState::Leased),
         // Those that have an offer find no address for others: a few are free for them.
         "full but for 4,096" => (number % (POOL / 4096) != 7).then_some(LeaseState::Leased),
-        "expired, declined" => {
-            Some([LeaseState::Released, LeaseState::Declined][number as usize % 2])
-        }
+        "expired, declined" if number.is_multiple_of(2) => Some(LeaseState::Released),
+        "expired, declined" => Some(LeaseState::Declined),
         _ => panic!("{pool}"),
     };
     for number in 0..POOL {
@@ -95,11 +94,15 @@ fn find(pool: &str) {
         }
     }
     let mut machines = engine(2000);
-    discovers(&mut server, &mut machines);
-    let begun = cpu();
-    let count = discovers(&mut server, &mut machines.again(plan(2000, 100_000)));
-    let took = (cpu() - begun).as_secs_f64() * 1e6 / f64::from(count);
-    println!("| {pool} | {took:.1} | {} |", resident() >> 20);
+    let mut round = |round: u32| {
+        machines = std::mem::replace(&mut machines, engine(0)).again(plan(2000, round * 2000));
+        let begun = cpu();
+        let count = discovers(&mut server, &mut machines);
+        (cpu() - begun).as_secs_f64() * 1e6 / f64::from(count)
+    };
+    // What others do on the machine only ever takes time: the least of many rounds has least of it.
+    let least = (0..50).map(&mut round).fold(f64::INFINITY, f64::min);
+    println!("| {pool} | {least:.1} | {} |", resident() >> 20);
 }
 
 fn discovers(server: &mut Server, machines: &mut Engine) -> u32 {

@@ -131,10 +131,12 @@ impl ByClient {
     fn hash(&self, client: &ClientKey) -> u32 {
         let mut hasher = self.hasher.clone();
         match client {
-            ClientKey::Hardware(hardware) => {
-                hasher.write(hardware.octets());
-                hasher.write_u8(hardware.htype());
-            }
+            ClientKey::Hardware(hardware) => match *hardware.octets() {
+                [a, b, c, d, e, f] => {
+                    hasher.write_u64(u64::from_be_bytes([0, hardware.htype(), a, b, c, d, e, f]));
+                }
+                ref octets => hasher.write(octets),
+            },
             ClientKey::Identifier(identifier) => hasher.write(identifier),
         }
         hasher.finish() as u32
