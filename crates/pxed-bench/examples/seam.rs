@@ -13,21 +13,24 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    Arrival, Config, LeaseTime, Link, LinkId, OptionSetting, Policy, Pool, Secret, Server, Subnet,
+    Arrival, Class, Config, FirmwareKind, Group, HostKey, LeaseTime, Link, LinkId, OptionSetting,
+    Pattern, Policy, Pool, RelaySubOption, Reservation, Reservations, Secret, Server, Settings,
+    Subnet, Test,
 };
 use pxed_proto::machine::Architecture;
-use pxed_proto::net::{AddressRange, Ipv4Net};
+use pxed_proto::net::{AddressRange, Ipv4Net, Mac};
 use pxed_proto::wire::options::code;
 
 const HERE: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 1);
 const RELAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
 
-/// `seam LEASES EXCHANGES`: so many leases first, and then so many four-way exchanges of new machines
-/// and so many renewals.
+/// `seam RULES LEASES EXCHANGES`: so many leases first, and then so many four-way exchanges of new
+/// machines and so many renewals. RULES is how many classes, groups' members and reservations there
+/// are, of each; all machines belong to the last class.
 fn main() {
     let mut numbers = std::env::args().skip(1).map(|number| number.parse::<u32>().unwrap());
-    let [leases, exchanges] = [numbers.next().unwrap(), numbers.next().unwrap()];
-    let mut server = Server::new(Arc::new(config()), Secret::default());
+    let [rules, leases, exchanges] = [(); 3].map(|()| numbers.next().unwrap());
+    let mut server = Server::new(Arc::new(config(rules)), Secret::default());
     run(&mut engine(leases, 0), &mut server, serve);
     let mut machines = engine(exchanges, leases);
     run(&mut machines, &mut server, by_kind);
@@ -110,8 +113,8 @@ fn engine(machines: u32, first: u32) -> Engine {
     Engine::new(plan(machines, first), &client, machines)
 }
 
-/// The network of bench/dhcp.
-fn config() -> Config {
+/// The network of bench/dhcp, and rules that are about others.
+fn config(rules: u32) -> Config {
     let link = Link { name: Arc::from("eth0"), addresses: vec![HERE], mtu: 1500 };
     let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067) };
     let hour = Duration::from_secs(3600);
@@ -135,5 +138,54 @@ fn config() -> Config {
     };
     let catalog = Arc::new(Catalog { loaders: vec![loader], ..Catalog::default() });
     let subnets = vec![subnet];
-    Config { links: vec![link], subnets, policy: Policy::default(), catalog, host_name: None }
+    Config { links: vec![link], subnets, policy: policy(rules), catalog, host_name: None }
+}
+
+/// What a site writes: classes by vendor, by maker and by place, groups of machines, single machines.
+fn policy(rules: u32) -> Policy {
+    let others = |number: u32| {
+        let [a, b, c, d] = number.to_be_bytes();
+        Mac([0x52, 0x54, a, b, c, d])
+    };
+    let test = |number: u32| match number % 3 {
+        _ if number + 1 == rules => Test::Firmware(FirmwareKind::Pxe),
+        0 => Test::OptionLike(code::VENDOR_CLASS, Pattern::new(format!("vendor-{number}*"))),
+        1 => Test::Mac(format!("52:54:{:02x}", number % 256).parse().unwrap()),
+        _ => Test::All(vec![
+            Test::Firmware(FirmwareKind::Pxe),
+            Test::RelayAgent(RelaySubOption::CircuitId, Pattern::new(format!("rack-{number}/*"))),
+        ]),
+    };
+    let options = vec![OptionSetting {
+        code: 42,
+        value: HERE.octets().to_vec(),
+        always: false,
+        booting_only: false,
+    }];
+    let settings = Settings { options, ..Settings::default() };
+    let class = |number| {
+        let name = format!("class-{number}");
+        Class { name, test: test(number), settings: settings.clone() }
+    };
+    let members = |group: u32| (0..30).map(move |i| others(group * 30 + i).to_string());
+    let group = |number| Group {
+        name: format!("group-{number}"),
+        members: members(number).map(|mac| mac.parse().unwrap()).collect(),
+        settings: settings.clone(),
+    };
+    let reservation = |number| Reservation {
+        name: format!("machine-{number}"),
+        keys: match number % 2 {
+            0 => vec![HostKey::Mac(others(number))],
+            _ => vec![HostKey::ClientId(number.to_be_bytes().to_vec())],
+        },
+        address: Some(Ipv4Addr::from_bits(Ipv4Addr::new(10, 64, 0, 1).to_bits() + number)),
+        ..Reservation::default()
+    };
+    Policy {
+        classes: (0..rules).map(class).collect(),
+        groups: (0..rules / 30).map(group).collect(),
+        reservations: Reservations::new((0..rules).map(reservation).collect()),
+        ..Policy::default()
+    }
 }

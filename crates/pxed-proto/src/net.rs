@@ -19,6 +19,12 @@ impl Mac {
         self.0[0] & 1 == 1
     }
 
+    /// As a number of 48 bits.
+    pub const fn to_bits(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// The form that is safe in a URL path and that pxelinux uses: `aa-bb-cc-dd-ee-ff`.
     pub fn hyphens(self) -> Ascii<17> {
         self.text(b'-')

@@ -1,5 +1,6 @@
 //! Which clients a rule is for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
@@ -77,10 +78,19 @@ pub struct Facts<'a> {
     pub groups: &'a [&'a Group],
 }
 
+impl Facts<'_> {
+    fn option_is(&self, code: u8, wanted: impl FnOnce(&[u8]) -> bool) -> bool {
+        match self.message.option(code) {
+            None => false,
+            Some(Cow::Borrowed(found)) => wanted(found),
+            Some(Cow::Owned(joined)) => wanted(&joined),
+        }
+    }
+}
+
 impl Test {
     /// Is the client what the test says?
     pub fn passes(&self, facts: &Facts<'_>) -> bool {
-        let option = |code: u8| facts.message.option(code);
         match self {
             Self::All(tests) => tests.iter().all(|test| test.passes(facts)),
             Self::Any(tests) => tests.iter().any(|test| test.passes(facts)),
@@ -90,9 +100,9 @@ impl Test {
             }
             Self::Firmware(kind) => FirmwareKind::of(facts.firmware) == *kind,
             Self::Mac(pattern) => facts.machine.mac().is_some_and(|mac| pattern.matches(mac)),
-            Self::OptionPresent(code) => option(*code).is_some(),
-            Self::OptionIs(code, value) => option(*code).is_some_and(|found| *found == **value),
-            Self::OptionLike(code, form) => option(*code).is_some_and(|found| form.matches(&found)),
+            Self::OptionPresent(code) => facts.option_is(*code, |_| true),
+            Self::OptionIs(code, value) => facts.option_is(*code, |found| *found == **value),
+            Self::OptionLike(code, form) => facts.option_is(*code, |found| form.matches(found)),
             Self::Relay(giaddr) => facts.relay.is_some_and(|relay| relay.address == *giaddr),
             Self::RelayAgent(code, form) => {
                 let said = facts.relay.and_then(|relay| relay.sub_option(*code));
@@ -139,9 +149,12 @@ impl Pattern {
     /// Has `value` this form?
     pub fn matches(&self, value: &[u8]) -> bool {
         let mut parts = self.0.iter();
-        let Some(mut rest) = parts.next().and_then(|first| value.strip_prefix(&**first)) else {
+        let Some(first) = parts.next() else { return false };
+        // Most differ in their first octet.
+        if first.first().is_some_and(|octet| value.first() != Some(octet)) {
             return false;
-        };
+        }
+        let Some(mut rest) = value.strip_prefix(&**first) else { return false };
         let mut parts = parts.peekable();
         if parts.peek().is_none() {
             return rest.is_empty();
@@ -169,25 +182,28 @@ fn after<'t>(text: &'t [u8], part: &[u8]) -> Option<&'t [u8]> {
 }
 
 /// MACs that begin alike: `52:54:00:12:34:56`, `52:54:00`, `52:54:00:*`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MacPattern {
-    prefix: Vec<u8>,
+    /// What they begin with, and zeros.
+    begins: Mac,
+    /// How many bits do not matter behind it.
+    open: u32,
 }
 
 impl MacPattern {
     /// Does `mac` begin like this?
     pub fn matches(&self, mac: Mac) -> bool {
-        mac.0.starts_with(&self.prefix)
+        (mac.to_bits() ^ self.begins.to_bits()) >> self.open == 0
     }
 
     /// Is there a MAC that begins like both?
     pub fn meets(&self, other: &Self) -> bool {
-        self.prefix.starts_with(&other.prefix) || other.prefix.starts_with(&self.prefix)
+        self.matches(other.begins) || other.matches(self.begins)
     }
 
     /// The one MAC that it stands for, if it is whole.
     pub fn exact(&self) -> Option<Mac> {
-        self.prefix.as_slice().try_into().ok().map(Mac)
+        (self.open == 0).then_some(self.begins)
     }
 }
 
@@ -204,18 +220,23 @@ impl FromStr for MacPattern {
             2 => u8::from_str_radix(part, 16).map_err(|_| InvalidMacPattern),
             _ => Err(InvalidMacPattern),
         };
-        let prefix = text.split([':', '-']).map(octet).collect::<Result<Vec<u8>, _>>()?;
-        if prefix.len() > 6 { Err(InvalidMacPattern) } else { Ok(Self { prefix }) }
+        let (mut begins, mut rest) = (Mac([0; 6]), 48);
+        for (i, part) in text.split([':', '-']).enumerate() {
+            *begins.0.get_mut(i).ok_or(InvalidMacPattern)? = octet(part)?;
+            rest -= 8;
+        }
+        Ok(Self { begins, open: rest })
     }
 }
 
 impl fmt::Display for MacPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, octet) in self.prefix.iter().enumerate() {
+        let octets = (48 - self.open as usize) / 8;
+        for (i, octet) in self.begins.0.iter().take(octets).enumerate() {
             let colon = if i == 0 { "" } else { ":" };
             write!(f, "{colon}{octet:02x}")?;
         }
-        if self.prefix.len() < 6 { f.write_str(":*") } else { Ok(()) }
+        if self.open > 0 { f.write_str(":*") } else { Ok(()) }
     }
 }
 

@@ -2,17 +2,21 @@
 //! which let known machines through while newcomers have to wait.
 //!
 //! A bucket is one time (GCRA): when all that was taken from it will have flowed back. A bucket that
-//! is full again says nothing, and is forgotten; so a flood of made-up names leaves nothing behind.
-//! Everything is ordered, so no name that a client chooses makes a look-up slow.
+//! is full again says nothing, and its place is free; so a flood of made-up names leaves nothing behind.
+//! Names stand in a table of one size as their keyed hash, each in one of eight places: no name that a
+//! client chooses makes a look-up slow, and which names share places nobody outside knows. Where all
+//! eight are taken, the one that has the least to wait for is forgotten. What has no rate costs nothing.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hasher};
 use std::net::Ipv4Addr;
+use std::ops::Range;
 
-use super::asking::{Asking, by_hardware};
+use super::asking::Asking;
 use super::config::SubnetId;
 use super::lease::ClientKey;
 use super::reason::Ignored;
-use super::relay::{RelayAgent, RelaySubOption};
+use super::relay::{Agent, Behind, RelayAgent, RelaySubOption};
+use super::table::Secret;
 use crate::wire::dhcp::MessageType;
 use crate::wire::options::code;
 use crate::{Timestamp, limits};
@@ -65,60 +69,99 @@ impl Port {
     }
 }
 
-/// Whose datagrams are counted together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+/// Whose datagrams are counted together. A name is its keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// Of one machine.
-    Machine(ClientKey),
+    Machine(u64),
+    /// Of the newcomers behind a relay agent's port.
+    Port(u64),
     /// Of a subnet's newcomers.
     Newcomers(SubnetId),
-    /// Of the newcomers behind a relay agent's port.
-    Port(Port),
     /// Of those of a subnet who only inform themselves.
     Informs(SubnetId),
 }
 
-/// What a datagram costs, or gives back.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// A datagram, or an offer, of a source: with how long it takes in microseconds until one more may
+/// come.
+type Due = (Source, u64);
+
+/// What a datagram costs, or gives back. Without rates it is nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Charge {
-    /// These pay one each; with their rates.
-    pub pay: Vec<(Source, u32)>,
+    /// These pay one each.
+    pay: [Option<Due>; 3],
     /// These get one back: an offer of theirs is taken.
-    pub regain: Vec<(Source, u32)>,
+    regain: [Option<Due>; 2],
 }
 
 /// The buckets that are not full.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Buckets {
-    /// When each is full again, in microseconds.
-    full_at: BTreeMap<Source, u64>,
-    by_time: BTreeSet<(u64, Source)>,
+    /// It has taken in the secret.
+    hasher: DefaultHasher,
+    /// Empty until somebody is counted.
+    named: Vec<Named>,
+    /// By subnet: when the buckets of newcomers and of those who inform themselves are full again.
+    of_subnets: Vec<[u64; 2]>,
+    /// When it was last looked at.
+    now: u64,
 }
 
+/// One name's bucket.
+#[derive(Clone, Copy, Debug, Default)]
+struct Named {
+    name: u64,
+    /// In microseconds; a place is free when that is over.
+    full_at: u64,
+}
+
+/// Places that a name can stand in.
+const PLACES: usize = 8;
+
 impl Buckets {
+    /// All are full.
+    pub fn new(secret: Secret) -> Self {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(&secret.0);
+        Self { hasher, named: Vec::new(), of_subnets: Vec::new(), now: 0 }
+    }
+
+    /// All are full again.
+    pub fn fill(&mut self) {
+        self.named.clear();
+        self.of_subnets.clear();
+    }
+
     /// What the request costs, or whose bucket is empty. Known machines pay for themselves alone, and
     /// so does who was made an offer.
     pub fn admit(&self, asking: &Asking<'_>, kind: Option<MessageType>) -> Result<Charge, Ignored> {
-        let (rates, subnet) = (asking.subnet.rates, asking.subnet_id);
-        let machine = by_hardware(&asking.machine.hardware).unwrap_or(asking.client.clone());
-        let machine = (Source::Machine(machine), rates.machine);
-        let newcomers = || {
-            let port = asking.relay.as_ref().map(|relay| Port::of(&relay.keep()));
-            let port = port.map(|port| (Source::Port(port), rates.port));
-            port.into_iter().chain([(Source::Newcomers(subnet), rates.newcomers)])
-        };
-        let mut charge = Charge { pay: vec![machine], regain: Vec::new() };
-        match kind {
-            _ if is_known(asking) => {}
-            Some(MessageType::Request) if takes_offer(asking) => charge.regain.extend(newcomers()),
-            Some(MessageType::Discover) if asking.has_offer() => {}
-            // BOOTP has no message types.
-            None | Some(MessageType::Discover) => charge.pay.extend(newcomers()),
-            Some(MessageType::Request) if is_for_us(asking) => charge.pay.extend(newcomers()),
-            Some(MessageType::Inform) => charge.pay.push((Source::Informs(subnet), rates.informs)),
-            _ => {}
+        let rates = asking.subnet.rates;
+        if [rates.machine, rates.newcomers, rates.port, rates.informs] == [0; 4] {
+            return Ok(Charge::default());
         }
-        let empty = charge.pay.iter().find(|(source, rate)| !self.has(source, *rate, asking.now));
+        let machine = due(rates.machine, || self.machine(asking));
+        let newcomers = || {
+            let port = asking.relay.as_ref().map(Behind::agent);
+            let port = port.and_then(|agent| due(rates.port, || self.port(agent)));
+            [port, due(rates.newcomers, || Source::Newcomers(asking.subnet_id))]
+        };
+        let informs = || due(rates.informs, || Source::Informs(asking.subnet_id));
+        let (also, regain) = match kind {
+            _ if is_known(asking) => ([None; 2], [None; 2]),
+            Some(MessageType::Request) if takes_offer(asking) => ([None; 2], newcomers()),
+            Some(MessageType::Discover) if asking.has_offer() => ([None; 2], [None; 2]),
+            // BOOTP has no message types.
+            None | Some(MessageType::Discover) => (newcomers(), [None; 2]),
+            Some(MessageType::Request) if is_for_us(asking) => (newcomers(), [None; 2]),
+            Some(MessageType::Inform) => ([informs(), None], [None; 2]),
+            _ => ([None; 2], [None; 2]),
+        };
+        let charge = Charge { pay: [machine, also[0], also[1]], regain };
+        let now = micros(asking.now);
+        let empty = charge.pay.iter().flatten().find(|(source, interval)| {
+            self.taken(*source, now).saturating_add(*interval) > burst()
+        });
         match empty.map(|(source, _)| source) {
             None => Ok(charge),
             Some(Source::Machine(_)) => Err(Ignored::MachineRate),
@@ -131,65 +174,108 @@ impl Buckets {
     /// Takes what a datagram costs, and gives back what it regains.
     pub fn settle(&mut self, charge: Charge, now: Timestamp) {
         let now = micros(now);
-        for (source, rate) in charge.pay {
-            let full_at =
-                now.saturating_add(self.taken(&source, now)).saturating_add(interval(rate));
-            self.set(source, full_at, now);
+        self.now = now;
+        for (source, interval) in charge.pay.into_iter().flatten() {
+            let taken = self.taken(source, now).saturating_add(interval);
+            self.set(source, now.saturating_add(taken));
         }
-        for (source, rate) in charge.regain {
-            if let Some(full_at) = self.full_at.get(&source) {
-                let full_at = full_at.saturating_sub(interval(rate));
-                self.set(source, full_at, now);
-            }
-        }
-        // Two for one that comes in at the most: it never takes long, and never lags behind.
-        for _ in 0..8 {
-            if self.by_time.first().is_some_and(|(at, _)| *at <= now) {
-                self.forget_first();
-            }
+        for (source, interval) in charge.regain.into_iter().flatten() {
+            let taken = self.taken(source, now).saturating_sub(interval);
+            self.set(source, now.saturating_add(taken));
         }
     }
 
     /// How many buckets are not full.
     pub fn len(&self) -> usize {
-        self.full_at.len()
+        let named = self.named.iter().map(|named| named.full_at);
+        let of_subnets = self.of_subnets.as_flattened().iter().copied();
+        named.chain(of_subnets).filter(|full_at| *full_at > self.now).count()
     }
 
-    fn has(&self, source: &Source, rate: u32, now: Timestamp) -> bool {
-        self.taken(source, micros(now)).saturating_add(interval(rate)) <= burst()
+    fn machine(&self, asking: &Asking<'_>) -> Source {
+        let hardware = &asking.machine.hardware;
+        let mut hasher = self.hasher.clone();
+        match &asking.client {
+            ClientKey::Identifier(identifier) if hardware.is_empty() => hasher.write(identifier),
+            _ => hasher.write(hardware.octets()),
+        }
+        hasher.write_u8(hardware.htype());
+        Source::Machine(hasher.finish())
+    }
+
+    fn port(&self, agent: Agent<'_>) -> Source {
+        let mut hasher = self.hasher.clone();
+        hasher.write(&agent.address.octets());
+        for wanted in [RelaySubOption::CircuitId, RelaySubOption::RemoteId] {
+            let id = agent.sub_option(wanted);
+            hasher.write_usize(id.map_or(usize::MAX, <[u8]>::len));
+            hasher.write(id.unwrap_or_default());
+        }
+        Source::Port(hasher.finish())
     }
 
     /// How long it takes until the bucket is full. What is more than it holds is of another time.
-    fn taken(&self, source: &Source, now: u64) -> u64 {
-        let taken = self.full_at.get(source).map_or(0, |at| at.saturating_sub(now));
+    fn taken(&self, source: Source, now: u64) -> u64 {
+        let full_at = match source {
+            Source::Machine(name) | Source::Port(name) => self.named(name),
+            Source::Newcomers(SubnetId(id)) => self.of_subnets.get(id).map(|[at, _]| *at),
+            Source::Informs(SubnetId(id)) => self.of_subnets.get(id).map(|[_, at]| *at),
+        };
+        let taken = full_at.map_or(0, |at| at.saturating_sub(now));
         if taken > burst() { 0 } else { taken }
     }
 
-    fn set(&mut self, source: Source, full_at: u64, now: u64) {
-        if let Some(before) = self.full_at.remove(&source) {
-            self.by_time.remove(&(before, source.clone()));
-        }
-        if full_at <= now {
-            return;
-        }
-        if self.full_at.len() >= limits::RATED_MAX {
-            self.forget_first();
-        }
-        self.by_time.insert((full_at, source.clone()));
-        self.full_at.insert(source, full_at);
+    fn named(&self, name: u64) -> Option<u64> {
+        let mut places = self.named.get(places(name))?.iter();
+        places.find(|place| place.name == name).map(|place| place.full_at)
     }
 
-    fn forget_first(&mut self) {
-        if let Some((_, source)) = self.by_time.pop_first() {
-            self.full_at.remove(&source);
+    fn set(&mut self, source: Source, full_at: u64) {
+        match source {
+            Source::Machine(name) | Source::Port(name) => self.set_named(Named { name, full_at }),
+            Source::Newcomers(id) => self.of_subnet(id, |[newcomers, _]| *newcomers = full_at),
+            Source::Informs(id) => self.of_subnet(id, |[_, informs]| *informs = full_at),
         }
     }
+
+    fn set_named(&mut self, new: Named) {
+        if self.named.is_empty() {
+            self.named = vec![Named::default(); limits::RATED_MAX];
+        }
+        let Some(places) = self.named.get_mut(places(new.name)) else { return };
+        let same = places.iter().position(|place| place.name == new.name);
+        let least = || (0..places.len()).min_by_key(|at| places.get(*at).map(|it| it.full_at));
+        if let Some(place) = same.or_else(least).and_then(|at| places.get_mut(at)) {
+            *place = new;
+        }
+    }
+
+    fn of_subnet(&mut self, id: SubnetId, set: impl FnOnce(&mut [u64; 2])) {
+        if self.of_subnets.len() <= id.0 {
+            self.of_subnets.resize(id.0 + 1, [0; 2]);
+        }
+        if let Some(full_at) = self.of_subnets.get_mut(id.0) {
+            set(full_at);
+        }
+    }
+}
+
+/// What is to be paid, if there is a rate at all.
+fn due(rate: u32, source: impl FnOnce() -> Source) -> Option<Due> {
+    1_000_000_u64.checked_div(rate.into()).map(|interval| (source(), interval))
+}
+
+/// Where a name can stand.
+#[allow(clippy::cast_possible_truncation, reason = "any part of a hash is one")]
+fn places(name: u64) -> Range<usize> {
+    let first = name as usize % (limits::RATED_MAX / PLACES) * PLACES;
+    first..first + PLACES
 }
 
 /// Has the machine a lease, had it one, or is there a reservation for it?
 fn is_known(asking: &Asking<'_>) -> bool {
     let reserved = asking.entitled.reservation.is_some();
-    reserved || asking.table.of(&asking.client).is_some() || asking.elsewhere.is_some()
+    reserved || asking.own.is_some() || asking.elsewhere.is_some()
 }
 
 /// Is it an answer to what the client was offered just now?
@@ -213,7 +299,54 @@ fn burst() -> u64 {
     u64::try_from(limits::RATE_BURST.as_micros()).unwrap_or(u64::MAX)
 }
 
-/// How long it takes until one more may come.
-fn interval(rate: u32) -> u64 {
-    1_000_000_u64.checked_div(rate.into()).unwrap_or(0)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Timestamp {
+        Timestamp::from_millis(millis)
+    }
+
+    fn one(source: Source, interval: u64) -> Charge {
+        Charge { pay: [Some((source, interval)), None, None], regain: [None; 2] }
+    }
+
+    #[test]
+    fn the_one_with_the_least_to_wait_for_gives_way() {
+        let mut buckets = Buckets::new(Secret::default());
+        let step = (limits::RATED_MAX / PLACES) as u64;
+        let names: Vec<u64> = (1..=PLACES as u64 + 1).map(|i| i * step).collect();
+        for (name, millis) in names.iter().zip([9, 1, 8, 2, 7, 3, 6, 4, 5]) {
+            buckets.settle(one(Source::Machine(*name), millis * 1000), at(0));
+        }
+        let taken = |name: u64| buckets.taken(Source::Port(name), 0);
+        assert_eq!((buckets.len(), taken(names[1]), taken(names[8])), (PLACES, 0, 5000));
+        assert_eq!((taken(names[0]), taken(names[3])), (9000, 2000));
+        buckets.settle(Charge::default(), at(5));
+        assert_eq!(buckets.len(), 4, "what is full again is no more");
+    }
+
+    #[test]
+    fn what_is_given_back_is_no_more_than_was_taken() {
+        let mut buckets = Buckets::new(Secret::default());
+        let newcomers = Source::Newcomers(SubnetId(3));
+        buckets.settle(one(newcomers, 1000), at(0));
+        buckets.settle(one(Source::Informs(SubnetId(3)), 2000), at(0));
+        let regain = [Some((newcomers, 1000)), None];
+        for _ in 0..3 {
+            buckets.settle(Charge { pay: [None; 3], regain }, at(0));
+        }
+        assert_eq!((buckets.taken(newcomers, 0), buckets.len()), (0, 1));
+    }
+
+    #[test]
+    fn names_stand_where_nobody_outside_knows() {
+        let hash = |secret| match Buckets::new(Secret([secret; 16]))
+            .port(Agent { address: Ipv4Addr::new(10, 0, 0, 1), information: &[1, 1, 7] })
+        {
+            Source::Port(name) => name,
+            other => panic!("{other:?}"),
+        };
+        assert_ne!(hash(1), hash(2));
+    }
 }

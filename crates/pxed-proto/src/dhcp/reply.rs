@@ -37,6 +37,10 @@ const COMMON_WISHES: [u8; 2] = [code::DOMAIN_NAME_SERVER, code::DOMAIN_NAME];
 /// What a BOOTP client gets, which has no such list.
 const BOOTP_WISHES: [u8; 3] = [code::DOMAIN_NAME_SERVER, code::HOST_NAME, code::DOMAIN_NAME];
 
+/// What follows from the network and the lease, where nothing is configured.
+const DERIVED: Codes =
+    Codes::of(&[code::BROADCAST_ADDRESS, code::RENEWAL_TIME, code::REBINDING_TIME]);
+
 /// "DHCP extensions" (RFC 2132 section 9), 50 to 61: nothing to a BOOTP client.
 const DHCP_ONLY: Codes = Codes::of(&[50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61]);
 
@@ -346,7 +350,10 @@ impl<'a> Options<'a> {
             self.push_configured(code::DOMAIN_NAME_SERVER);
         }
         self.boot(boot);
-        wishes.iter().for_each(|code| self.wish(*code, lease_time));
+        let known = self.configured.with(DERIVED);
+        for code in wishes.iter().copied().filter(|code| known.contains(*code)) {
+            self.wish(code, lease_time);
+        }
         self.always();
     }
 

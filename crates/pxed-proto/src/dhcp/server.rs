@@ -66,7 +66,7 @@ impl Server {
             config,
             under_way: UnderWay::default(),
             probes: Probes::default(),
-            buckets: Buckets::default(),
+            buckets: Buckets::new(secret),
             quirks: Quirks::default(),
             others: Others::default(),
             spare: Spare::default(),
@@ -100,7 +100,7 @@ impl Server {
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);
         // They name subnets by their places.
-        self.buckets = Buckets::default();
+        self.buckets.fill();
         self.probes.move_links(&before.links, &self.config.links);
         let elsewhere = std::mem::take(&mut self.elsewhere);
         let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();

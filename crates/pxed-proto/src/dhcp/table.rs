@@ -35,6 +35,7 @@ use std::net::Ipv4Addr;
 use std::ops::Bound;
 
 use self::behind::Behind;
+pub use self::by_address::ByAddress;
 pub use self::by_client::Secret;
 pub use self::choice::{Applicant, Standing};
 use self::fresh::Fresh;

@@ -127,6 +127,7 @@ pub struct Message<'a> {
     pub chaddr: [u8; 16],
     /// The magic cookie is there (RFC 2131 section 3): without it there are no options.
     pub has_cookie: bool,
+    message_type: Option<MessageType>,
     datagram: &'a [u8],
     index: Index,
 }
@@ -162,7 +163,7 @@ impl<'a> Message<'a> {
         fields.take::<{ COOKIE_AT - SNAME_AT }>()?;
         let has_cookie = fields.take()? == MAGIC_COOKIE;
         let index = if has_cookie { Index::of(datagram) } else { Index::EMPTY };
-        Ok(Self {
+        let mut message = Self {
             op,
             htype,
             hlen,
@@ -176,9 +177,12 @@ impl<'a> Message<'a> {
             giaddr,
             chaddr,
             has_cookie,
+            message_type: None,
             datagram,
             index,
-        })
+        };
+        message.message_type = message.u8(code::MESSAGE_TYPE).and_then(MessageType::from_u8);
+        Ok(message)
     }
 
     /// How many octets the datagram has.
@@ -188,6 +192,7 @@ impl<'a> Message<'a> {
     }
 
     /// The value of an option, its parts joined (RFC 3396) in the order options, file, sname.
+    #[inline]
     pub fn option(&self, code: u8) -> Option<Cow<'a, [u8]>> {
         let first = *self.index.first.get(usize::from(code))?;
         if first == 0 {
@@ -196,8 +201,9 @@ impl<'a> Message<'a> {
         if self.index.split.contains(code) {
             return Some(Cow::Owned(self.joined(code)));
         }
-        let (_, value, _) = tlv(self.datagram, usize::from(first), self.datagram.len())?;
-        Some(Cow::Borrowed(value))
+        // It was whole when the index was made.
+        let [_, len, rest @ ..] = self.datagram.get(usize::from(first)..)? else { return None };
+        rest.get(..usize::from(*len)).map(Cow::Borrowed)
     }
 
     /// An option that is one octet; `None` too if it has another length.
@@ -220,13 +226,17 @@ impl<'a> Message<'a> {
         self.exact(code).map(Ipv4Addr::from_octets)
     }
 
+    #[inline]
     fn exact<const N: usize>(&self, code: u8) -> Option<[u8; N]> {
-        self.option(code).and_then(|value| (*value).try_into().ok())
+        match self.option(code)? {
+            Cow::Borrowed(value) => value.try_into().ok(),
+            Cow::Owned(value) => value.try_into().ok(),
+        }
     }
 
     /// Option 53, if it is exactly one octet of a known meaning.
-    pub fn message_type(&self) -> Option<MessageType> {
-        self.u8(code::MESSAGE_TYPE).and_then(MessageType::from_u8)
+    pub const fn message_type(&self) -> Option<MessageType> {
+        self.message_type
     }
 
     /// The `sname` field up to its first NUL; empty where it holds options.

@@ -39,7 +39,7 @@ impl Server {
 
     /// How many commits the store has not answered.
     pub fn commits_waiting(&self) -> usize {
-        self.under_way.waiting.len()
+        self.under_way.len()
     }
 
     /// A store that stalls is not given more to do: the client asks again.
@@ -52,13 +52,13 @@ impl Server {
             | Change::DropHold { .. }
             | Change::See(_) => 0,
         };
-        let busy = wanted > 0 && self.under_way.waiting.len() + wanted > limits::COMMITS_MAX;
+        let busy = wanted > 0 && self.under_way.span() + wanted > limits::COMMITS_MAX;
         if busy { Err(Ignored::Busy) } else { Ok(verdict) }
     }
 
     /// Has the store no room for one change more?
     pub(super) fn is_busy(&self) -> bool {
-        self.under_way.waiting.len() >= limits::COMMITS_MAX
+        self.under_way.span() >= limits::COMMITS_MAX
     }
 
     pub(in crate::dhcp) fn put(
@@ -74,7 +74,7 @@ impl Server {
             Some(table) => table.put(lease.clone(), now),
             None => self.elsewhere.insert(lease.address, lease.clone()),
         };
-        let waiting = Waiting { lease: lease.clone(), before, doomed: false, told };
+        let waiting = Waiting { lease: lease.clone(), before, doomed: false, told, earlier: None };
         let id = self.under_way.add(waiting);
         Commit { id, lease }
     }
@@ -95,14 +95,9 @@ impl Server {
         let address = failed.lease.address;
         if !failed.doomed {
             self.restore(address, failed.before, error, now);
-            let on_top: Vec<CommitId> = self.under_way.of(address).collect();
-            for id in on_top {
-                self.under_way.waiting.entry(id).and_modify(|on_top| on_top.doomed = true);
-            }
+            self.under_way.doom(address);
         }
-        let on_top = self.under_way.of(address).next_back();
-        let on_top = on_top.and_then(|id| self.under_way.waiting.get(&id));
-        let last = on_top.map_or(&failed.lease, |on_top| &on_top.lease);
+        let last = self.under_way.last_of(address).map_or(&failed.lease, |on_top| &on_top.lease);
         if last.state == LeaseState::Leased {
             let last = last.clone();
             self.hold_again(&last, now);

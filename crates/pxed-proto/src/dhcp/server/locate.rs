@@ -29,8 +29,9 @@ impl Server {
         self.unless_silent(heard, wire)?;
         let mut found = match &*wire.subnets {
             [_] => {
-                let alone = self.asking(heard, here)?;
-                Asking { crowded: is_crowded(&alone, std::slice::from_ref(&alone)), ..alone }
+                let mut alone = self.asking(heard, here)?;
+                alone.crowded = is_crowded(&alone, std::slice::from_ref(&alone));
+                alone
             }
             several => self.on_one_of(heard, here, several)?,
         };

@@ -7,7 +7,7 @@ use crate::dhcp::config::LinkId;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState, Said};
 use crate::dhcp::plan::{Change, Commit, Output, Plan};
 use crate::dhcp::probe::{Probe, Question};
-use crate::dhcp::rate::Charge;
+use crate::dhcp::rate::{Buckets, Charge};
 use crate::dhcp::reason::Ignored;
 use crate::dhcp::under_way::Told;
 use crate::event::{Conflict, Event, Outcome};
@@ -72,7 +72,8 @@ impl Server {
     fn answer(&mut self, question: Question, why_not: Option<Ignored>, now: Timestamp) -> Output {
         let Question { link, arrival, datagram, tried, .. } = question;
         // It was paid for when it came in.
-        let buckets = std::mem::take(&mut self.buckets);
+        let none = Buckets::new(self.secret);
+        let buckets = std::mem::replace(&mut self.buckets, none);
         let plan = self.plan(now, link, &arrival, &datagram);
         self.buckets = buckets;
         let mut plan = Plan { charge: Charge::default(), ..plan };

@@ -37,6 +37,13 @@ impl Codes {
         *word = *word & !(1 << (code & 63)) | (is_one as u64) << (code & 63);
     }
 
+    /// These and `others`.
+    #[must_use]
+    pub const fn with(self, others: Self) -> Self {
+        let ([a, b, c, d], [e, f, g, h]) = (self.0, others.0);
+        Self([a | e, b | f, c | g, d | h])
+    }
+
     /// These, but for `others`.
     #[must_use]
     pub const fn without(self, others: Self) -> Self {
