@@ -48,7 +48,9 @@ pub fn drive(engine: &mut Engine, port: &mut Port, server: Option<SocketAddrV4>)
         }
         let sent = port.flush();
         let arrived = clock.now();
-        let received = port.receive(|_, datagram| engine.received(arrived, datagram));
+        let received = port.receive(|_, datagram| {
+            engine.received(arrived, datagram);
+        });
         if sent + received == 0 {
             sleep(port, engine.wakes(now).unwrap_or(u64::MAX).saturating_sub(now));
         }
@@ -61,7 +63,7 @@ pub fn drive(engine: &mut Engine, port: &mut Port, server: Option<SocketAddrV4>)
 }
 
 /// A frame of a machine that has no address.
-fn broadcast_of(mac: Mac) -> Path {
+pub(crate) fn broadcast_of(mac: Mac) -> Path {
     Path::Frame {
         source_mac: mac,
         destination_mac: Mac::BROADCAST,

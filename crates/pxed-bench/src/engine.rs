@@ -16,6 +16,9 @@ use crate::timers::Timers;
 /// A machine's number is in the lower bits of its xid, the number of its exchange in the upper.
 const NUMBER_BITS: u32 = 24;
 
+/// How often a machine that was called begins anew after a NAK.
+const REFUSALS_MAX: u16 = 1000;
+
 /// What each exchange is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Exchange {
@@ -48,12 +51,24 @@ pub struct Plan {
     pub first: u32,
 }
 
+/// What came of an exchange that was called for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// Whose it was.
+    pub machine: u32,
+    /// The datagram with its ACK; none where it was given up or refused.
+    pub ack: Option<Vec<u8>>,
+}
+
 /// All machines, and what they have seen.
 pub struct Engine {
     plan: Plan,
     messages: Messages,
     machines: Vec<Machine>,
     idle: VecDeque<u32>,
+    /// Machines that were called, and when.
+    called: VecDeque<(u32, u64)>,
+    ended: VecDeque<Ended>,
     /// Machines that are to send the next message of their exchange now.
     ready: VecDeque<u32>,
     timers: Timers,
@@ -78,6 +93,8 @@ impl Engine {
             plan,
             machines: vec![Machine::NEW; count as usize],
             idle: (0..count).collect(),
+            called: VecDeque::new(),
+            ended: VecDeque::new(),
             ready: VecDeque::new(),
             begun: 0,
             under_way: 0,
@@ -104,6 +121,16 @@ impl Engine {
         Self { plan, ..self }
     }
 
+    /// Has this machine begin its exchange, at [`Pace::Called`].
+    pub fn call(&mut self, machine: u32, now: u64) {
+        self.called.push_back((machine, now));
+    }
+
+    /// An exchange that was called for and has ended since the last time.
+    pub fn ended(&mut self) -> Option<Ended> {
+        self.ended.pop_front()
+    }
+
     /// How many machines there are to begin an exchange.
     pub fn machines(&self) -> usize {
         self.idle.len()
@@ -121,7 +148,7 @@ impl Engine {
     /// When something is due next, if nothing is received.
     pub fn wakes(&self, now: u64) -> Option<u64> {
         let begins = (!self.idle.is_empty()).then(|| self.due(now)).flatten();
-        let ready = (!self.ready.is_empty()).then_some(now);
+        let ready = (!self.ready.is_empty() || !self.called.is_empty()).then_some(now);
         [begins, ready, self.timers.next().filter(|_| self.under_way > 0)]
             .into_iter()
             .flatten()
@@ -135,14 +162,14 @@ impl Engine {
         self.under_way == 0 && (all_begun || none_begins || self.idle.is_empty())
     }
 
-    /// Takes an answer.
-    pub fn received(&mut self, now: u64, datagram: &[u8]) {
+    /// Takes an answer; says whether it was one to a machine here.
+    pub fn received(&mut self, now: u64, datagram: &[u8]) -> bool {
         self.tally.received += 1;
         let Some((number, answer)) = self.answer(datagram) else {
             self.tally.foreign += 1;
-            return;
+            return false;
         };
-        let Some(machine) = self.machines.get_mut(number as usize) else { return };
+        let Some(machine) = self.machines.get_mut(number as usize) else { return false };
         let in_exchange = exchange_of(answer.xid ^ self.plan.salt) == machine.exchange;
         match (machine.step, answer.kind) {
             (Step::Discover, MessageType::Offer) if in_exchange => {
@@ -154,14 +181,18 @@ impl Engine {
                 machine.address = answer.address;
                 machine.leased = true;
                 self.acknowledged(number, now);
+                if self.plan.pace == Pace::Called {
+                    self.ended.push_back(Ended { machine: number, ack: Some(datagram.to_vec()) });
+                }
             }
             (Step::Request | Step::Renew, MessageType::Nak) if in_exchange => {
                 machine.leased = false;
                 self.tally.refused += u64::from(machine.measured);
-                self.end_exchange(number);
+                self.refused(number);
             }
             _ => self.tally.unexpected += 1,
         }
+        true
     }
 
     /// How many leases are on addresses that another machine holds too.
@@ -217,18 +248,34 @@ impl Engine {
             Step::Discover => self.tally.without_offer += measured,
             _ => self.tally.without_ack += measured,
         }
+        self.fail(number);
+    }
+
+    /// Who was called begins anew after a NAK (RFC 2131 section 3.1): it is to get an address some time.
+    fn refused(&mut self, number: u32) {
+        let Some(machine) = self.machines.get_mut(number as usize) else { return };
+        machine.refused = machine.refused.saturating_add(1);
+        if self.plan.pace != Pace::Called || machine.refused > REFUSALS_MAX {
+            return self.fail(number);
+        }
+        let started = machine.started;
         self.end_exchange(number);
+        self.call(number, started);
+    }
+
+    fn fail(&mut self, number: u32) {
+        self.end_exchange(number);
+        if self.plan.pace == Pace::Called {
+            self.ended.push_back(Ended { machine: number, ack: None });
+        }
     }
 
     /// A machine that begins its exchange now.
     fn begin(&mut self, now: u64) -> Option<u32> {
-        let due = self.due(now).filter(|&due| due <= now)?;
-        let Some(number) = self.idle.pop_front() else {
-            self.tally.no_idle_machine += u64::from(!self.starved);
-            self.starved = true;
-            return None;
+        let (number, due) = match self.plan.pace {
+            Pace::Called => self.called.pop_front()?,
+            _ => self.turn(now)?,
         };
-        self.starved = false;
         self.begun += 1;
         self.under_way += 1;
         let measured = due >= self.plan.warm_up;
@@ -242,6 +289,17 @@ impl Engine {
         (machine.started, machine.asked, machine.measured) = (due, due, measured);
         (machine.step, machine.attempt) = (step, 0);
         Some(number)
+    }
+
+    /// Whose turn it is, and since when.
+    fn turn(&mut self, now: u64) -> Option<(u32, u64)> {
+        let due = self.due(now).filter(|&due| due <= now)?;
+        let number = self.idle.pop_front();
+        if number.is_none() {
+            self.tally.no_idle_machine += u64::from(!self.starved);
+        }
+        self.starved = number.is_none();
+        Some((number?, due))
     }
 
     fn offered(&mut self, number: u32, now: u64) {
@@ -279,7 +337,9 @@ impl Engine {
         let Some(machine) = self.machines.get_mut(number as usize) else { return };
         machine.step = Step::Idle;
         self.under_way -= 1;
-        self.idle.push_back(number);
+        if self.plan.pace != Pace::Called {
+            self.idle.push_back(number);
+        }
     }
 
     /// Writes the message that the machine's step asks for, and sets its timer.

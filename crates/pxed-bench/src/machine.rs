@@ -34,6 +34,8 @@ pub(crate) struct Machine {
     pub(crate) exchange: u8,
     /// Counts what was sent, so that a timer knows whether it still matters.
     pub(crate) sent: u16,
+    /// How often it was refused in all.
+    pub(crate) refused: u16,
     /// The exchange began in the time that is measured.
     pub(crate) measured: bool,
     /// It holds a lease on `address`.
@@ -50,6 +52,7 @@ impl Machine {
         attempt: 0,
         exchange: 0,
         sent: 0,
+        refused: 0,
         measured: false,
         leased: false,
     };

@@ -1,4 +1,4 @@
-//! `pxed-bench dhcp` and `pxed-bench null`.
+//! `pxed-bench`: load for DHCP, TFTP and HTTP servers.
 
 #![forbid(unsafe_code)]
 

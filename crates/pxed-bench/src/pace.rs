@@ -12,6 +12,8 @@ pub enum Pace {
     InFlight(u32),
     /// All at once.
     Avalanche,
+    /// Each machine when [`crate::Engine::call`] says so; [`crate::Engine::ended`] says what came of it.
+    Called,
 }
 
 impl Pace {
@@ -25,6 +27,7 @@ impl Pace {
             }
             Self::InFlight(bound) => (under_way < u64::from(bound)).then_some(now),
             Self::Avalanche => Some(0),
+            Self::Called => None,
         }
     }
 }

@@ -134,7 +134,7 @@ impl Generator {
 }
 
 impl Latency {
-    fn of(histogram: &Histogram<u64>) -> Self {
+    pub(crate) fn of(histogram: &Histogram<u64>) -> Self {
         let at = |quantile| ratio(histogram.value_at_quantile(quantile), 1000);
         Self {
             count: histogram.len(),
@@ -152,7 +152,7 @@ impl Latency {
 
 /// Counts of a run are far below 2^52.
 #[expect(clippy::cast_precision_loss, reason = "see above")]
-fn ratio(part: u64, whole: u64) -> f64 {
+pub(crate) fn ratio(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }
 

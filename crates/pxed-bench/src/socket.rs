@@ -1,7 +1,9 @@
-//! Datagrams in and out, in batches: by UDP, or as whole frames.
+//! Sockets: datagrams in and out in batches, by UDP or as whole frames; and clients' own sockets.
 
 mod batch;
+mod datagrams;
 mod frame;
+mod stream;
 
 use std::io;
 use std::net::SocketAddrV4;
@@ -13,6 +15,9 @@ use pxed_proto::net::Mac;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use batch::{Incoming, Outgoing};
+
+pub use datagrams::{Datagrams, Room};
+pub use stream::{Basin, Came, Stream};
 
 sockopt_impl!(
     /// SO_MEMINFO (linux/sock_diag.h): numbers about a socket's memory, the last one how many

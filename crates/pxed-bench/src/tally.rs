@@ -48,10 +48,6 @@ pub struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        let histogram = || {
-            Histogram::new_with_max(LATENCY_MAX, DIGITS)
-                .unwrap_or_else(|_| unreachable!("a maximum above 1, and at most five digits"))
-        };
         Self {
             started: 0,
             completed: 0,
@@ -71,6 +67,12 @@ impl Default for Tally {
             late: histogram(),
         }
     }
+}
+
+/// An empty one for latencies.
+pub(crate) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_max(LATENCY_MAX, DIGITS)
+        .unwrap_or_else(|_| unreachable!("a maximum above 1, and at most five digits"))
 }
 
 /// Counts a latency; what is longer than the histogram goes is its longest.

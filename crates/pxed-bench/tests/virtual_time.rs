@@ -215,3 +215,26 @@ fn others_answers_are_foreign() {
     engine.received(0, &answer);
     assert_eq!((engine.tally.offer.len(), engine.tally.unexpected), (1, 1));
 }
+
+#[test]
+fn who_was_called_begins_anew_after_a_nak_and_others_do_not() {
+    for pace in [Pace::Called, Pace::Avalanche] {
+        let mut engine = engine(Plan { pace, count: 1, ..plan() });
+        let (mut null, mut message, mut sent) = (responder(0), Vec::new(), Vec::new());
+        engine.call(0, 0);
+        while engine.next(SECOND / 4, &mut message).is_some() {
+            let mut answer = null.answer(&message).unwrap().to_vec();
+            // Option 53 is the first: the first two ACKs become NAKs.
+            if answer[242] == 5 && engine.tally.refused < 2 {
+                answer[242] = 6;
+            }
+            sent.push(message[242]);
+            assert!(engine.received(SECOND / 4, &answer));
+        }
+        let expected: &[u8] = if pace == Pace::Called { &[1, 3, 1, 3, 1, 3] } else { &[1, 3] };
+        assert_eq!(sent, expected);
+        let ended = engine.ended().map(|ended| (ended.machine, ended.ack.is_some()));
+        assert_eq!(ended, (pace == Pace::Called).then_some((0, true)));
+        assert_eq!(engine.leases(), usize::from(pace == Pace::Called));
+    }
+}
