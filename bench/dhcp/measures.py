@@ -1,17 +1,17 @@
 """What is measured of one server, each as a line of the results."""
+import contextlib
 import json
 import os
-import pathlib
 import socket
 import struct
 import subprocess
 import time
 
 import bed
+import servers
 
 MACHINES, LEASES = 50_000, 100_000
-# How often a rate is tried, and how near to each other the last two are.
-BEST_STEPS, EXACT = 9, 0.06
+FEW_LEASES, MANY_LEASES = 1_000, 1_000_000
 
 
 def load(options, seconds, **flags):
@@ -25,12 +25,13 @@ def load(options, seconds, **flags):
     return json.loads(done.stdout)
 
 
-def at_rate(options, server, rate):
+def at_rate(options, server, rate, **flags):
     """A report with the server's CPU time; what came before is over first."""
     server.settle()
     before = server.cpu()
     warm_up = min(1, options.seconds / 2)
-    report = load(options, options.seconds, rate=max(1, round(rate)), warm_up=warm_up)
+    report = load(options, options.seconds, rate=max(1, round(rate)), warm_up=warm_up,
+                  **flags)
     # What the warm-up took is in it, and so are its exchanges.
     exchanges = report["generator"]["sent"] / 2
     return report | {"rate": rate, "cpu_us": (server.cpu() - before) * 1e6 / max(exchanges, 1)}
@@ -41,13 +42,13 @@ def best(options, server):
     until it is too much, then halfway between what is and what is not."""
     closed = load(options, options.seconds, in_flight=128)["per_second"]
     rate, low, high, found = max(closed, 20), 0, None, None
-    for _ in range(BEST_STEPS):
+    for _ in range(options.steps):
         report = at_rate(options, server, rate)
         if report["incomplete"] < 0.01:
             low, found = rate, report
         else:
             high = rate
-        if high and high - low < high * EXACT:
+        if high and high - low < high * options.exact:
             break
         rate = (low + high) / 2 if high else rate * 2
     return (found or report) | {"closed": closed, "found": found is not None}
@@ -72,15 +73,20 @@ def leases(options, server):
     """Memory with many leases, and the restart with them."""
     if not server.keeps_leases:
         return
-    server.start_empty(bed.LARGE)
+    server.start_empty(servers.LARGE)
     try:
         first_offer(server, 60)
         empty = server.memory()
-        filled = fill(options, server) if server.is_filled_by == "exchanges" else None
+        filled = fill(options, server, LEASES) if server.is_filled_by == "exchanges" else None
     finally:
         server.stop()
     if filled is None:
         server.preload(LEASES)
+    yield "leases", restart(server, LEASES, empty, filled)
+
+
+def restart(server, count, empty, filled):
+    """How soon it serves with so many leases, and what they take; then it is stopped."""
     begun = time.monotonic()
     server.start()
     try:
@@ -89,18 +95,55 @@ def leases(options, server):
         loaded = server.memory()
     finally:
         server.stop()
-    yield "leases", {"restart": took, "per_lease": ((filled or loaded) - empty) / LEASES,
-                     "per_lease_loaded": (loaded - empty) / LEASES,
-                     "empty": empty, "filled": filled, "loaded": loaded}
+    return {"leases": count, "restart": took, "per_lease": ((filled or loaded) - empty) / count,
+            "per_lease_loaded": (loaded - empty) / count,
+            "empty": empty, "filled": filled, "loaded": loaded}
 
 
-def fill(options, server):
-    """Asks for all leases; how much memory the server has then."""
-    report = load(options, 100, in_flight=32, machines=LEASES, count=LEASES, timeout=5)
-    if report["leases"] < LEASES * 0.999:
+def fill(options, server, count):
+    """Asks for so many leases; how much memory the server has then."""
+    report = load(options, 200, in_flight=64, machines=count, count=count, timeout=5)
+    if report["leases"] < count * 0.999:
         raise RuntimeError(f"only {report['leases']} leases")
     server.settle()
     return server.memory()
+
+
+def many(options, server):
+    """What a million leases change: the rate, the restart, and the tail of latencies while the store
+    works, also beside another program that keeps the disk busy."""
+    server.start_empty(servers.HUGE)
+    try:
+        first_offer(server, 60)
+        empty = server.memory()
+        fill(options, server, FEW_LEASES)
+        few = load(options, options.seconds, in_flight=128, machines=FEW_LEASES)
+        yield "few leases", few | {"leases_before": FEW_LEASES}
+        filled = fill(options, server, MANY_LEASES)
+        rate = load(options, options.seconds, in_flight=128, machines=MANY_LEASES)
+        yield "many leases", rate | {"leases_before": MANY_LEASES,
+                                     "share": rate["per_second"] / few["per_second"]}
+        half = rate["per_second"] / 2
+        yield "tail", at_rate(options, server, half, machines=MANY_LEASES)
+        with busy_disk(server):
+            yield "tail, busy disk", at_rate(options, server, half, machines=MANY_LEASES)
+        size = sum(path.stat().st_size for path in server.directory.rglob("leases.db*"))
+    finally:
+        server.stop()
+    yield "million", restart(server, MANY_LEASES, empty, filled) | {"database": size}
+
+
+@contextlib.contextmanager
+def busy_disk(server):
+    """Another program writes beside the server's files, a MiB at a time, each synced."""
+    path = server.path("busy")
+    loop = f"while :; do dd if=/dev/zero of={path} bs=1M count=64 oflag=dsync conv=notrunc; done"
+    with subprocess.Popen(["taskset", "-c", str(bed.OUR_CORE), "sh", "-c", f"exec 2>/dev/null; {loop}"],
+                          start_new_session=True) as process:
+        try:
+            yield
+        finally:
+            os.killpg(process.pid, 9)
 
 
 def first_offer(server, patience, begun=None):
@@ -124,12 +167,3 @@ def discover():
     header = struct.pack("!4BIHH4s4s4s4s16s192s", 1, 1, 6, 1, 7, 0, 0, bytes(4), bytes(4), bytes(4),
                          socket.inet_aton(bed.RELAY), b"\x02\xaa\0\0\0\1", b"")
     return header + b"\x63\x82\x53\x63\x35\x01\x01\xff" + bytes(52)
-
-
-def environment():
-    """What the machine was."""
-    cpu = next(line.partition(":")[2].strip()
-               for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
-               if line.startswith("model name"))
-    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": os.uname().release,
-            "date": time.strftime("%Y-%m-%d", time.gmtime())}

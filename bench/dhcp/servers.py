@@ -1,88 +1,31 @@
 """The servers: one network each, no conflict probes, logs as they are by default, into a file."""
 import json
 import os
-import pathlib
 import shutil
-import signal
-import subprocess
 import time
 
 import bed
+import process
 
-CELL = pathlib.Path(os.environ.get("CELL", "."))
 LEASE_SECONDS = 3600
-TICK = 1 / os.sysconf("SC_CLK_TCK")
+# Pools' last addresses: for rates 65,536 addresses, for many leases 262,144 and 1,048,576.
+SMALL, LARGE, HUGE = "10.128.255.255", "10.131.255.255", "10.143.255.255"
 
 
-class Server:
+class Server(process.Server):
     """Subclasses say `command()`, and write their configuration in it."""
     keeps_leases = True   # beyond its end
     is_filled_by = "exchanges"
 
     def __init__(self, name):
-        self.name, self.directory, self.process = name, CELL / name, None
-        self.directory.mkdir(parents=True, exist_ok=True)
-        self.last = bed.SMALL  # the pool's last address
+        super().__init__(name)
+        self.last = SMALL
 
-    def start(self):
-        environment = bed.libraries() | self.environment()
-        with open(self.directory / "log", "ab") as log:
-            self.process = subprocess.Popen(bed.at_the_server(self.command()), env=environment,
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-
-    def environment(self):
-        return {}
-
-    def start_empty(self, last=bed.SMALL):
+    def start_empty(self, last=SMALL):
         """Starts without any lease, with a pool that ends there."""
         self.forget()
         self.last = last
         self.start()
-
-    def stop(self, how=signal.SIGTERM):
-        self.process.send_signal(how)
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-    def forget(self):
-        """Removes all leases, and what was logged."""
-        for path in sorted(self.directory.rglob("*"), reverse=True):
-            path.rmdir() if path.is_dir() else path.unlink()
-
-    def write(self, name, text):
-        (self.directory / name).write_text(text)
-        return str(self.directory / name)
-
-    def path(self, name):
-        return str(self.directory / name)
-
-    def cpu(self):
-        """Seconds of all its threads, user and system (proc(5), stat)."""
-        fields = self.proc("stat").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) * TICK
-
-    def memory(self):
-        """Its proportional share of resident memory, in octets (smaps_rollup)."""
-        line = next(line for line in self.proc("smaps_rollup").splitlines() if line[:4] == "Pss:")
-        return int(line.split()[1]) * 1024
-
-    def proc(self, name):
-        return pathlib.Path(f"/proc/{self.process.pid}/{name}").read_text()
-
-    def running(self):
-        return self.process.poll() is None
-
-    def settle(self, seconds=10):
-        """Waits until it has nothing to do any more; says whether that came."""
-        for _ in range(seconds * 4):
-            before = self.cpu()
-            time.sleep(0.25)
-            if self.cpu() - before <= TICK:
-                return True
-        return False
 
     def preload(self, leases):
         """Writes so many leases into its database, where that is quicker than to ask for them."""

@@ -1,12 +1,6 @@
 """The table in docs/benchmarks.md, from the raw results."""
-import json
-import pathlib
-import statistics
-
-HERE = pathlib.Path(__file__).resolve().parent
-RESULTS = HERE / "results" / "last.jsonl"
-DOCUMENT = HERE.parent.parent / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- bench/dhcp: begin -->", "<!-- bench/dhcp: end -->"
+import report
+from report import spread
 
 
 def short(name, result):
@@ -14,36 +8,29 @@ def short(name, result):
     if "offer_mean" in result:
         return (f"{result['completed']:.0f} of {result['started']:.0f} at {result['rate']}/s, OFFER "
                 f"{result['offer_mean']:.0f} µs, ACK {result['ack_mean']:.0f} µs")
-    if name == "leases":
+    if name in ("leases", "million"):
         return f"{result['per_lease']:.0f} B a lease, first OFFER after {result['restart']:.3f} s"
     offer, own = result["offer"], result["generator"]
+    if "leases_before" in result:
+        return f"{result['per_second']:.0f}/s, as fast as answered"
     return (f"{result['rate']:.0f}/s: {result['per_second']:.0f}/s, {result['incomplete']:.2%} "
             f"incomplete, {result['cpu_us']:.1f} µs CPU, OFFER {offer['p50']:.0f} {offer['p99']:.0f} "
             f"{offer['p999']:.0f} µs, late p99 {own['late']['p99']:.0f} µs, free {own['free']:.0%}")
 
 
 def write():
-    lines = [json.loads(line) for line in RESULTS.read_text().splitlines()]
-    text = DOCUMENT.read_text()
-    before, rest = text.split(BEGIN)
-    after = rest.split(END)[1]
-    DOCUMENT.write_text(f"{before}{BEGIN}\n{tables(lines[0], lines[1:])}{END}{after}")
+    run, *lines = report.last("dhcp")
+    report.put("dhcp", tables(run, lines))
 
 
 def tables(run, lines):
     names = list(dict.fromkeys(line["server"] for line in lines))
-    where = run["environment"]
-    loads = [line["load"] for line in lines if "load" in line]
-    out = [f"{where['date']}, {where['cpu']}, {where['cores']} cores, Linux {where['kernel']}; "
-           f"{run['rounds']} rounds of {run['seconds']:g} s for each figure, options of "
-           f"`{run['firmware']}`; load average {min(loads):.1f} to {max(loads):.1f}. Median, and "
-           "least to most where there are several rounds.", ""]
-    for part in (rates(names, lines, run), memory(names, lines), validation(lines)):
+    how = (f"{run['rounds']} rounds of {run['seconds']:g} s for each figure, best rates to "
+           f"{run['exact']:.0%}, options of `{run['firmware']}`")
+    out = [report.head(run, lines, how), ""]
+    for part in (rates(names, lines, run), memory(names, lines), many(lines), validation(lines)):
         out += [*part, ""]
-    failed = [line for line in lines if "failed" in line]
-    out += [f"\nRound {line['round']}, {line['server']}, {line['failed']}: {line['why']}"
-            for line in failed]
-    return "\n".join(out) + "\n"
+    return "\n".join(out + report.failures(lines)).rstrip() + "\n"
 
 
 def rates(names, lines, run):
@@ -77,6 +64,26 @@ def memory(names, lines):
                    f"{spread([line['restart'] for line in found], '{:.2f}')} |")
 
 
+def many(lines):
+    yield from ("| pxed, leases before | exchanges/s, 128 at once | octets a lease | first OFFER after a "
+                "restart, s |", "|---|---|---|---|")
+    def of(measure, read, number="{:.0f}"):
+        return spread([read(line) for line in lines if line.get("measure") == measure], number)
+    yield f"| 1,000 | {of('few leases', lambda line: line['per_second'])} | - | - |"
+    yield (f"| 1,000,000 | {of('many leases', lambda line: line['per_second'])} | "
+           f"{of('million', lambda line: line['per_lease'])} | "
+           f"{of('million', lambda line: line['restart'], '{:.2f}')} |")
+    yield ""
+    yield from ("| pxed, 1,000,000 leases, at half of that | p50 µs | p99 | p99.9 | p99.99 | most |",
+                "|---|---|---|---|---|---|")
+    for measure in ("tail", "tail, busy disk"):
+        for answer in ("offer", "ack"):
+            cells = [of(measure, lambda line, p=p: line[answer][p])
+                     for p in ("p50", "p99", "p999", "p9999", "max")]
+            beside = " beside a busy disk" if "busy" in measure else ""
+            yield f"| {answer.upper()}{beside} | {' | '.join(cells)} |"
+
+
 def validation(lines):
     yield from ("| generator, against pxed | exchanges/s | completed | OFFER, mean µs | ACK, mean µs |",
                 "|---|---|---|---|---|")
@@ -87,11 +94,3 @@ def validation(lines):
             yield (f"| {name} | {found[0]['rate']} | {spread(share, '{:.2f}')} % | "
                    f"{spread([line['offer_mean'] for line in found])} | "
                    f"{spread([line['ack_mean'] for line in found])} |")
-
-
-def spread(values, number="{:.0f}"):
-    if not values:
-        return "-"
-    middle, least, most = (number.format(value) for value in (
-        statistics.median(values), min(values), max(values)))
-    return middle if least == most else f"{middle} ({least}-{most})"
