@@ -1,0 +1,117 @@
+"""The servers: each serves the same folder, with its log as it is by default, into a file."""
+import os
+import subprocess
+
+import bed
+import process
+import web
+
+HTTP, HTTPS = 8067, 8443
+SERVERS = os.environ.get("SERVERS", "")
+
+
+class Folder(process.Server):
+    """A server of that folder."""
+    windows = False  # it knows the option windowsize
+
+    def __init__(self, name, folder):
+        super().__init__(name)
+        self.folder = folder.path
+
+    def http_path(self, name):
+        return f"/{name}"
+
+
+class Pxed(Folder):
+    windows = True
+
+    def command(self):
+        secure = f"https = true\nhttps-port = {HTTPS}" if knows_https() else ""
+        return [os.environ["PXED"], "serve", "--config", self.write("pxed.toml", f"""
+state-dir = "{self.path('state')}"
+user = "root"
+http-port = {HTTP}
+boot-dir = "{self.folder}"
+{secure}
+
+[[subnet]]
+interface = "eth0"
+network = "{bed.NETWORK}"
+server-ip = "{bed.SERVER}"
+range = ["10.64.0.1-10.64.0.9"]
+""")]
+
+    def http_path(self, name):
+        return f"/files/{name}"
+
+
+def knows_https():
+    """Whether this pxed has HTTPS: its example has the key."""
+    example = subprocess.run([os.environ["PXED"], "check", "--example"], stdout=subprocess.PIPE,
+                             text=True, check=True).stdout
+    return any(line.lstrip("# ").startswith("https ") for line in example.splitlines())
+
+
+class TftpdHpa(Folder):
+    def command(self):
+        return [f"{SERVERS}/usr/sbin/in.tftpd", "--foreground", "--user", "root", "--address",
+                f"{bed.SERVER}:69", "--secure", str(self.folder)]
+
+
+class Atftpd(Folder):
+    windows = True
+
+    def command(self):
+        return [f"{SERVERS}/atftpd/usr/sbin/atftpd", "--daemon", "--no-fork", "--user", "root.root",
+                "--bind-address", bed.SERVER, "--maxthread", "1000", "--logfile",
+                self.path("atftpd.log"), str(self.folder)]
+
+
+class Dnsmasq(Folder):
+    def command(self):
+        return ["dnsmasq", "--keep-in-foreground", "--conf-file=" + self.write("dnsmasq.conf", f"""
+port=0
+no-resolv
+user=root
+pid-file=
+interface=eth0
+log-facility={self.path('dnsmasq.log')}
+enable-tftp
+tftp-root={self.folder}
+tftp-max=1000
+""")]
+
+
+class Nginx(Folder):
+    def command(self):
+        return web.nginx(self, self.folder, HTTP)
+
+
+class NginxTls(Folder):
+    """The same kind of certificate and the same protocols as pxed's."""
+
+    def command(self):
+        key, certificate = self.path("key.pem"), self.path("certificate.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:3072", "-nodes", "-days", "30",
+                        "-subj", "/CN=bench", "-keyout", key, "-out", certificate],
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return web.nginx(self, self.folder, HTTPS, f"""
+        ssl_certificate {certificate};
+        ssl_certificate_key {key};
+        ssl_protocols TLSv1.2 TLSv1.3;""")
+
+
+class Apache(Folder):
+    def command(self):
+        return web.apache(self, self.folder, HTTP)
+
+
+def all_servers(folder):
+    """Of each kind, in turn."""
+    def of(*servers):
+        return {server.name: server for server in servers}
+    pxed = Pxed("pxed", folder)
+    return {"tftp": of(pxed, TftpdHpa("tftpd-hpa", folder), Atftpd("atftpd", folder),
+                       Dnsmasq("dnsmasq", folder)),
+            "http": of(pxed, Nginx("nginx", folder), Apache("apache", folder)),
+            "https": of(pxed, NginxTls("nginx", folder))}
