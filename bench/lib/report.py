@@ -50,7 +50,7 @@ def head(run, lines, rest):
 def failures(lines):
     """What could not be measured, one line each."""
     return [f"Round {line['round']}, {line['server']}, {line['failed']}: {line['why']}"
-            for line in lines if "failed" in line]
+            for line in lines if "why" in line]
 
 
 def spread(values, number="{:.0f}"):

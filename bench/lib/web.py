@@ -49,8 +49,8 @@ ServerRoot {server.directory}
 {loaded}
 PidFile {server.path('apache.pid')}
 DefaultRuntimeDir {server.path('')}
-User root
-Group root
+User nobody
+Group nogroup
 Listen {bed.SERVER}:{port}
 ThreadsPerChild 64
 MaxRequestWorkers 512

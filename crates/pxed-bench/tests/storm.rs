@@ -1,6 +1,7 @@
 //! Whole boots in virtual time, against a model of the servers: every count and time is exact.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "tests")]
+#![allow(clippy::cast_possible_truncation, reason = "sizes and numbers are small here")]
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{Ipv4Addr, SocketAddrV4};
