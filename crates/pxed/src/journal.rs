@@ -6,6 +6,7 @@
 
 mod counters;
 mod limiter;
+mod lines;
 mod machines;
 mod queue;
 mod record;
@@ -25,16 +26,14 @@ use pxed_proto::dhcp::{Ignored, Lease};
 use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent};
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
-use pxed_proto::text::HexDump;
-use pxed_proto::wire::dhcp::Message;
-use pxed_proto::wire::options::Decoded;
 use tokio::sync::broadcast;
-use tracing::{Level, debug, enabled, info, warn};
+use tracing::{Level, enabled, warn};
 
-use crate::log::{self, LogFormat};
+use crate::log::LogFormat;
 use counters::{Counters, done};
 pub use counters::{RATE_SECONDS, Rates};
-use limiter::{Limiter, Suppressed};
+use limiter::Limiter;
+use lines::tell;
 use machines::Machines;
 pub use queue::Notebook;
 use queue::{Entry, Fact, Queue, Waiting};
@@ -216,16 +215,8 @@ impl Journal {
                 "overload",
                 "more is asked than can be answered: the most urgent is answered first, and pxed status                  counts what is not (overload, repeated, stale)",
             ),
-            Fact::Received(arrival, datagram) => {
-                let (from, to, len) = (arrival.source, arrival.destination, datagram.len());
-                debug!("received {len} octets from {from} to {to}\n{}", described(&datagram));
-            }
-            Fact::Sending(transmit) => {
-                let (source, to, message) =
-                    (transmit.source, transmit.destination, &transmit.message);
-                let len = message.len();
-                debug!("sending {len} octets from {source} to {to:?}\n{}", described(message));
-            }
+            Fact::Received(arrival, datagram) => lines::received(&arrival, &datagram),
+            Fact::Sending(transmit) => lines::sending(&transmit),
         }
     }
 
@@ -248,55 +239,17 @@ impl Journal {
                 state.warn_at_times("networks without a DHCP server", record.message());
             }
             Event::Conflict(_) if state.may_warn("conflicts") => {
-                return self.log(&record, Level::WARN);
+                return lines::log(self.format, &record, Level::WARN);
             }
             _ => {}
         }
         if is_logged {
-            self.log(&record, record.level());
-        }
-    }
-
-    fn log(&self, record: &Record, level: Level) {
-        match (self.format, level, &record.event) {
-            (LogFormat::Json, ..) => log_object(record, level),
-            (LogFormat::Text, Level::INFO, Event::Dhcp(event)) => {
-                info!("{}", event.heard());
-                info!("{}", event.done());
-            }
-            (LogFormat::Text, Level::WARN, _) => warn!("{}", record.message()),
-            (LogFormat::Text, Level::INFO, _) => info!("{}", record.message()),
-            (LogFormat::Text, ..) => debug!("{}", record.message()),
+            lines::log(self.format, &record, record.level());
         }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn tell(over: &[Suppressed]) {
-    over.iter().for_each(|suppressed| info!("{suppressed}"));
-}
-
-/// An event is one line of the JSON log as it is. (tracing wants to know the names of its fields
-/// when it is compiled.) A log that can not be written stops nothing.
-fn log_object(record: &Record, level: Level) {
-    let is_read = match level {
-        Level::WARN => enabled!(Level::WARN),
-        Level::INFO => enabled!(Level::INFO),
-        _ => enabled!(Level::DEBUG),
-    };
-    if is_read && let Ok(mut line) = serde_json::to_vec(&record.line(level)) {
-        line.push(b'\n');
-        log::line(line);
-    }
-}
-
-fn described(datagram: &[u8]) -> String {
-    match Message::parse(datagram) {
-        Ok(message) => format!("{}\n{}", HexDump(datagram), Decoded(&message)),
-        Err(_) => HexDump(datagram).to_string(),
     }
 }
 

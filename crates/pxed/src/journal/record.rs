@@ -62,7 +62,7 @@ impl Record {
         Some(match &self.event {
             Event::Dhcp(event) => {
                 let machine = event.request.map(|request| request.machine.hardware);
-                let what = (sent(&event.outcome), of_outcome(&event.outcome).reason.unwrap_or(""));
+                let what = (sent(&event.outcome), reason(&event.outcome).unwrap_or(""));
                 (what, machine.map_or(Source::Anybody, Source::Hardware))
             }
             Event::Tftp(event) => {
@@ -295,7 +295,7 @@ struct Dhcp<'a> {
 fn dhcp(event: &DhcpEvent) -> Dhcp<'_> {
     let (heard, outcome) = (heard(event), sent(&event.outcome));
     let facts = Dhcp { heard, outcome, left_out: &event.left_out, ..of_outcome(&event.outcome) };
-    let facts = Dhcp { interface: &event.link, ..facts };
+    let facts = Dhcp { interface: &event.link, reason: reason(&event.outcome), ..facts };
     let Some(request) = event.request else { return facts };
     Dhcp {
         mac: Some(request.machine.hardware.to_string()),
@@ -323,26 +323,39 @@ fn of_outcome(outcome: &Outcome) -> Dhcp<'static> {
             client_state: Some(state.to_string()),
             ..of_boot(boot)
         },
-        Outcome::Refused { address, reason } => {
-            Dhcp { ip: *address, reason: Some(reason.label()), ..nothing }
-        }
+        Outcome::Refused { address, .. } => Dhcp { ip: *address, ..nothing },
         Outcome::Declined { address, probation } => {
             Dhcp { ip: Some(*address), seconds: Some(probation.as_secs()), ..nothing }
         }
         Outcome::Released { address } | Outcome::NotDurable { address } => {
             Dhcp { ip: Some(*address), ..nothing }
         }
-        Outcome::Ignored(reason) => Dhcp { reason: Some(reason.label()), ..nothing },
+        Outcome::Ignored(_) => nothing,
+    }
+}
+
+/// Why it was refused or not answered, or there is nothing to boot. Asked of every event: it makes no
+/// text.
+fn reason(outcome: &Outcome) -> Option<&'static str> {
+    match outcome {
+        Outcome::Refused { reason, .. } => Some(reason.label()),
+        Outcome::Ignored(reason) => Some(reason.label()),
+        Outcome::Offered { boot, .. }
+        | Outcome::ProxyOffered { boot, .. }
+        | Outcome::Informed { boot, .. }
+        | Outcome::BootServed { boot, .. }
+        | Outcome::BootReplied { boot, .. }
+        | Outcome::Acked { boot, .. } => matches!(boot, Boot::NoLoader(_)).then_some("no-loader"),
+        Outcome::Declined { .. } | Outcome::Released { .. } | Outcome::NotDurable { .. } => None,
     }
 }
 
 fn of_boot(boot: &Boot) -> Dhcp<'static> {
     let nothing = Dhcp::default();
     match boot {
-        Boot::Nothing => nothing,
+        Boot::Nothing | Boot::NoLoader(_) => nothing,
         Boot::File(file) => Dhcp { boot: Some(file.to_string()), ..nothing },
         Boot::OwnFiles(server) => Dhcp { boot: Some(format!("tftp://{server}/")), ..nothing },
-        Boot::NoLoader(_) => Dhcp { reason: Some("no-loader"), ..nothing },
     }
 }
 
