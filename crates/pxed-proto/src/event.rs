@@ -402,8 +402,48 @@ pub struct HttpEvent {
     pub bytes: u64,
     /// From the request's head to the last octet.
     pub duration: Duration,
-    /// The body was sent to its end.
-    pub complete: bool,
+    /// Why the answer was not sent to its end, if it was not.
+    pub broken_off: Option<BrokenOff>,
+}
+
+/// Why an answer by HTTP has no end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BrokenOff {
+    /// The client ended its connection, or was not there any more.
+    ClientGone,
+    /// The client took less than [`crate::limits::HTTP_SLOWEST`] in a while.
+    TooSlow,
+    /// The file was changed meanwhile: what was sent is of no version of it.
+    FileChanged,
+    /// The file could not be read to its end.
+    Unreadable(String),
+    /// pxed was stopped meanwhile.
+    Stopped,
+}
+
+impl BrokenOff {
+    /// One word for it.
+    pub fn label(&self) -> &'static str {
+        match self {
+            Self::ClientGone => "client-gone",
+            Self::TooSlow => "too-slow",
+            Self::FileChanged => "file-changed",
+            Self::Unreadable(_) => "unreadable",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+impl fmt::Display for BrokenOff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::ClientGone => f.write_str("the client has gone"),
+            Self::TooSlow => f.write_str("the client is too slow"),
+            Self::FileChanged => f.write_str("the file changed meanwhile"),
+            Self::Unreadable(error) => write!(f, "the file can not be read: {error}"),
+            Self::Stopped => f.write_str("stopped with the server"),
+        }
+    }
 }
 
 impl HttpEvent {
@@ -420,6 +460,9 @@ impl fmt::Display for HttpEvent {
         write!(f, "HTTP {method} {target} to {}", of_machine(self.client, self.machine))?;
         let (bytes, ms) = (self.bytes, self.duration.as_millis());
         write!(f, ": {}, {bytes} bytes in {ms} ms", self.status)?;
-        if self.complete { Ok(()) } else { f.write_str(", broken off") }
+        match &self.broken_off {
+            None => Ok(()),
+            Some(reason) => write!(f, ", broken off: {reason}"),
+        }
     }
 }

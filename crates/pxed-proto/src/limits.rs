@@ -219,23 +219,52 @@ pub const TFTP_NETASCII_MAX: u64 = 256 * 1024;
 /// but a TFTP request is one 512-octet datagram).
 pub const FILE_NAME_MAX: usize = 512;
 
-/// HTTP connections at once, all clients together.
+/// Files and sockets that pxed has open beside HTTP's: a TFTP transfer has two, DHCP and the store a few
+/// for each interface.
+pub const OTHER_FILES: u64 = 2 * TFTP_TRANSFERS_MAX as u64 + 256;
+
+/// HTTP connections at once, all clients together. One that is idle takes a file descriptor and some
+/// 2 kB; a newcomer takes the place of whoever has been idle longest.
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 
-/// How long an HTTP client may take for its request head.
+/// HTTP connections of one address at once: firmware has one or two, a rack behind address
+/// translation has five hundred, and eight who want all places have to be found for it.
+pub const HTTP_CONNECTIONS_PER_CLIENT_MAX: usize = 512;
+
+/// How long an HTTP client may take for its request head, and be idle before it.
 pub const HTTP_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// The largest HTTP request head, in octets.
 pub const HTTP_HEAD_MAX: usize = 16 * 1024;
+
+/// The longest HTTP request target, in octets (RFC 9112 section 3 asks for 8000).
+pub const HTTP_TARGET_MAX: usize = 8000;
+
+/// The most fields of an HTTP request head: iPXE sends five, browsers twenty.
+pub const HTTP_FIELDS_MAX: usize = 64;
 
 /// How long an HTTP client may leave what it was sent unacknowledged, or its window closed, before
 /// its connection ends: machines are switched off in the middle of a kernel, and a paused
 /// download resumes by range.
 pub const HTTP_SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// How much of a file is read at once for HTTP, in octets. A running response holds two of these:
-/// one that is being sent and the next.
-pub const HTTP_CHUNK: u64 = 256 * 1024;
+/// The least that a client has to take of an HTTP response in that time, in octets: who takes less
+/// than a thousand a second boots nothing, and only holds a connection.
+pub const HTTP_SLOWEST: u64 = 64 * 1000;
+
+/// How much of a file one call hands to a socket, in octets: what a fast client takes in a quarter of
+/// a millisecond, for which others wait at most.
+pub const HTTP_PART: u64 = 1 << 20;
+
+/// The last octets of a file, which are read into memory and checked before they leave. With a slow
+/// reader's head they are all that a response holds: 32 MiB for every place there is.
+pub const HTTP_LAST: u64 = 8 * 1024;
+
+/// How much of what an HTTP client still sends after its last answer is read and dropped, in octets.
+pub const HTTP_LINGER_MAX: usize = 256 * 1024;
+
+/// For how long that is done.
+pub const HTTP_LINGER: Duration = Duration::from_secs(2);
 
 /// How long a stop waits for running transfers.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

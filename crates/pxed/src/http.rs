@@ -1,37 +1,45 @@
 //! The HTTP server: machines' iPXE scripts, and files in whole or by range.
 //!
-//! hyper speaks HTTP/1; the rest is here. [`target`] says what a URL names, [`answer`] makes the
-//! response ([`validators`] and [`range`] are its parts), [`body`] sends it, and [`exchange`] tells
-//! of it when it ended: one event per request, whatever becomes of it.
+//! [`crowd`] says who may be connected, [`connection`] reads requests in turn: [`head`] is how they
+//! are written and [`target`] what they name, [`answer`] makes the response ([`validators`] and
+//! [`range`] are its parts), [`sending`] sends it by a [`stream`], and [`exchange`] tells of it when
+//! it ended: one event per request, whatever becomes of it.
 
 mod answer;
-mod body;
+mod connection;
+mod crowd;
 mod exchange;
+mod head;
 mod range;
+mod response;
+mod sending;
+mod stream;
 mod target;
 #[cfg(test)]
 mod tests;
 mod validators;
 
-use std::convert::Infallible;
+use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
-use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use nix::sys::resource::{Resource, getrlimit};
 use pxed_proto::event::HttpEvent;
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::files::Files;
+use answer::Peer;
+use connection::Connection;
+use crowd::{Crowd, Refused};
+use response::{Next, Response};
+use stream::Stream;
 
 /// Who asks for an iPXE script.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,12 +68,14 @@ pub struct Http {
     script: Script,
     events: Events,
     running: AtomicUsize,
+    /// How many connections there may be at once.
+    places: usize,
 }
 
 impl Http {
     /// A server of `files` and of what `script` writes.
     pub fn new(files: Arc<Files>, script: Script, events: Events) -> Self {
-        Self { files, script, events, running: AtomicUsize::new(0) }
+        Self { files, script, events, running: AtomicUsize::new(0), places: places() }
     }
 
     /// How many requests are being answered now.
@@ -74,33 +84,46 @@ impl Http {
     }
 }
 
+/// As many as the limit says, and as what pxed may open has room for: each has a socket, and a file
+/// while it is answered.
+fn places() -> usize {
+    let open = getrlimit(Resource::RLIMIT_NOFILE).map_or(u64::MAX, |(soft, _)| soft);
+    let room = (open.saturating_sub(limits::OTHER_FILES) / 2).max(open / 4);
+    usize::try_from(room).unwrap_or(usize::MAX).clamp(1, limits::HTTP_CONNECTIONS_MAX)
+}
+
 /// Serves until `shutdown` is true or its sender is gone. Idle connections end at once then,
 /// running responses have [`limits::SHUTDOWN_GRACE`] to end; what still runs afterwards is broken
 /// off.
 pub async fn serve(listeners: Vec<TcpListener>, http: Arc<Http>, shutdown: watch::Receiver<bool>) {
-    let slots = Arc::new(Semaphore::new(limits::HTTP_CONNECTIONS_MAX));
+    let crowd = Crowd::new(http.places);
     let mut serving = JoinSet::new();
     for listener in listeners {
-        serving.spawn(listen(listener, slots.clone(), http.clone(), shutdown.clone()));
+        serving.spawn(listen(listener, crowd.clone(), http.clone(), shutdown.clone()));
     }
     serving.join_all().await;
 }
 
 async fn listen(
     listener: TcpListener,
-    slots: Arc<Semaphore>,
+    crowd: Arc<Crowd>,
     http: Arc<Http>,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            (stream, client, slot) = accept(&listener, &slots) => {
-                let (http, shutdown) = (http.clone(), shutdown.clone());
-                connections.spawn(async move {
-                    connection(stream, client, http, shutdown).await;
-                    drop(slot);
-                });
+            (stream, peer) = accept(&listener, &crowd) => {
+                match crowd.admit(peer.client.ip()) {
+                    Ok(place) => {
+                        let (stream, unread) = (Stream::Plain(stream), Vec::new());
+                        let (http, shutdown) = (http.clone(), shutdown.clone());
+                        let connection =
+                            Connection { stream, peer, place, http, shutdown, unread };
+                        connections.spawn(connection.serve());
+                    }
+                    Err(refused) => turn_away(&stream, peer.client, refused, &http),
+                }
             }
             Some(_) = connections.join_next() => {}
             () = stopped(&mut shutdown) => break,
@@ -115,19 +138,26 @@ async fn listen(
 
 /// How long accepting rests after an error. What fails here is a shortage (of file descriptors, of
 /// memory) that only other connections' ends can mend.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+const ACCEPT_PAUSE: Duration = Duration::from_millis(20);
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> (TcpStream, SocketAddr, OwnedSemaphorePermit) {
+/// How many connections that wait for a request give way then.
+const ROOM: usize = 16;
+
+async fn accept(listener: &TcpListener, crowd: &Crowd) -> (TcpStream, Peer) {
     loop {
-        if let Ok(slot) = slots.clone().acquire_owned().await
-            && let Ok((stream, client)) = listener.accept().await
-        {
-            return (stream, client, slot);
+        match listener.accept().await {
+            Ok((stream, client)) => {
+                if let Ok(host) = prepared(&stream) {
+                    return (stream, Peer { client, host });
+                }
+            }
+            // The client's word, and no shortage.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+            Err(_) => {
+                crowd.make_room(ROOM);
+                sleep(ACCEPT_PAUSE).await;
+            }
         }
-        sleep(ACCEPT_PAUSE).await;
     }
 }
 
@@ -135,65 +165,34 @@ async fn stopped(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|stop| *stop).await;
 }
 
-async fn connection(
-    stream: TcpStream,
-    client: SocketAddr,
-    http: Arc<Http>,
-    mut shutdown: watch::Receiver<bool>,
-) {
-    let Some(host) = prepared(&stream) else { return };
-    let service = service_fn(|request| {
-        let answer = answer::answer(http.clone(), client, host, request);
-        async { Ok::<_, Infallible>(answer.await) }
-    });
-    let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(limits::HTTP_HEAD_TIMEOUT)
-            .max_buf_size(limits::HTTP_HEAD_MAX)
-            // U-Boot looks for "Content-Length" in this spelling alone.
-            .title_case_headers(true)
-            // A client may close its sending half after the request, as `nc -N` does.
-            .half_close(true)
-            .serve_connection(TokioIo::new(stream), service)
-    );
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        () = stopped(&mut shutdown) => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
-        }
-    };
-    if let Err(error) = result
-        && error.is_parse()
-    {
-        (http.events)(illegible(client, &error));
-    }
-}
-
-/// The address that the client connected to; `None` if the connection is gone already.
-fn prepared(stream: &TcpStream) -> Option<SocketAddrV4> {
-    stream.set_nodelay(true).ok()?;
+/// The address that the client connected to; an error if the connection is gone already.
+fn prepared(stream: &TcpStream) -> io::Result<SocketAddrV4> {
+    stream.set_nodelay(true)?;
     // The kernel knows best what a slow reader has taken, also of a response's last octets.
-    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limits::HTTP_SEND_TIMEOUT)).ok()?;
-    match stream.local_addr().ok()? {
-        SocketAddr::V4(host) => Some(host),
+    socket2::SockRef::from(stream).set_tcp_user_timeout(Some(limits::HTTP_SEND_TIMEOUT))?;
+    match stream.local_addr()? {
+        SocketAddr::V4(host) => Ok(host),
         SocketAddr::V6(host) => {
-            host.ip().to_ipv4_mapped().map(|ip| SocketAddrV4::new(ip, host.port()))
+            let ip = host.ip().to_ipv4_mapped().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            Ok(SocketAddrV4::new(ip, host.port()))
         }
     }
 }
 
-/// hyper has answered this by itself.
-fn illegible(client: SocketAddr, error: &hyper::Error) -> HttpEvent {
-    HttpEvent {
+/// Says no, if the socket takes it at once, and nothing else: whoever is turned away costs no more.
+fn turn_away(stream: &TcpStream, client: SocketAddr, refused: Refused, http: &Http) {
+    let why = format!("{}\n", refused.why());
+    let mut text = Response::text(503, why.clone()).head(Next::Close, SystemTime::now());
+    text.extend(why.bytes());
+    let _ = socket2::SockRef::from(stream).send_with_flags(&text, libc::MSG_NOSIGNAL);
+    (http.events)(HttpEvent {
         client,
         machine: None,
         method: String::new(),
         target: String::new(),
-        status: if error.is_parse_too_large() { 431 } else { 400 },
+        status: 503,
         bytes: 0,
         duration: Duration::ZERO,
-        complete: true,
-    }
+        broken_off: None,
+    });
 }

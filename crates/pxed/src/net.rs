@@ -14,6 +14,7 @@ mod interface;
 mod letters;
 mod packet_socket;
 mod port_owner;
+mod sending;
 #[cfg(test)]
 pub(crate) mod test_namespace;
 mod udp_socket;
@@ -30,6 +31,7 @@ pub use bind_error::BindError;
 pub use client_socket::ClientSocket;
 pub use dhcp_sockets::{DhcpSockets, Inlet, ServerPort};
 pub use interface::{Interface, InterfaceError};
+pub use sending::{is_at_hand, is_writable, read_at_hand, send_file, unacknowledged};
 pub use udp_socket::bind_udp;
 pub use watch::InterfaceWatch;
 

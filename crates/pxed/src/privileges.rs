@@ -6,6 +6,7 @@ use std::io;
 
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{User, initgroups, setresgid, setresuid};
 
@@ -49,6 +50,15 @@ pub fn drop_to(user: &User) -> Result<(), PrivilegeError> {
 pub fn harden() -> Result<(), PrivilegeError> {
     refuse_threads()?;
     reduce()
+}
+
+/// As many open files as the system grants this process without being asked for more. The lower limit
+/// that it begins with is for programs that can not count beyond 1024.
+pub fn open_as_many_files_as_may_be() {
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        // Who may not is limited, and still serves: see `http`.
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
 }
 
 fn become_user(user: &User) -> Result<(), PrivilegeError> {

@@ -134,6 +134,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let clock = Clock::start();
     let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
+    privileges::open_as_many_files_as_may_be();
     drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
     let _writing = log::Writing::start()?;

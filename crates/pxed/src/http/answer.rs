@@ -4,21 +4,13 @@ use std::io;
 use std::net::{SocketAddr, SocketAddrV4};
 use std::sync::Arc;
 
-use bytes::Bytes;
-use hyper::body::Incoming;
-use hyper::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, ETAG, HeaderValue,
-    LAST_MODIFIED, RANGE,
-};
-use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
 use tokio::task::spawn_blocking;
 
-use super::body::{Body, Content};
-use super::exchange::Exchange;
+use super::head::Head;
 use super::range::Part;
+use super::response::{Content, Response};
 use super::target::{Resource, Target};
-use super::validators::{Validators, text};
+use super::validators::{Standing, Validators};
 use super::{Http, ScriptRequest};
 use crate::files::{OpenError, OpenFile};
 
@@ -31,42 +23,32 @@ This is pxed, a network-boot server.
 /files/<name>              a file
 ";
 
-/// Answers one request.
-pub(super) async fn answer(
-    http: Arc<Http>,
-    client: SocketAddr,
-    host: SocketAddrV4,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let (head, _) = request.into_parts();
-    let target = Target::of(&head.uri);
-    let exchange = Exchange::begin(http.clone(), client, target.machine, &head);
-    let response = respond(&http, (client, host), target, &head).await;
-    finished(response, &head.method, exchange)
+/// Who asks, and of which of pxed's addresses.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer {
+    pub(super) client: SocketAddr,
+    pub(super) host: SocketAddrV4,
 }
 
-async fn respond(
-    http: &Http,
-    (client, host): (SocketAddr, SocketAddrV4),
-    target: Target,
-    head: &Parts,
-) -> Response<Content> {
-    if !matches!(head.method, Method::GET | Method::HEAD) {
-        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET and HEAD\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+/// Answers one request.
+pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &Head) -> Response {
+    if !matches!(head.method.as_str(), "GET" | "HEAD") {
+        let mut response = Response::text(405, "only GET and HEAD\n");
+        response.field("Allow", "GET, HEAD");
         return response;
     }
     match target.resource {
-        Resource::Index => plain(StatusCode::OK, INDEX),
+        Resource::Index => Response::text(200, INDEX),
         Resource::Script { uuid, profile } => {
+            let Peer { client, host } = peer;
             let machine = target.machine;
             let request = ScriptRequest { machine, uuid, profile, client, host };
-            plain(StatusCode::OK, (http.script)(&request))
+            Response::text(200, (http.script)(&request))
         }
         Resource::File(name) => {
             let content_type = content_type(&name);
             match open(http, name).await {
-                Ok((open, validators)) => file(open, validators, content_type, head),
+                Ok((open, validators)) => file(open, &validators, content_type, head),
                 Err(error) => failure(&error),
             }
         }
@@ -74,36 +56,18 @@ async fn respond(
     }
 }
 
-/// HEAD has the headers of GET and no body.
-fn finished(response: Response<Content>, method: &Method, exchange: Exchange) -> Response<Body> {
-    let (mut head, mut content) = response.into_parts();
-    if head.status != StatusCode::NOT_MODIFIED {
-        head.headers.insert(CONTENT_LENGTH, content.len().into());
-    }
-    if method == Method::HEAD {
-        content = Content::Text(Bytes::new());
-    }
-    let exchange = exchange.answered(head.status, content.len());
-    Response::from_parts(head, Body::new(content, exchange))
-}
-
-fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Content> {
-    let mut response = Response::new(Content::Text(text.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain"));
-    response
-}
-
-fn failure(error: &OpenError) -> Response<Content> {
+fn failure(error: &OpenError) -> Response {
     let status = match error {
-        OpenError::NotFound => StatusCode::NOT_FOUND,
-        OpenError::Illegal(_) => StatusCode::BAD_REQUEST,
-        OpenError::Io(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            StatusCode::FORBIDDEN
-        }
-        OpenError::Io(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        OpenError::NotFound => 404,
+        OpenError::Illegal(_) => 400,
+        OpenError::Io(error) => match error.raw_os_error() {
+            Some(libc::EACCES | libc::EPERM) => 403,
+            // It ends with other connections.
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => 503,
+            _ => 500,
+        },
     };
-    plain(status, format!("{error}\n"))
+    Response::text(status, format!("{error}\n"))
 }
 
 /// Opens on a blocking thread: the boot directory may be on a disk that sleeps, or on a network.
@@ -117,51 +81,37 @@ async fn open(http: &Http, name: Vec<u8>) -> Result<(OpenFile, Validators), Open
     opening.await.map_err(|error| OpenError::Io(io::Error::other(error)))?
 }
 
-fn file(
-    open: OpenFile,
-    validators: Validators,
-    content_type: &'static str,
-    head: &Parts,
-) -> Response<Content> {
+fn file(open: OpenFile, validators: &Validators, content_type: &str, head: &Head) -> Response {
     let len = open.len;
-    let nothing = Content::Text(Bytes::new());
-    let (status, content, range) = if validators.not_modified(&head.headers) {
-        (StatusCode::NOT_MODIFIED, nothing, None)
-    } else {
-        match part(head, &validators, len) {
-            Part::Whole => (StatusCode::OK, Content::File(open, 0..len), None),
+    let nothing = Content::Text(Vec::new());
+    let (status, content, range) = match validators.stands(head) {
+        Standing::Failed => (412, nothing, None),
+        Standing::NotModified => (304, nothing, None),
+        Standing::Wanted => match part(head, validators, len) {
+            Part::Whole => (200, Content::File(open, 0..len), None),
             Part::Octets(range) => {
                 let said = format!("bytes {}-{}/{len}", range.start, range.end - 1);
-                (StatusCode::PARTIAL_CONTENT, Content::File(open, range), Some(said))
+                (206, Content::File(open, range), Some(said))
             }
-            Part::Unsatisfiable => {
-                (StatusCode::RANGE_NOT_SATISFIABLE, nothing, Some(format!("bytes */{len}")))
-            }
-        }
+            Part::Unsatisfiable => (416, nothing, Some(format!("bytes */{len}"))),
+        },
     };
-    let mut response = Response::new(content);
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    describe(response.headers_mut(), validators, range);
+    let mut response = Response::new(status, content_type, content);
+    response.field("Accept-Ranges", "bytes");
+    if let Some(range) = range {
+        response.field("Content-Range", range);
+    }
+    response.field("ETag", &validators.etag);
+    if let Some(date) = validators.modified {
+        response.field("Last-Modified", date);
+    }
     response
 }
 
-fn describe(headers: &mut HeaderMap, validators: Validators, range: Option<String>) {
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let date = validators.modified.map(|date| date.to_string());
-    for (name, text) in
-        [(CONTENT_RANGE, range), (ETAG, Some(validators.etag)), (LAST_MODIFIED, date)]
-    {
-        if let Some(Ok(value)) = text.map(HeaderValue::try_from) {
-            headers.insert(name, value);
-        }
-    }
-}
-
 /// Only GET has ranges (RFC 9110 section 14.2).
-fn part(head: &Parts, validators: &Validators, len: u64) -> Part {
-    match text(&head.headers, RANGE) {
-        Some(range) if head.method == Method::GET && validators.range_applies(&head.headers) => {
+fn part(head: &Head, validators: &Validators, len: u64) -> Part {
+    match &head.range {
+        Some(range) if head.method == "GET" && validators.range_applies(head) => {
             Part::of(range, len)
         }
         _ => Part::Whole,

@@ -2,71 +2,70 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use hyper::StatusCode;
-use hyper::http::request::Parts;
-use pxed_proto::event::HttpEvent;
+use pxed_proto::event::{BrokenOff, HttpEvent};
 use pxed_proto::net::Mac;
 
 use super::Http;
 
-/// Lives as long as anything of the answer has yet to be written to the socket; its end is the
-/// request's event. A client that goes away ends it like a body that was sent.
+/// Lives until all of the answer was handed to the system; its end is the request's event, also
+/// where that is the end of its connection or of pxed.
 pub(super) struct Exchange {
     http: Arc<Http>,
     /// The event, but for what is only known at the end.
     event: HttpEvent,
     begun: Instant,
-    /// Octets of the body.
-    len: u64,
-    sent: AtomicU64,
+    /// Octets before the body that have yet to leave.
+    head: usize,
 }
 
 impl Exchange {
     pub(super) fn begin(
-        http: Arc<Http>,
+        http: &Arc<Http>,
         client: SocketAddr,
         machine: Option<Mac>,
-        head: &Parts,
+        (method, target): (String, String),
     ) -> Self {
         http.running.fetch_add(1, Ordering::Relaxed);
         let event = HttpEvent {
             client,
             machine,
-            method: head.method.to_string(),
-            target: head.uri.to_string(),
+            method,
+            target,
             status: 0,
             bytes: 0,
             duration: Duration::ZERO,
-            complete: false,
+            // What nobody has ended by then ends with the server.
+            broken_off: Some(BrokenOff::Stopped),
         };
-        Self { http, event, begun: Instant::now(), len: 0, sent: AtomicU64::new(0) }
+        Self { http: http.clone(), event, begun: Instant::now(), head: 0 }
     }
 
-    /// The same, with its answer: a status and `len` octets of body.
-    pub(super) fn answered(mut self, status: StatusCode, len: u64) -> Self {
-        self.event.status = status.as_u16();
-        self.len = len;
-        self
+    /// It is answered so, with so many octets before the body.
+    pub(super) fn answered(&mut self, status: u16, head: usize) {
+        self.event.status = status;
+        self.head = head;
     }
 
-    /// So many more octets of the body were written to the socket.
-    pub(super) fn sent(&self, octets: usize) {
-        self.sent.fetch_add(octets as u64, Ordering::Relaxed);
+    /// So many more octets were taken by the system.
+    pub(super) fn sent(&mut self, octets: usize) {
+        let of_head = octets.min(self.head);
+        self.head -= of_head;
+        self.event.bytes += (octets - of_head) as u64;
+    }
+
+    /// It has ended so.
+    pub(super) fn ended(mut self, result: &Result<(), BrokenOff>) {
+        self.event.broken_off = result.as_ref().err().cloned();
     }
 }
 
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.http.running.fetch_sub(1, Ordering::Relaxed);
-        let bytes = self.sent.load(Ordering::Relaxed);
-        (self.http.events)(HttpEvent {
-            bytes,
-            duration: self.begun.elapsed(),
-            complete: self.event.status != 0 && bytes == self.len,
-            ..self.event.clone()
-        });
+        let duration = self.begun.elapsed();
+        (self.http.events)(HttpEvent { duration, ..self.event.clone() });
     }
 }

@@ -1,18 +1,17 @@
 //! What a URL names.
 
-use hyper::Uri;
 use pxed_proto::net::Mac;
 
 /// A URL, understood.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Target {
+pub struct Target {
     /// The machine that it names: who asks, if it says the truth.
-    pub(super) machine: Option<Mac>,
-    pub(super) resource: Resource,
+    pub machine: Option<Mac>,
+    pub resource: Resource,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Resource {
+pub enum Resource {
     /// The page that says what this is.
     Index,
     /// An iPXE script.
@@ -26,24 +25,26 @@ pub(super) enum Resource {
 const SCRIPT: &[u8] = b"boot.ipxe";
 
 impl Target {
-    pub(super) fn of(uri: &Uri) -> Self {
-        let path = decoded(uri.path());
+    /// Of a path with its query, or of all of a URL.
+    pub fn of(target: &str) -> Self {
+        let uri = Uri::of(target);
+        let path = decoded(uri.path);
         let path = without_slashes(&path);
         if path.is_empty() {
             Self { machine: None, resource: Resource::Index }
         } else if path == SCRIPT {
-            let machine = parameter(uri, "mac").and_then(|mac| mac.parse().ok());
-            Self { machine, resource: script(uri) }
+            let machine = parameter(&uri, "mac").and_then(|mac| mac.parse().ok());
+            Self { machine, resource: script(&uri) }
         } else if let Some(name) = path.strip_prefix(b"files/") {
             Self { machine: None, resource: Resource::File(name.to_owned()) }
         } else {
             path.strip_prefix(b"machine/")
-                .and_then(|path| Self::of_machine(path, uri))
+                .and_then(|path| Self::of_machine(path, &uri))
                 .unwrap_or(Self { machine: None, resource: Resource::Unknown })
         }
     }
 
-    fn of_machine(path: &[u8], uri: &Uri) -> Option<Self> {
+    fn of_machine(path: &[u8], uri: &Uri<'_>) -> Option<Self> {
         let (mac, name) = path.split_at(path.iter().position(|byte| *byte == b'/')?);
         let machine = Some(str::from_utf8(mac).ok()?.parse().ok()?);
         let name = without_slashes(name);
@@ -52,7 +53,31 @@ impl Target {
     }
 }
 
-fn script(uri: &Uri) -> Resource {
+/// The parts of a request target that matter here.
+struct Uri<'a> {
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+impl<'a> Uri<'a> {
+    fn of(target: &'a str) -> Self {
+        // A fragment is no part of a request, but some clients send theirs.
+        let target = target.split('#').next().unwrap_or_default();
+        let (before, query) = match target.split_once('?') {
+            Some((before, query)) => (before, Some(query)),
+            None => (target, None),
+        };
+        let path = match before.split_once("://") {
+            Some((scheme, rest)) if !scheme.contains('/') => {
+                rest.find('/').and_then(|at| rest.get(at..)).unwrap_or("/")
+            }
+            _ => before,
+        };
+        Self { path, query }
+    }
+}
+
+fn script(uri: &Uri<'_>) -> Resource {
     Resource::Script { uuid: parameter(uri, "uuid"), profile: parameter(uri, "profile") }
 }
 
@@ -62,8 +87,8 @@ fn without_slashes(path: &[u8]) -> &[u8] {
 }
 
 /// The value of a query's parameter; iPXE writes an empty one for a setting that it does not have.
-fn parameter(uri: &Uri, name: &str) -> Option<String> {
-    let mut pairs = uri.query()?.split('&').filter_map(|pair| pair.split_once('='));
+fn parameter(uri: &Uri<'_>, name: &str) -> Option<String> {
+    let mut pairs = uri.query?.split('&').filter_map(|pair| pair.split_once('='));
     let (_, value) = pairs.find(|(key, value)| *key == name && !value.is_empty())?;
     String::from_utf8(decoded(value)).ok()
 }
@@ -95,7 +120,7 @@ mod tests {
     const MAC: Mac = Mac([0x52, 0x54, 0, 0xab, 0xcd, 0xef]);
 
     fn target(uri: &str) -> (Option<Mac>, Resource) {
-        let target = Target::of(&uri.parse().unwrap());
+        let target = Target::of(uri);
         (target.machine, target.resource)
     }
 
@@ -116,6 +141,8 @@ mod tests {
             ("/machine/52-54-00-ab-cd-ef/profile/vmlinuz", Some(MAC), "profile/vmlinuz"),
             ("/machine/52%3A54:00:AB:CD:EF//x", Some(MAC), "x"),
             ("http://10.0.0.1:8080/files/a", None, "a"),
+            ("HTTPS://boot.example/files/a?b://c#d", None, "a"),
+            ("/files/a://b", None, "a://b"),
         ] {
             assert_eq!(target(uri), (machine, file(name)), "{uri}");
         }
@@ -143,10 +170,18 @@ mod tests {
 
     #[test]
     fn the_rest_is_unknown() {
-        assert_eq!(target("/"), (None, Resource::Index));
-        for uri in
-            ["/files", "/etc/passwd", "/machine", "/machine/x/y", "/machine/52-54-00-ab-cd-ef"]
-        {
+        for uri in ["/", "//", "/?x", "http://10.0.0.1"] {
+            assert_eq!(target(uri), (None, Resource::Index), "{uri}");
+        }
+        for uri in [
+            "*",
+            "10.0.0.1:80",
+            "/files",
+            "/etc/passwd",
+            "/machine",
+            "/machine/x/y",
+            "/machine/52-54-00-ab-cd-ef",
+        ] {
             assert_eq!(target(uri), (None, Resource::Unknown), "{uri}");
         }
     }

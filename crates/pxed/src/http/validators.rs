@@ -6,9 +6,8 @@ use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
-use hyper::HeaderMap;
-use hyper::header::{HeaderName, IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE};
 
+use super::head::Head;
 use crate::files::OpenFile;
 
 /// A file's ETag and Last-Modified.
@@ -29,33 +28,64 @@ impl Validators {
         Ok(Self { etag, modified: http_date(open.modified) })
     }
 
-    /// Does the client have this version? `If-None-Match` decides where there is one.
-    pub(super) fn not_modified(&self, headers: &HeaderMap) -> bool {
-        if headers.contains_key(IF_NONE_MATCH) {
-            return headers.get_all(IF_NONE_MATCH).iter().any(|value| {
-                let tags = value.to_str().unwrap_or_default().split(',').map(str::trim);
-                tags.map(|tag| tag.trim_start_matches("W/"))
-                    .any(|tag| tag == "*" || tag == self.etag)
-            });
+    /// What a request's conditions come to, in the order of RFC 9110 section 13.2.2.
+    pub(super) fn stands(&self, head: &Head) -> Standing {
+        let holds = match (&head.if_match, &head.if_unmodified_since) {
+            (Some(tags), _) => self.listed(tags, Comparison::Strong),
+            (None, Some(date)) => self.not_after(date).unwrap_or(true),
+            (None, None) => true,
+        };
+        let has = match (&head.if_none_match, &head.if_modified_since) {
+            (Some(tags), _) => self.listed(tags, Comparison::Weak),
+            (None, Some(date)) => self.not_after(date).unwrap_or(false),
+            (None, None) => false,
+        };
+        match (holds, has) {
+            (false, _) => Standing::Failed,
+            (true, true) => Standing::NotModified,
+            (true, false) => Standing::Wanted,
         }
-        let since = text(headers, IF_MODIFIED_SINCE).and_then(|date| date.parse().ok());
-        since.zip(self.modified).is_some_and(|(since, modified): (HttpDate, _)| modified <= since)
+    }
+
+    /// Is this version among `tags`, or any?
+    fn listed(&self, tags: &str, comparison: Comparison) -> bool {
+        tags.split(',').map(str::trim).any(|tag| match (tag.strip_prefix("W/"), comparison) {
+            (Some(tag), Comparison::Weak) => tag == self.etag,
+            (Some(_), Comparison::Strong) => false,
+            (None, _) => tag == "*" || tag == self.etag,
+        })
+    }
+
+    /// Was the file last changed at that time or before? `None` where there is no telling.
+    fn not_after(&self, date: &str) -> Option<bool> {
+        Some(self.modified? <= date.parse().ok()?)
     }
 
     /// Does the range that is asked for continue this version? Yes, where the client did not ask.
-    pub(super) fn range_applies(&self, headers: &HeaderMap) -> bool {
-        if !headers.contains_key(IF_RANGE) {
-            return true;
-        }
-        text(headers, IF_RANGE).is_some_and(|value| {
-            value == self.etag || self.modified.is_some_and(|date| value.parse().ok() == Some(date))
+    pub(super) fn range_applies(&self, head: &Head) -> bool {
+        head.if_range.as_ref().is_none_or(|value| {
+            *value == self.etag
+                || self.modified.is_some_and(|date| value.parse().ok() == Some(date))
         })
     }
 }
 
-/// A header's value, where it is ASCII.
-pub(super) fn text(headers: &HeaderMap, name: HeaderName) -> Option<&str> {
-    headers.get(name)?.to_str().ok()
+/// What becomes of a request for a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is sent.
+    Wanted,
+    /// The client has it.
+    NotModified,
+    /// It is not what the client wants to go on with.
+    Failed,
+}
+
+/// RFC 9110 section 8.8.3.2.
+#[derive(Clone, Copy, Debug)]
+enum Comparison {
+    Strong,
+    Weak,
 }
 
 fn http_date(time: SystemTime) -> Option<HttpDate> {
@@ -74,29 +104,41 @@ mod tests {
         Validators { etag: "\"a-b-c\"".to_owned(), modified }
     }
 
-    fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().unwrap())).collect()
-    }
-
     const MODIFIED: &str = "Sun, 09 Sep 2001 01:46:40 GMT";
     const BEFORE: &str = "Sun, 09 Sep 2001 01:46:39 GMT";
     const AFTER: &str = "Mon, 10 Sep 2001 01:46:40 GMT";
 
+    fn some(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
     #[test]
-    fn not_modified() {
-        for (pairs, expected) in [
-            (vec![], false),
-            (vec![(IF_NONE_MATCH, "\"a-b-c\"")], true),
-            (vec![(IF_NONE_MATCH, "\"x\", W/\"a-b-c\"")], true),
-            (vec![(IF_NONE_MATCH, "*")], true),
-            (vec![(IF_NONE_MATCH, "\"x\"")], false),
-            (vec![(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, AFTER)], false),
-            (vec![(IF_MODIFIED_SINCE, MODIFIED)], true),
-            (vec![(IF_MODIFIED_SINCE, AFTER)], true),
-            (vec![(IF_MODIFIED_SINCE, BEFORE)], false),
-            (vec![(IF_MODIFIED_SINCE, "yesterday")], false),
+    fn conditions() {
+        let not = |tags: &str| Head { if_none_match: some(tags), ..Head::default() };
+        let only = |tags: &str| Head { if_match: some(tags), ..Head::default() };
+        let since = |date: &str| Head { if_modified_since: some(date), ..Head::default() };
+        let until = |date: &str| Head { if_unmodified_since: some(date), ..Head::default() };
+        for (head, expected) in [
+            (Head::default(), Standing::Wanted),
+            (not("\"a-b-c\""), Standing::NotModified),
+            (not("\"x\", W/\"a-b-c\""), Standing::NotModified),
+            (not("*"), Standing::NotModified),
+            (not("\"x\""), Standing::Wanted),
+            (Head { if_modified_since: some(AFTER), ..not("\"x\"") }, Standing::Wanted),
+            (since(MODIFIED), Standing::NotModified),
+            (since(AFTER), Standing::NotModified),
+            (since(BEFORE), Standing::Wanted),
+            (since("yesterday"), Standing::Wanted),
+            (only("\"x\",\"a-b-c\""), Standing::Wanted),
+            (only("*"), Standing::Wanted),
+            (only("W/\"a-b-c\""), Standing::Failed),
+            (only("\"x\""), Standing::Failed),
+            (Head { if_unmodified_since: some(AFTER), ..only("\"x\"") }, Standing::Failed),
+            (until(MODIFIED), Standing::Wanted),
+            (until(BEFORE), Standing::Failed),
+            (until("yesterday"), Standing::Wanted),
         ] {
-            assert_eq!(validators().not_modified(&headers(&pairs)), expected, "{pairs:?}");
+            assert_eq!(validators().stands(&head), expected, "{head:?}");
         }
     }
 
@@ -110,10 +152,10 @@ mod tests {
             (AFTER, false),
             ("", false),
         ] {
-            let applies = validators().range_applies(&headers(&[(IF_RANGE, value)]));
-            assert_eq!(applies, expected, "{value}");
+            let head = Head { if_range: some(value), ..Head::default() };
+            assert_eq!(validators().range_applies(&head), expected, "{value}");
         }
-        assert!(validators().range_applies(&HeaderMap::new()));
+        assert!(validators().range_applies(&Head::default()));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Boot;
 use pxed_proto::dhcp::{Ignored, Quirk};
 use pxed_proto::event::{
-    Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent, TftpOutcome,
-    Trouble,
+    BrokenOff, Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent,
+    TftpOutcome, Trouble,
 };
 use pxed_proto::machine::Machine;
 use pxed_proto::net::Mac;
@@ -420,6 +420,8 @@ struct Http {
     bytes: u64,
     ms: u64,
     complete: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
 }
 
 fn http(event: &HttpEvent) -> Http {
@@ -432,7 +434,8 @@ fn http(event: &HttpEvent) -> Http {
         status: event.status,
         bytes: event.bytes,
         ms: milliseconds(event.duration),
-        complete: event.complete,
+        complete: event.broken_off.is_none(),
+        reason: event.broken_off.as_ref().map(BrokenOff::label),
     }
 }
 

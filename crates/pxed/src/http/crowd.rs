@@ -1,0 +1,173 @@
+//! Who is connected, how many may be, and who gives way.
+//!
+//! A connection that waits for a request holds a place and does nothing with it. When all places
+//! are taken, the one that has waited longest gives way to a newcomer, so that whoever only holds
+//! connections open keeps nobody out. A request that is being answered never gives way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use pxed_proto::limits;
+use tokio::sync::Notify;
+
+/// All connections of one kind.
+pub(super) struct Crowd {
+    places: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    taken: usize,
+    of: HashMap<IpAddr, usize>,
+    /// Who waits for a request, by when it began to; the number is unique.
+    waiting: BTreeMap<u64, Arc<Notify>>,
+    next: u64,
+}
+
+/// Why a connection is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Refused {
+    /// Its address has as many as one may have.
+    OfAddress,
+    /// All places are taken, by requests that are being answered.
+    Full,
+}
+
+impl Refused {
+    /// The same for people.
+    pub(super) fn why(self) -> &'static str {
+        match self {
+            Self::OfAddress => "too many connections of one address",
+            Self::Full => "too many connections",
+        }
+    }
+}
+
+impl Crowd {
+    pub(super) fn new(places: usize) -> Arc<Self> {
+        Arc::new(Self { places, state: Mutex::default() })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a connection from `address`.
+    pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refused> {
+        let mut state = self.state();
+        let of_address = state.of.get(&address).copied().unwrap_or(0);
+        if of_address >= limits::HTTP_CONNECTIONS_PER_CLIENT_MAX {
+            return Err(Refused::OfAddress);
+        }
+        if state.taken >= self.places && !state.displace() {
+            return Err(Refused::Full);
+        }
+        state.taken += 1;
+        state.of.insert(address, of_address + 1);
+        drop(state);
+        let (crowd, notify) = (self.clone(), Arc::new(Notify::new()));
+        Ok(Place { crowd, address, notify, waits_since: None })
+    }
+
+    /// Has some of those end who have waited longest: what they hold is needed.
+    pub(super) fn make_room(&self, connections: usize) {
+        let mut state = self.state();
+        (0..connections).all(|_| state.displace());
+    }
+}
+
+impl State {
+    /// Has one end that waits, if any does. It leaves by itself, soon.
+    fn displace(&mut self) -> bool {
+        self.waiting.pop_first().inspect(|(_, notify)| notify.notify_one()).is_some()
+    }
+}
+
+/// One connection's place, which it leaves when this is dropped.
+pub(super) struct Place {
+    crowd: Arc<Crowd>,
+    address: IpAddr,
+    notify: Arc<Notify>,
+    waits_since: Option<u64>,
+}
+
+impl Place {
+    /// It waits for a request from now on.
+    pub(super) fn waits(&mut self) {
+        let mut state = self.crowd.state();
+        let number = state.next;
+        state.next += 1;
+        state.waiting.insert(number, self.notify.clone());
+        self.waits_since = Some(number);
+    }
+
+    /// It has a request to answer.
+    pub(super) fn works(&mut self) {
+        if let Some(number) = self.waits_since.take() {
+            self.crowd.state().waiting.remove(&number);
+        }
+    }
+
+    /// Ends when the place is somebody else's.
+    pub(super) async fn is_lost(&self) {
+        self.notify.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.works();
+        let mut state = self.crowd.state();
+        state.taken = state.taken.saturating_sub(1);
+        let left = state.of.get(&self.address).copied().unwrap_or(0).saturating_sub(1);
+        if left == 0 {
+            state.of.remove(&self.address);
+        } else {
+            state.of.insert(self.address, left);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    fn address(number: u32) -> IpAddr {
+        Ipv4Addr::from_bits(number).into()
+    }
+
+    #[tokio::test]
+    async fn who_waits_longest_gives_way_and_who_works_does_not() {
+        let crowd = Crowd::new(3);
+        let mut places: Vec<Place> = (1..4).map(|n| crowd.admit(address(n)).unwrap()).collect();
+        assert_eq!(crowd.admit(address(9)).err(), Some(Refused::Full));
+        [2, 0, 1].into_iter().for_each(|index: usize| places[index].waits());
+        places[2].works();
+        let newcomer = crowd.admit(address(9)).unwrap();
+        places[0].is_lost().await;
+        drop((newcomer, places.remove(0)));
+        assert_eq!(crowd.state().taken, 2);
+        places[1].waits();
+        crowd.make_room(9);
+        places[0].is_lost().await;
+        places[1].is_lost().await;
+        assert!(crowd.state().waiting.is_empty());
+        drop(places);
+        let state = crowd.state();
+        assert_eq!((state.taken, state.of.len()), (0, 0));
+    }
+
+    #[test]
+    fn one_address_has_not_all_places() {
+        let crowd = Crowd::new(usize::MAX);
+        let most = limits::HTTP_CONNECTIONS_PER_CLIENT_MAX;
+        let mut places: Vec<Place> = (0..most).map(|_| crowd.admit(address(1)).unwrap()).collect();
+        assert_eq!(crowd.admit(address(1)).err(), Some(Refused::OfAddress));
+        assert!(crowd.admit(address(2)).is_ok());
+        places.pop();
+        assert!(crowd.admit(address(1)).is_ok());
+    }
+}

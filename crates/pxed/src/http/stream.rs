@@ -1,0 +1,97 @@
+//! A connection's octets, in and out.
+//!
+//! A file goes from the kernel's memory to the socket by sendfile(2), so that a response holds
+//! neither a buffer nor a thread; nothing is mapped, since a file that shrinks under a map kills the
+//! process. Where the kernel would have to wait for a disk, the same call is made on a blocking
+//! thread.
+
+use std::io;
+use std::net::Shutdown;
+use std::os::fd::AsFd;
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+
+use socket2::SockRef;
+use tokio::io::{AsyncReadExt, Interest};
+use tokio::net::TcpStream;
+use tokio::task::spawn_blocking;
+
+use crate::files::OpenFile;
+use crate::net::{is_at_hand, is_writable, read_at_hand, send_file};
+
+/// A client's connection. What is cancelled here has lost nothing, but for [`Stream::send`].
+pub(super) enum Stream {
+    Plain(TcpStream),
+}
+
+impl Stream {
+    /// The connection below.
+    pub(super) fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(tcp) => tcp,
+        }
+    }
+
+    /// Reads once, behind what is in `buffer`; 0 is the client's end.
+    pub(super) async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => tcp.read_buf(buffer).await,
+        }
+    }
+
+    /// Writes some of `octets`; where more is to follow, they may wait for it.
+    pub(super) async fn write(&mut self, octets: &[u8], more: bool) -> io::Result<usize> {
+        match self {
+            Self::Plain(tcp) => {
+                let flags = libc::MSG_NOSIGNAL | if more { libc::MSG_MORE } else { 0 };
+                let write = || SockRef::from(&*tcp).send_with_flags(octets, flags);
+                tcp.async_io(Interest::WRITABLE, write).await
+            }
+        }
+    }
+
+    /// Sends octets of a file, as many as the socket takes now; `WouldBlock` where it takes none. To
+    /// be awaited to its end, which only a disk can delay.
+    pub(super) async fn send(
+        &self,
+        file: &Arc<OpenFile>,
+        at: u64,
+        len: usize,
+    ) -> io::Result<usize> {
+        let tcp = self.tcp();
+        if is_at_hand(&file.file, at, len) {
+            return tcp.try_io(Interest::WRITABLE, || send_file(tcp, &file.file, at, len));
+        }
+        let (socket, file) = (tcp.as_fd().try_clone_to_owned()?, file.clone());
+        let sending = spawn_blocking(move || send_file(&socket, &file.file, at, len));
+        match sending.await.map_err(io::Error::other)? {
+            // What a thread has seen the runtime does not know: asked here, it does.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                let full = || is_writable(tcp).then_some(0).ok_or(io::ErrorKind::WouldBlock.into());
+                tcp.try_io(Interest::WRITABLE, full).and(Err(error))
+            }
+            sent => sent,
+        }
+    }
+
+    /// Says that nothing follows.
+    pub(super) async fn shut_down(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => SockRef::from(&*tcp).shutdown(Shutdown::Write),
+        }
+    }
+}
+
+/// Octets of a file in memory.
+pub(super) async fn read(file: &Arc<OpenFile>, at: u64, len: usize) -> io::Result<Vec<u8>> {
+    let mut octets = vec![0; len];
+    if read_at_hand(&file.file, &mut octets, at).ok() == Some(len) {
+        return Ok(octets);
+    }
+    let file = file.clone();
+    let reading = spawn_blocking(move || {
+        file.file.read_exact_at(&mut octets, at)?;
+        Ok(octets)
+    });
+    reading.await.map_err(io::Error::other)?
+}
