@@ -116,7 +116,7 @@ fn engine(machines: u32, first: u32) -> Engine {
 /// The network of bench/dhcp, and rules that are about others.
 fn config(rules: u32) -> Config {
     let link = Link { name: Arc::from("eth0"), addresses: vec![HERE], mtu: 1500 };
-    let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067) };
+    let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067), https_port: None };
     let hour = Duration::from_secs(3600);
     let time = LeaseTime { min: hour, default: hour, max: hour };
     let network = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 8).unwrap();

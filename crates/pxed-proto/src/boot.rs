@@ -39,6 +39,8 @@ pub struct Wishes<'c> {
     pub boot_file: Option<&'c Arc<str>>,
     /// Where PXE firmware finds its boot file instead of here.
     pub tftp_server: Option<Ipv4Addr>,
+    /// How scripts and files are fetched by URL.
+    pub scheme: Scheme,
 }
 
 /// Decides what a machine boots next. iPXE is never given a loader again: that is what chain loops
@@ -67,6 +69,26 @@ pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog)
     }
 }
 
+/// How a URL of pxed's is fetched.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scheme {
+    /// Plain HTTP, which all firmware can that fetches URLs.
+    #[default]
+    Http,
+    /// HTTPS, for firmware that trusts the server's certificate.
+    Https,
+}
+
+impl Scheme {
+    /// How its URLs begin.
+    fn start(self) -> &'static str {
+        match self {
+            Self::Http => "http://",
+            Self::Https => "https://",
+        }
+    }
+}
+
 /// Where a machine reaches the services, as it is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Services {
@@ -74,20 +96,49 @@ pub struct Services {
     pub tftp: Ipv4Addr,
     /// The HTTP server.
     pub http: SocketAddrV4,
+    /// The port of HTTPS, at the same address.
+    pub https_port: Option<u16>,
 }
 
 impl Services {
+    /// The web server to tell a machine of; the plain one where there is no other.
+    pub fn web(&self, scheme: Scheme) -> Web {
+        match (scheme, self.https_port) {
+            (Scheme::Https, Some(port)) => {
+                Web { scheme, address: SocketAddrV4::new(*self.http.ip(), port) }
+            }
+            _ => Web { scheme: Scheme::Http, address: self.http },
+        }
+    }
+}
+
+/// One of the two web servers. It reads as the beginning of its URLs: `http://192.168.77.1:8067`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Web {
+    /// What it speaks.
+    pub scheme: Scheme,
+    /// Where it is.
+    pub address: SocketAddrV4,
+}
+
+impl fmt::Display for Web {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.scheme.start(), self.address)
+    }
+}
+
+impl Web {
     /// The absolute URL of a served file, with the machine's identity in it, so that no later
     /// stage has to guess who asks.
     pub fn url(&self, machine: &Machine, name: impl Into<Arc<str>>) -> Url {
-        Url { http: self.http, machine: *machine, of: UrlOf::File(name.into()) }
+        Url { web: *self, machine: *machine, of: UrlOf::File(name.into()) }
     }
 
     /// The absolute URL of the machine's iPXE script. It names the profile that was decided on, if
     /// that is not everybody's, so that the HTTP server does not decide another time with less
     /// knowledge.
     pub fn script_url(&self, machine: &Machine, profile: Option<&Arc<str>>) -> Url {
-        Url { http: self.http, machine: *machine, of: UrlOf::Script(profile.cloned()) }
+        Url { web: *self, machine: *machine, of: UrlOf::Script(profile.cloned()) }
     }
 }
 
@@ -95,7 +146,7 @@ impl Services {
 /// written straight into a message, and becomes text for who reads the event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Url {
-    http: SocketAddrV4,
+    web: Web,
     machine: Machine,
     of: UrlOf,
 }
@@ -110,8 +161,8 @@ enum UrlOf {
 impl Url {
     fn write(&self, out: &mut impl Write) -> fmt::Result {
         let mut port = Ascii::<5>::EMPTY;
-        port.push_decimal(self.http.port());
-        for part in ["http://", &*dotted(*self.http.ip()), ":", &*port, "/"] {
+        port.push_decimal(self.web.address.port());
+        for part in [self.web.scheme.start(), &*dotted(*self.web.address.ip()), ":", &*port, "/"] {
             out.write_str(part)?;
         }
         let mac = self.machine.mac();
@@ -241,17 +292,18 @@ impl Boot {
     ) -> Self {
         let default = catalog.default_profile.as_deref();
         let profile = wishes.profile.filter(|name| Some(&***name) != default);
+        let web = at.web(wishes.scheme);
         let name = match (decide(firmware, wishes, catalog), firmware) {
             (Decision::NotBooting, _) => return Self::Nothing,
             (Decision::NoLoader(arch), _) => return Self::NoLoader(arch),
             (Decision::OwnFiles, _) => {
                 return Self::OwnFiles(wishes.tftp_server.unwrap_or(at.tftp));
             }
-            (Decision::Script(_), _) => BootName::Url(at.script_url(machine, profile)),
+            (Decision::Script(_), _) => BootName::Url(web.script_url(machine, profile)),
             (Decision::Loader(file) | Decision::BootFile(file), Firmware::HttpBoot(_))
                 if !is_url(file) =>
             {
-                BootName::Url(at.url(machine, file.clone()))
+                BootName::Url(web.url(machine, file.clone()))
             }
             (Decision::Loader(file) | Decision::BootFile(file), _) => {
                 BootName::Written(file.clone())
@@ -290,7 +342,7 @@ mod tests {
 
     fn services() -> Services {
         let server = Ipv4Addr::new(192, 168, 77, 1);
-        Services { tftp: server, http: SocketAddrV4::new(server, 8067) }
+        Services { tftp: server, http: SocketAddrV4::new(server, 8067), https_port: Some(8443) }
     }
 
     fn catalog() -> Catalog {
@@ -365,10 +417,23 @@ mod tests {
     }
 
     #[test]
+    fn urls_are_of_https_where_that_is_wished_and_there() {
+        let wishes = Wishes { scheme: Scheme::Https, ..Wishes::default() };
+        let x64 = Some(Architecture::HTTP_X64);
+        let base = "https://192.168.77.1:8443/machine/52-54-00-12-34-56";
+        assert_eq!(told(Firmware::HttpBoot(x64), &wishes), format!("{base}/ipxe.efi"));
+        assert_eq!(told(Firmware::Ipxe(None), &wishes), format!("{base}/boot.ipxe"));
+        let pxe = Firmware::Pxe(Some(Architecture::BIOS));
+        assert_eq!(told(pxe, &wishes), "tftp://192.168.77.1/undionly.kpxe");
+        let without = Services { https_port: None, ..services() };
+        assert_eq!(without.web(Scheme::Https), services().web(Scheme::Http));
+    }
+
+    #[test]
     fn the_script_url_carries_the_uuid_and_fits_the_file_field() {
         let machine = Machine { uuid: Some(Uuid([7; 16])), ..Machine::from(MAC) };
         let longest = SocketAddrV4::new(Ipv4Addr::new(192, 168, 177, 101), 65535);
-        let url = Services { tftp: *longest.ip(), http: longest }.script_url(&machine, None);
+        let url = Web { scheme: Scheme::Https, address: longest }.script_url(&machine, None);
         let url = url.to_string();
         assert!(url.ends_with("?uuid=07070707-0707-0707-0707-070707070707"), "{url}");
         assert!(url.len() <= crate::wire::dhcp::FILE_MAX, "{}", url.len());

@@ -2,9 +2,11 @@
 //!
 //! The log, the counters and every later view read these and nothing else, so they cannot
 //! disagree. Each datagram on a DHCP port yields exactly one event; so does each TFTP request and
-//! each HTTP request, when it ends.
+//! each HTTP request, when it ends, and each handshake of TLS that
+//! fails.
 
 mod other_server;
+mod tls;
 
 use std::fmt;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,6 +22,7 @@ use crate::time::Human;
 use crate::wire::dhcp::MessageType;
 
 pub use other_server::{Deed, OtherServer, Trouble};
+pub use tls::{TlsEvent, TlsTrouble};
 
 /// A fact.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub enum Event {
     Tftp(TftpEvent),
     /// An HTTP request was served, or not.
     Http(HttpEvent),
+    /// A client wanted HTTPS, and there is none for it.
+    Tls(TlsEvent),
 }
 
 /// An address that somebody has who was not given it.
@@ -392,6 +397,8 @@ pub struct HttpEvent {
     pub client: SocketAddr,
     /// The machine that the URL names, or that has the client's address by a lease.
     pub machine: Option<Mac>,
+    /// It came by HTTPS.
+    pub secure: bool,
     /// `GET`, `HEAD`; empty where the request was illegible.
     pub method: String,
     /// The request target as it came.
@@ -413,6 +420,8 @@ pub enum BrokenOff {
     ClientGone,
     /// The client took less than [`crate::limits::HTTP_SLOWEST`] in a while.
     TooSlow,
+    /// The client took nothing for a while, and its connection was needed by another one.
+    GaveWay,
     /// The file was changed meanwhile: what was sent is of no version of it.
     FileChanged,
     /// The file could not be read to its end.
@@ -427,6 +436,7 @@ impl BrokenOff {
         match self {
             Self::ClientGone => "client-gone",
             Self::TooSlow => "too-slow",
+            Self::GaveWay => "gave-way",
             Self::FileChanged => "file-changed",
             Self::Unreadable(_) => "unreadable",
             Self::Stopped => "stopped",
@@ -439,6 +449,7 @@ impl fmt::Display for BrokenOff {
         match self {
             Self::ClientGone => f.write_str("the client has gone"),
             Self::TooSlow => f.write_str("the client is too slow"),
+            Self::GaveWay => f.write_str("the client took nothing, and gave way to another"),
             Self::FileChanged => f.write_str("the file changed meanwhile"),
             Self::Unreadable(error) => write!(f, "the file can not be read: {error}"),
             Self::Stopped => f.write_str("stopped with the server"),
@@ -457,7 +468,8 @@ impl fmt::Display for HttpEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (method, target) =
             (Printable(self.method.as_bytes()), Printable(self.target.as_bytes()));
-        write!(f, "HTTP {method} {target} to {}", of_machine(self.client, self.machine))?;
+        let protocol = if self.secure { "HTTPS" } else { "HTTP" };
+        write!(f, "{protocol} {method} {target} to {}", of_machine(self.client, self.machine))?;
         let (bytes, ms) = (self.bytes, self.duration.as_millis());
         write!(f, ": {}, {bytes} bytes in {ms} ms", self.status)?;
         match &self.broken_off {

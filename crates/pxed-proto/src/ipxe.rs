@@ -7,7 +7,7 @@
 use std::fmt::Write;
 use std::net::Ipv4Addr;
 
-use crate::boot::Services;
+use crate::boot::Web;
 use crate::catalog::Profile;
 use crate::machine::Machine;
 
@@ -38,7 +38,7 @@ pub fn check_arguments(arguments: &str) -> Result<(), BadArguments<'_>> {
 
 /// The script for `machine`: whole, for every profile but a script of the user's own, which is
 /// served as it is (`None`).
-pub fn script(machine: &Machine, profile: &Profile, at: &Services) -> Option<String> {
+pub fn script(machine: &Machine, profile: &Profile, at: &Web) -> Option<String> {
     let mut script = format!("#!ipxe\n# pxed, for {}\n", machine.hardware);
     match profile {
         Profile::Script(_) => return None,
@@ -125,12 +125,13 @@ exit 1
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::boot::Scheme;
     use crate::net::Mac;
     use std::net::SocketAddrV4;
 
     fn rendered(profile: &Profile) -> Option<String> {
         let server = Ipv4Addr::new(10, 0, 0, 1);
-        let at = Services { tftp: server, http: SocketAddrV4::new(server, 8067) };
+        let at = Web { scheme: Scheme::Http, address: SocketAddrV4::new(server, 8067) };
         script(&Machine::from(Mac([2, 0, 0, 0, 0, 1])), profile, &at)
     }
 

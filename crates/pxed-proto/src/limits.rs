@@ -252,6 +252,10 @@ pub const HTTP_SEND_TIMEOUT: Duration = Duration::from_secs(60);
 /// than a thousand a second boots nothing, and only holds a connection.
 pub const HTTP_SLOWEST: u64 = 64 * 1000;
 
+/// How long an HTTP client may take nothing of its response before it counts as one that waits, and may
+/// have to give way to a newcomer.
+pub const HTTP_STALL: Duration = Duration::from_secs(5);
+
 /// How much of a file one call hands to a socket, in octets: what a fast client takes in a quarter of
 /// a millisecond, for which others wait at most.
 pub const HTTP_PART: u64 = 1 << 20;
@@ -265,6 +269,31 @@ pub const HTTP_LINGER_MAX: usize = 256 * 1024;
 
 /// For how long that is done.
 pub const HTTP_LINGER: Duration = Duration::from_secs(2);
+
+/// HTTPS connections at once, all clients together, those included that shake hands: OpenSSL keeps tens of
+/// kB for each, and a rack that starts at once has five hundred.
+pub const HTTPS_CONNECTIONS_MAX: usize = 1024;
+
+/// How much of a file is read at once to be sent by TLS, in octets: two of its records.
+pub const TLS_PART: u64 = 32 * 1024;
+
+/// How many of a client's cipher suites are named when it has none in common with pxed.
+pub const TLS_SUITES_TOLD: usize = 12;
+
+/// The most octets of a certificate or key file: a chain of a dozen.
+pub const TLS_FILE_MAX: u64 = 64 * 1024;
+
+/// How long pxed's own server certificate is good for. Few firmwares look at more than the day.
+pub const TLS_CERTIFICATE_DAYS: u32 = 825;
+
+/// How long before its end it is made anew.
+pub const TLS_RENEWAL_DAYS: u32 = 60;
+
+/// How long pxed's own CA is good for: who has enrolled it in firmware does so once in a machine's life.
+pub const TLS_CA_DAYS: u32 = 7300;
+
+/// How often certificates are looked at: for their age, and whether their files have changed.
+pub const TLS_LOOK: Duration = Duration::from_secs(60);
 
 /// How long a stop waits for running transfers.
 pub const SHUTDOWN_GRACE: Duration = Duration::from_secs(10);

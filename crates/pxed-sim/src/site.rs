@@ -107,7 +107,7 @@ fn settings() -> Settings {
 
 /// Where TFTP and HTTP are.
 pub fn services() -> Services {
-    Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067) }
+    Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067), https_port: None }
 }
 
 fn catalog() -> Catalog {

@@ -337,6 +337,7 @@ impl World {
             Event::Freed { .. } => {}
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),
             Event::Http(event) => self.transcript.line(self.now, "pxed", event),
+            Event::Tls(event) => self.transcript.line(self.now, "pxed", event),
         }
     }
 }

@@ -185,6 +185,12 @@ pub struct ServeArgs {
           help_heading = "Service")]
     pub http_port: Option<u16>,
 
+    /// Serve the same by HTTPS too, on port 8443, with a certificate of pxed's own CA that machines have
+    /// to trust: the log says where they find it. A file can say more (https-port, certificate, key,
+    /// boot-scheme).
+    #[arg(long, help_heading = "Service")]
+    pub https: bool,
+
     /// Leave port 67 to another DHCP server of this machine, and hear by packet sockets only what machines
     /// broadcast: enough to tell them what to boot (mode proxy) on the interfaces' own links. Relay agents
     /// are not heard.

@@ -24,6 +24,7 @@ use crate::cli::ServeArgs;
 use crate::log::LogFormat;
 use crate::net::{Interface, ServerPort};
 use crate::privileges;
+use crate::tls;
 
 pub use file::settings::architectures;
 pub use file::{Read, parse, read, reference};
@@ -50,6 +51,30 @@ pub struct Config {
     pub source: String,
 }
 
+/// How HTTPS is served.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Https {
+    /// Its port.
+    pub port: u16,
+    /// The operator's own certificate; without one pxed makes one.
+    pub own: Option<OwnCertificate>,
+}
+
+impl Default for Https {
+    fn default() -> Self {
+        Self { port: 8443, own: None }
+    }
+}
+
+/// A certificate and its key, by the names of their files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwnCertificate {
+    /// PEM: the server's, and then who vouches for it.
+    pub certificate: PathBuf,
+    /// PEM, without a passphrase.
+    pub key: PathBuf,
+}
+
 /// What the program itself needs.
 #[derive(Clone, Debug)]
 pub struct Service {
@@ -59,6 +84,8 @@ pub struct Service {
     pub user: Option<String>,
     /// The port of HTTP.
     pub http_port: u16,
+    /// HTTPS beside it, if it is on.
+    pub https: Option<Https>,
     /// The directory that is served.
     pub boot_dir: Option<PathBuf>,
     /// How often the status is logged.
@@ -79,6 +106,7 @@ impl Default for Service {
             state_dir: PathBuf::from("/var/lib/pxed"),
             user: None,
             http_port: 8067,
+            https: None,
             boot_dir: None,
             status_interval: Duration::from_secs(300),
             log_format: LogFormat::Text,
@@ -96,6 +124,7 @@ impl Service {
             state_dir: args.state_dir.clone().unwrap_or(self.state_dir),
             user: args.user.clone().or(self.user),
             http_port: args.http_port.unwrap_or(self.http_port),
+            https: self.https.or_else(|| args.https.then(Https::default)),
             boot_dir: args.boot_dir.clone().or(self.boot_dir),
             status_interval: args.status_interval.unwrap_or(self.status_interval),
             log_format: args.log_format.unwrap_or(self.log_format),
@@ -184,6 +213,7 @@ impl Config {
         }
         for subnet in &mut subnets {
             subnet.services.http.set_port(port);
+            subnet.services.https_port = self.service.https.as_ref().map(|https| https.port);
             subnet.lease_time = args.lease_time.map_or(subnet.lease_time, dhcp::LeaseTime::of);
         }
         flags::win(args, &mut subnets, &mut policy)?;
@@ -202,6 +232,12 @@ impl Config {
         let catalog = Arc::new(catalog);
         self.dhcp = Arc::new(dhcp::Config { links, subnets, policy, catalog, host_name });
         Ok(self)
+    }
+
+    /// What HTTPS stands on, if it is on.
+    pub fn tls(&self) -> Option<tls::Wanted> {
+        let own = self.service.https.as_ref()?.own.clone();
+        Some(tls::Wanted { own, names: network::names(&self.dhcp) })
     }
 
     /// Looks for boot loaders where the boot directory is now.

@@ -262,6 +262,6 @@ fn script_request(event: &Record, found: &Found<'_>, address: Ipv4Addr) -> Optio
         uuid: machine.uuid.map(|uuid| uuid.to_string()),
         profile: wishes.profile.map(|name| name.to_string()),
         client: SocketAddrV4::new(address, 0).into(),
-        host: found.subnet.services.http,
+        web: found.subnet.services.web(wishes.scheme),
     })
 }

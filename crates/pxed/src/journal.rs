@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Ignored, Lease};
-use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent};
+use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TlsEvent};
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
 use tokio::sync::broadcast;
@@ -318,6 +318,10 @@ impl State {
                 let machine = event.machine.or_else(|| self.machine_at(event.client));
                 let (method, target) = (shortened(event.method), shortened(event.target));
                 Event::Http(HttpEvent { machine, method, target, ..event })
+            }
+            Event::Tls(event) => {
+                let machine = event.machine.or_else(|| self.machine_at(event.client));
+                Event::Tls(TlsEvent { machine, ..event })
             }
             other => other,
         }

@@ -22,6 +22,7 @@ mod script;
 mod server;
 mod store;
 mod tftp;
+mod tls;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};

@@ -18,6 +18,7 @@ use crate::cli::ServeArgs;
 use crate::config::{self, Config};
 use crate::dhcp::Mailbox;
 use crate::files::Files;
+use crate::tls::{Tls, TlsError};
 
 /// What the services share and a reload replaces.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ pub struct Live {
     rules: RwLock<Rules>,
     /// What is served.
     pub files: Arc<Files>,
+    /// By which certificate, if HTTPS is on.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// What of the configuration is looked at outside of the DHCP thread.
@@ -47,7 +50,12 @@ impl Rules {
 impl Live {
     /// By this configuration.
     pub fn new(config: &dhcp::Config, files: Arc<Files>) -> Self {
-        Self { rules: RwLock::new(Rules::of(config)), files }
+        Self { rules: RwLock::new(Rules::of(config)), files, tls: None }
+    }
+
+    /// With HTTPS.
+    pub fn secured(self, tls: Option<Arc<Tls>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// The catalog that is in force.
@@ -153,10 +161,16 @@ impl Reload {
     async fn take(&self, text: &Result<String, String>, dhcp: &Mailbox) -> Result<String, String> {
         let new = parse(text.clone()?, &self.args)?;
         let (difference, files) = self.compare(&new)?;
+        let tls = self.live.tls.as_deref().zip(new.tls());
+        let tls = tls.map(|(tls, wanted)| Ok((tls, tls.prepare(wanted)?))).transpose();
+        let tls = tls.map_err(|error: TlsError| format!("HTTPS: {error}"))?;
         if dhcp.reconfigure(new.dhcp.clone()).await.is_none() {
             return Err("the DHCP thread does not answer".to_owned());
         }
         self.live.files.replace(files);
+        if let Some((tls, prepared)) = tls {
+            tls.take(prepared);
+        }
         self.live.take(&new.dhcp);
         *self.config.lock().unwrap_or_else(PoisonError::into_inner) = new;
         Ok(difference)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use minijinja::value::Value;
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, context};
-use pxed_proto::boot::{Decision, Services, Wishes, decide};
+use pxed_proto::boot::{Decision, Wishes, decide};
 use pxed_proto::catalog::{Catalog, Profile};
 use pxed_proto::ipxe;
 use pxed_proto::limits;
@@ -69,7 +69,6 @@ fn written(
     request: &ScriptRequest,
     facts: &Value,
 ) -> Result<String, String> {
-    let at = Services { tftp: *request.host.ip(), http: request.host };
     let filled = match profile {
         Profile::Linux { kernel, initrds, arguments } => Profile::Linux {
             kernel: kernel.clone(),
@@ -78,7 +77,7 @@ fn written(
         },
         other => other.clone(),
     };
-    Ok(ipxe::script(machine, &filled, &at).unwrap_or_default())
+    Ok(ipxe::script(machine, &filled, &request.web).unwrap_or_default())
 }
 
 /// What templates may use.
@@ -88,8 +87,8 @@ fn facts(request: &ScriptRequest, machine: &Machine) -> Value {
         mac => machine.mac().map(|mac| mac.to_string()).unwrap_or_default(),
         uuid => request.uuid.clone().unwrap_or_default(),
         ip => ip.to_string(),
-        server => request.host.ip().to_string(),
-        http => format!("http://{}", request.host),
+        server => request.web.address.ip().to_string(),
+        http => request.web.to_string(),
     }
 }
 

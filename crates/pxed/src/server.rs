@@ -34,6 +34,7 @@ use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
 use crate::tftp;
+use crate::tls::{Tls, TlsError};
 use describe::describe;
 use interfaces::Supervisor;
 use services::{Listeners, Services};
@@ -52,9 +53,12 @@ pub enum RunError {
     Bind(#[from] BindError),
     /// The HTTP port could not be had.
     #[error(
-        "HTTP on {address}: {error}; stop what has the port, or give --http-port another number"
+        "{name} on {address}: {error}; stop what has the port, or give {name} another one \
+         (http-port, https-port)"
     )]
     Http {
+        /// `HTTP` or `HTTPS`.
+        name: &'static str,
         /// Where.
         address: SocketAddrV4,
         /// What the system says.
@@ -98,6 +102,9 @@ pub enum RunError {
     /// The lease store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no certificate for HTTPS.
+    #[error("HTTPS: {0}")]
+    Tls(#[from] TlsError),
     /// The control socket could not be had.
     #[error("the control socket in {}: {error}", state_dir.display())]
     Control {
@@ -142,24 +149,32 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     files.check()?;
     let store = Store::open(&service.state_dir)?;
     let server = load(&store, &config, clock.now())?;
+    let tls = config.tls().map(|wanted| Tls::open(&service.state_dir, wanted)).transpose()?;
+    let tls = tls.map(Arc::new);
     let (control, bound) = control_socket(&service.state_dir)?;
     choice::check(&config)?;
     describe(&config, &files);
     choice::tell(&config);
+    if let Some(tls) = &tls {
+        info!("HTTPS: {}", tls.describe());
+    }
     let journal = Arc::new(Journal::new(service.log_format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
     let telling = Telling::start(journal.clone())?;
     let runtime = Runtime::new()?;
     let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
-    let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)));
+    let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)).secured(tls));
     let services = Services::new(&config, &live, driver.mailbox(), journal.clone(), clock);
     let (supervisor, changes) =
         Supervisor::new(&config.interfaces, config.service.server_port, driver.mailbox().clone());
     let reload = Arc::new(Reload::new(args, config, live));
-    let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, control };
+    let secure = (!sockets.https.is_empty()).then(Runtime::new).transpose()?;
+    let https = secure.as_ref().map(|runtime| (runtime.handle().clone(), sockets.https));
+    let listeners = Listeners { tftp: sockets.tftp, changes, http: sockets.http, https, control };
     let served = runtime.block_on(services.run(&driver, &reload, listeners, supervisor));
     // Does not wait for a file system that does not answer.
     runtime.shutdown_background();
+    secure.into_iter().for_each(Runtime::shutdown_background);
     // Before the store: whoever can lock it makes a socket of its own.
     drop(bound);
     let stopped = driver.join();
@@ -173,11 +188,13 @@ struct Sockets {
     dhcp: Vec<Option<DhcpSockets>>,
     tftp: Vec<tftp::Listener>,
     http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
 }
 
 impl Sockets {
     fn bind(config: &Config) -> Result<Self, RunError> {
-        let mut sockets = Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new() };
+        let mut sockets =
+            Self { dhcp: Vec::new(), tftp: Vec::new(), http: Vec::new(), https: Vec::new() };
         for interface in &config.interfaces {
             let there = (!interface.is_awaited())
                 .then(|| of_interface(interface, config.service.server_port))
@@ -186,14 +203,23 @@ impl Sockets {
             sockets.dhcp.push(dhcp);
             sockets.tftp.extend(tftp);
         }
-        let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
-        for address in addresses.collect::<BTreeSet<_>>() {
-            sockets
-                .http
-                .push(http_listener(address).map_err(|error| RunError::Http { address, error })?);
-        }
+        let services = || config.dhcp.subnets.iter().map(|subnet| &subnet.services);
+        let secure = |services: &pxed_proto::boot::Services| {
+            Some(SocketAddrV4::new(*services.http.ip(), services.https_port?))
+        };
+        sockets.http = http_listeners("HTTP", services().map(|services| services.http))?;
+        sockets.https = http_listeners("HTTPS", services().filter_map(secure))?;
         Ok(sockets)
     }
+}
+
+fn http_listeners(
+    name: &'static str,
+    addresses: impl Iterator<Item = SocketAddrV4>,
+) -> Result<Vec<TcpListener>, RunError> {
+    let listen =
+        |address| http_listener(address).map_err(|error| RunError::Http { name, address, error });
+    addresses.collect::<BTreeSet<_>>().into_iter().map(listen).collect()
 }
 
 /// Also where no interface has the address yet.

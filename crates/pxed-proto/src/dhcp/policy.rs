@@ -194,6 +194,7 @@ impl<'a> Entitled<'a> {
             profile: self.layers.say(|settings| settings.profile.as_ref()),
             loader: self.layers.say(loader),
             boot_file: self.layers.say(|settings| settings.boot_file.as_ref()),
+            scheme: self.layers.say(|settings| settings.scheme).unwrap_or_default(),
             tftp_server: self.layers.say(|settings| settings.tftp_server),
         }
     }

@@ -10,6 +10,7 @@ use super::class::Class;
 use super::policy::{Group, Reservation};
 use super::quirks::ProxyForm;
 use crate::Few;
+use crate::boot::Scheme;
 use crate::machine::Architecture;
 use crate::wire::options::Codes;
 
@@ -26,6 +27,8 @@ pub struct Settings {
     pub tftp_server: Option<Ipv4Addr>,
     /// What PXE and HTTP Boot firmware loads instead of a loader.
     pub boot_file: Option<Arc<str>>,
+    /// How scripts and files are fetched by URL.
+    pub scheme: Option<Scheme>,
     /// How PXE firmware is made a proxy offer.
     pub proxy_form: Option<ProxyForm>,
 }

@@ -126,7 +126,8 @@ fn lab() -> Config {
         let address = |host| Ipv4Addr::new(192, 168, third, host);
         subnet.net = Ipv4Net::new(address(0), 24).unwrap();
         subnet.pools = pool(address(100), address(200));
-        subnet.services = Services { tftp: server, http: SocketAddrV4::new(server, 8067) };
+        subnet.services =
+            Services { tftp: server, http: SocketAddrV4::new(server, 8067), https_port: None };
     }
     config
 }

@@ -61,7 +61,8 @@ pub fn set(options: &mut Vec<OptionSetting>, new: impl IntoIterator<Item = Optio
 /// The configuration of the test bed. Link 0 is the LAN; the remote subnet is on no link here.
 pub fn config() -> Config {
     let link = Link { name: Arc::from("lan"), addresses: vec![SERVER, SECOND], mtu: 1500 };
-    let services = Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067) };
+    let services =
+        Services { tftp: SERVER, http: SocketAddrV4::new(SERVER, 8067), https_port: None };
     let seconds = Duration::from_secs;
     let time = LeaseTime { min: seconds(60), default: seconds(600), max: seconds(3600) };
     let net = |address| Ipv4Net::new(address, 24).unwrap();

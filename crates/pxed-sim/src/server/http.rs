@@ -1,6 +1,6 @@
 //! HTTP as a reliable question and answer: the script of the machine that the URL names, or a file.
 
-use pxed_proto::boot::{Decision, Services, Wishes, decide};
+use pxed_proto::boot::{Decision, Scheme, Services, Wishes, decide};
 use pxed_proto::catalog::Catalog;
 use pxed_proto::ipxe;
 use pxed_proto::machine::{Firmware, Machine};
@@ -82,7 +82,7 @@ impl Http<'_> {
         let everybody = Wishes::default();
         let decision = decide(Firmware::Ipxe(None), &everybody, self.catalog);
         let Decision::Script(profile) = decision else { return None };
-        let text = ipxe::script(&machine, profile, self.services)?;
+        let text = ipxe::script(&machine, profile, &self.services.web(Scheme::Http))?;
         Some(Response { status: 200, len: text.len() as u64, body: Body::Text(text) })
     }
 

@@ -64,8 +64,8 @@ impl Config {
         };
         let (old, wanted) = (names(self), names(new));
         let http = |config: &Self| {
-            let addresses = config.dhcp.subnets.iter().map(|subnet| subnet.services.http);
-            addresses.collect::<BTreeSet<_>>()
+            let services = config.dhcp.subnets.iter().map(|subnet| subnet.services);
+            services.map(|services| (services.http, services.https_port)).collect::<BTreeSet<_>>()
         };
         if old != wanted {
             Some(format!(
@@ -74,7 +74,7 @@ impl Config {
                 wanted.join(", ")
             ))
         } else if !http(new).is_subset(&http(self)) {
-            Some("the address or port of HTTP changed".to_owned())
+            Some("the address or a port of HTTP or HTTPS changed".to_owned())
         } else {
             None
         }

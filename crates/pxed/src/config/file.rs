@@ -6,6 +6,7 @@
 mod across;
 mod apart;
 mod document;
+mod https;
 mod misspelt;
 mod plausible;
 mod profiles;
@@ -31,7 +32,7 @@ use toml::de::DeTable;
 
 use super::values::duration;
 use super::{Config, Loaders, Service};
-use crate::config::network::{DEFAULT_LEASE_TIME, host_name, link};
+use crate::config::network::{self, DEFAULT_LEASE_TIME, host_name, link};
 use crate::log::LogFormat;
 use crate::net::{Interface, InterfaceError, ServerPort};
 use crate::privileges;
@@ -104,7 +105,9 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     let said = settings::settings(top);
     let lease_time = settings::lease_times(top, LeaseTime::of(DEFAULT_LEASE_TIME));
     let guard = settings::guard(top, Guard::default());
-    let site = Site { find, http_port: service.http_port, lease_time, guard };
+    let (http_port, https_port) =
+        (service.http_port, service.https.as_ref().map(|https| https.port));
+    let site = Site { find, http_port, https_port, lease_time, guard };
     let (subnets, interfaces) = subnets::subnets(top, &site);
     across::check_server_port(top, &service, &subnets);
     let wanted = &subnets.wanted;
@@ -125,6 +128,8 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
     let layers = layers.chain(classes.iter().map(|ruled| &ruled.said));
     let layers: Vec<&Said> = layers.chain(reservations.iter().map(|ruled| &ruled.said)).collect();
     layers.iter().for_each(|said| across::check_profile(top, said, &catalog));
+    across::check_names(top, &layers, wanted);
+    https::check_schemes(top, &layers, &service);
     across::check_files(top, &layers, &loaders, service.boot_dir.as_deref());
     across::check_classes(top, wanted, &classes, &catalog);
     across::check_reservations(top, &reservations, &subnets, &interfaces);
@@ -157,6 +162,7 @@ fn build(top: &Table<'_>, find: &dyn Fn(&str) -> Result<Interface, InterfaceErro
         catalog: Arc::new(catalog),
         host_name: host_name(),
     };
+    https::check_certificate(top, &service, &network::names(&dhcp));
     let named_files = loaders.named_files().chain(profile_files).collect();
     let (dhcp, source) = (Arc::new(dhcp), String::new());
     let mode_is_open = false; // a file says it, or means what its reference says
@@ -182,6 +188,7 @@ fn service(top: &Table<'_>) -> Service {
             .map_or(default.state_dir, |at| at.value),
         user: user(top),
         http_port: port.unwrap_or(default.http_port),
+        https: https::https(top, port.unwrap_or(default.http_port)),
         boot_dir: boot_dir.map(|at| at.value),
         status_interval: top
             .parsed("status-interval", duration)

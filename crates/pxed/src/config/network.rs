@@ -4,7 +4,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
 use pxed_proto::boot::Services;
-use pxed_proto::dhcp::{LeaseTime, Link, LinkId, Mode, OptionSetting, Pool, Subnet};
+use pxed_proto::dhcp::{self, LeaseTime, Link, LinkId, Mode, OptionSetting, Pool, Subnet};
 use pxed_proto::limits;
 use pxed_proto::net::{AddressRange, Ipv4Net};
 use pxed_proto::wire::options::code;
@@ -12,6 +12,7 @@ use pxed_proto::wire::options::code;
 use super::{Service, UsageError};
 use crate::cli::{ServeArgs, ServeMode};
 use crate::net::{Interface, ServerPort};
+use crate::tls::Names;
 
 /// How long leases last where nobody says so.
 pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(3600);
@@ -19,6 +20,24 @@ pub const DEFAULT_LEASE_TIME: Duration = Duration::from_secs(3600);
 /// What this machine calls itself.
 pub fn host_name() -> Option<String> {
     nix::unistd::gethostname().ok()?.into_string().ok()
+}
+
+/// What machines call this server in URLs.
+pub fn names(dhcp: &dhcp::Config) -> Names {
+    let mut addresses = Vec::new();
+    for subnet in &dhcp.subnets {
+        let address = *subnet.services.http.ip();
+        if !addresses.contains(&address) {
+            addresses.push(address);
+        }
+    }
+    let domain = dhcp.policy.everywhere.options.iter();
+    let domain = domain.filter(|option| option.code == code::DOMAIN_NAME);
+    let domain = domain.filter_map(|option| str::from_utf8(&option.value).ok()).next_back();
+    let host = dhcp.host_name.as_deref().filter(|host| !host.is_empty());
+    let whole = host.zip(domain).filter(|(host, _)| !host.contains('.'));
+    let whole = whole.map(|(host, domain)| format!("{host}.{domain}"));
+    Names { addresses, hosts: host.map(str::to_owned).into_iter().chain(whole).collect() }
 }
 
 /// The interfaces that the flags name, each once.
@@ -73,7 +92,8 @@ fn subnet(
     if mode == Mode::Full && pools.is_empty() {
         return Err(without_range(args, interface, server, net));
     }
-    let services = Services { tftp: server, http: SocketAddrV4::new(server, http_port) };
+    let http = SocketAddrV4::new(server, http_port);
+    let services = Services { tftp: server, http, https_port: None };
     let lease_time = LeaseTime::of(args.lease_time.unwrap_or(DEFAULT_LEASE_TIME));
     Ok(Subnet { pools, mode, ..Subnet::new(net, Some(link), services, lease_time) })
 }

@@ -1,5 +1,6 @@
 //! What a configuration comes to, in sentences: for `pxed check`, and for the log at start.
 
+use pxed_proto::boot::Scheme;
 use pxed_proto::catalog::Profile;
 use pxed_proto::dhcp::{Bootp, Identity, LeaseTime, Mode, Reservation, Subnet};
 use pxed_proto::time::Human;
@@ -75,7 +76,12 @@ impl Config {
         let services = &subnet.services;
         let tftp = self.dhcp.policy.everywhere.tftp_server;
         let tftp = subnet.settings.tftp_server.or(tftp).unwrap_or(services.tftp);
-        lines.push(format!("{name}: TFTP server {tftp}, HTTP http://{}/", services.http));
+        let https = services.web(Scheme::Https);
+        let https = match https.scheme {
+            Scheme::Https => format!(", HTTPS {https}/"),
+            Scheme::Http => String::new(),
+        };
+        lines.push(format!("{name}: TFTP server {tftp}, HTTP http://{}/{https}", services.http));
         for option in &subnet.settings.options {
             lines.push(format!("{name}: {}", Described(option.code, &option.value)));
         }

@@ -1,15 +1,16 @@
 //! From a request's head to a response.
 
 use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
+use pxed_proto::boot::Web;
 use tokio::task::spawn_blocking;
 
 use super::head::Head;
 use super::range::Part;
 use super::response::{Content, Response};
-use super::target::{Resource, Target};
+use super::target::{CaForm, Resource, Target};
 use super::validators::{Standing, Validators};
 use super::{Http, ScriptRequest};
 use crate::files::{OpenError, OpenFile};
@@ -21,13 +22,15 @@ This is pxed, a network-boot server.
 /boot.ipxe?mac=<mac>       the same
 /machine/<mac>/<name>      a file, fetched by a machine
 /files/<name>              a file
+/ca.pem, /ca.der           whom to trust by HTTPS, where that is on with a certificate of pxed's own
 ";
 
 /// Who asks, and of which of pxed's addresses.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer {
     pub(super) client: SocketAddr,
-    pub(super) host: SocketAddrV4,
+    /// What the client reached.
+    pub(super) web: Web,
 }
 
 /// Answers one request.
@@ -40,9 +43,9 @@ pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &
     match target.resource {
         Resource::Index => Response::text(200, INDEX),
         Resource::Script { uuid, profile } => {
-            let Peer { client, host } = peer;
+            let Peer { client, web } = peer;
             let machine = target.machine;
-            let request = ScriptRequest { machine, uuid, profile, client, host };
+            let request = ScriptRequest { machine, uuid, profile, client, web };
             Response::text(200, (http.script)(&request))
         }
         Resource::File(name) => {
@@ -52,7 +55,19 @@ pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &
                 Err(error) => failure(&error),
             }
         }
+        Resource::Ca(form) => authority(http, form),
         Resource::Unknown => failure(&OpenError::NotFound),
+    }
+}
+
+/// The certificate of the CA that made the server's.
+fn authority(http: &Http, form: CaForm) -> Response {
+    let Some((pem, der)) = http.tls.as_ref().and_then(|tls| tls.ca()) else {
+        return failure(&OpenError::NotFound);
+    };
+    match form {
+        CaForm::Pem => Response::new(200, "application/x-pem-file", Content::Text(pem)),
+        CaForm::Der => Response::new(200, "application/x-x509-ca-cert", Content::Text(der)),
     }
 }
 

@@ -1,9 +1,11 @@
 //! One connection: requests in turn, each answered before the next is looked at.
 
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use pxed_proto::event::BrokenOff;
+use pxed_proto::event::{BrokenOff, Event, TlsEvent};
 use pxed_proto::limits;
 use socket2::SockRef;
 use tokio::sync::watch;
@@ -18,6 +20,7 @@ use super::sending::send;
 use super::stream::Stream;
 use super::target::Target;
 use super::{Http, stopped};
+use crate::tls;
 
 /// A client, connected.
 pub(super) struct Connection {
@@ -28,6 +31,8 @@ pub(super) struct Connection {
     pub(super) shutdown: watch::Receiver<bool>,
     /// What came and was not looked at.
     pub(super) unread: Vec<u8>,
+    /// When the client was there.
+    pub(super) begun: Instant,
 }
 
 /// What an unused connection keeps of its buffer, in octets: firmware's heads are shorter.
@@ -96,7 +101,10 @@ impl Connection {
             read = timeout_at(deadline, self.stream.read(&mut self.unread)) => match read {
                 Ok(Ok(0)) => ended(400, "the request has no end"),
                 Ok(Ok(_)) => Ok(()),
-                Ok(Err(_)) => Err(End::Quiet),
+                Ok(Err(error)) => {
+                    self.tell(&error);
+                    Err(End::Quiet)
+                }
                 Err(_) => ended(408, "the request took too long"),
             },
             () = self.place.is_lost() => ended(503, "there are too many connections"),
@@ -104,10 +112,24 @@ impl Connection {
         }
     }
 
+    fn who(&self) -> (SocketAddr, bool) {
+        (self.peer.client, self.stream.is_secure())
+    }
+
+    /// What reading failed by, if that is more than the client's end.
+    fn tell(&self, error: &io::Error) {
+        if let Some(trouble) = tls::trouble(error).filter(|_| self.stream.is_secure()) {
+            let (client, offered) = (self.peer.client, String::new());
+            let duration = self.begun.elapsed();
+            let event = TlsEvent { client, machine: None, trouble, offered, duration };
+            (self.http.events)(Event::Tls(event));
+        }
+    }
+
     async fn exchange(&mut self, head: Head) -> Result<Next, BrokenOff> {
         let target = Target::of(&head.target);
         let asked = (head.method.clone(), head.target.clone());
-        let exchange = Exchange::begin(&self.http, self.peer.client, target.machine, asked);
+        let exchange = Exchange::begin(&self.http, self.who(), target.machine, asked);
         let response = answer(&self.http, self.peer, target, &head).await;
         let next = match (head.keep_alive && !head.has_body, head.is_old) {
             (true, _) if *self.shutdown.borrow() => Next::Close,
@@ -122,7 +144,7 @@ impl Connection {
     async fn refuse(&mut self, refusal: Refusal) -> Result<(), BrokenOff> {
         let Refusal { status, why, method, target } = refusal;
         let machine = Target::of(&target).machine;
-        let exchange = Exchange::begin(&self.http, self.peer.client, machine, (method, target));
+        let exchange = Exchange::begin(&self.http, self.who(), machine, (method, target));
         let response = Response::text(status, format!("{why}\n"));
         self.answer(response, Next::Close, false, exchange).await
     }
@@ -137,7 +159,7 @@ impl Connection {
         let head = response.head(next, SystemTime::now());
         exchange.answered(response.status, head.len());
         let content = if is_to_head { Content::Text(Vec::new()) } else { response.content };
-        let result = send(&mut self.stream, head, content, &mut exchange).await;
+        let result = send(&mut self.stream, head, content, &mut exchange, &mut self.place).await;
         exchange.ended(&result);
         result
     }
@@ -146,9 +168,9 @@ impl Connection {
     /// answer from it.
     async fn linger(mut self) {
         self.place.waits();
-        let _ = self.stream.shut_down().await;
         let mut left = limits::HTTP_LINGER_MAX;
-        let reading = async {
+        let ending = async {
+            let _ = self.stream.shut_down().await;
             while left > 0 {
                 self.unread.clear();
                 match self.stream.read(&mut self.unread).await {
@@ -158,7 +180,7 @@ impl Connection {
             }
         };
         tokio::select! {
-            _ = timeout(limits::HTTP_LINGER, reading) => {}
+            _ = timeout(limits::HTTP_LINGER, ending) => {}
             () = self.place.is_lost() => {}
         }
     }

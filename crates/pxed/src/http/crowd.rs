@@ -2,7 +2,8 @@
 //!
 //! A connection that waits for a request holds a place and does nothing with it. When all places
 //! are taken, the one that has waited longest gives way to a newcomer, so that whoever only holds
-//! connections open keeps nobody out. A request that is being answered never gives way.
+//! connections open keeps nobody out. A request that is being answered gives way only when its client
+//! has taken nothing of the answer for a while.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -21,7 +22,7 @@ pub(super) struct Crowd {
 struct State {
     taken: usize,
     of: HashMap<IpAddr, usize>,
-    /// Who waits for a request, by when it began to; the number is unique.
+    /// Who waits for its client, by when it began to; the number is unique.
     waiting: BTreeMap<u64, Arc<Notify>>,
     next: u64,
 }
@@ -94,8 +95,9 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// It waits for a request from now on.
+    /// It waits for its client from now on.
     pub(super) fn waits(&mut self) {
+        self.works();
         let mut state = self.crowd.state();
         let number = state.next;
         state.next += 1;
@@ -103,7 +105,7 @@ impl Place {
         self.waits_since = Some(number);
     }
 
-    /// It has a request to answer.
+    /// It has something to do.
     pub(super) fn works(&mut self) {
         if let Some(number) = self.waits_since.take() {
             self.crowd.state().waiting.remove(&number);

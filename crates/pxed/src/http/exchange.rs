@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use pxed_proto::event::{BrokenOff, HttpEvent};
+use pxed_proto::event::{BrokenOff, Event, HttpEvent};
 use pxed_proto::net::Mac;
 
 use super::Http;
@@ -24,7 +24,7 @@ pub(super) struct Exchange {
 impl Exchange {
     pub(super) fn begin(
         http: &Arc<Http>,
-        client: SocketAddr,
+        (client, secure): (SocketAddr, bool),
         machine: Option<Mac>,
         (method, target): (String, String),
     ) -> Self {
@@ -32,6 +32,7 @@ impl Exchange {
         let event = HttpEvent {
             client,
             machine,
+            secure,
             method,
             target,
             status: 0,
@@ -66,6 +67,6 @@ impl Drop for Exchange {
     fn drop(&mut self) {
         self.http.running.fetch_sub(1, Ordering::Relaxed);
         let duration = self.begun.elapsed();
-        (self.http.events)(HttpEvent { duration, ..self.event.clone() });
+        (self.http.events)(Event::Http(HttpEvent { duration, ..self.event.clone() }));
     }
 }

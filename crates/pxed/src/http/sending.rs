@@ -8,6 +8,7 @@ use pxed_proto::event::BrokenOff;
 use pxed_proto::limits;
 use tokio::time::{Instant, timeout_at};
 
+use super::crowd::Place;
 use super::exchange::Exchange;
 use super::response::Content;
 use super::stream::{Stream, read};
@@ -20,8 +21,9 @@ pub(super) async fn send(
     mut head: Vec<u8>,
     content: Content,
     exchange: &mut Exchange,
+    place: &mut Place,
 ) -> Result<(), BrokenOff> {
-    let mut sending = Sending { pace: Pace::new(stream), stream, exchange };
+    let mut sending = Sending { pace: Pace::new(stream), stream, exchange, place };
     match content {
         Content::Text(text) => {
             head.extend(text);
@@ -35,6 +37,7 @@ struct Sending<'a> {
     stream: &'a mut Stream,
     pace: Pace,
     exchange: &'a mut Exchange,
+    place: &'a mut Place,
 }
 
 impl Sending<'_> {
@@ -59,13 +62,15 @@ impl Sending<'_> {
     async fn most(&mut self, file: &Arc<OpenFile>, range: Range<u64>) -> Result<(), BrokenOff> {
         let mut at = range.start;
         while at < range.end {
-            let part = at..range.end.min(at + limits::HTTP_PART);
-            at += match self.stream {
-                Stream::Plain(_) => {
-                    check(file)?;
-                    self.part(file, part).await?
-                }
-            };
+            if self.stream.is_secure() {
+                let part = at..range.end.min(at + limits::TLS_PART);
+                let octets = whole(file, part).await?;
+                self.write(&octets, true).await?;
+                at += octets.len() as u64;
+            } else {
+                check(file)?;
+                at += self.part(file, at..range.end.min(at + limits::HTTP_PART)).await?;
+            }
         }
         Ok(())
     }
@@ -74,7 +79,7 @@ impl Sending<'_> {
     async fn part(&mut self, file: &Arc<OpenFile>, part: Range<u64>) -> Result<u64, BrokenOff> {
         let len = usize::try_from(part.end - part.start).unwrap_or(usize::MAX);
         loop {
-            self.pace.keep(self.stream, Step::AwaitRoom).await?;
+            self.pace.keep(self.stream, self.place, Step::AwaitRoom).await?;
             match self.stream.send(file, part.start, len).await {
                 Ok(0) => return Err(BrokenOff::FileChanged),
                 Ok(sent) => return Ok(self.given(sent)),
@@ -87,7 +92,7 @@ impl Sending<'_> {
     /// All of `octets`; where more is to follow, they may wait for it.
     async fn write(&mut self, mut octets: &[u8], more: bool) -> Result<(), BrokenOff> {
         while !octets.is_empty() {
-            let sent = self.pace.keep(self.stream, Step::Write(octets, more)).await?;
+            let sent = self.pace.keep(self.stream, self.place, Step::Write(octets, more)).await?;
             self.given(sent);
             octets = octets.get(sent..).unwrap_or_default();
         }
@@ -149,25 +154,31 @@ impl Pace {
         Self { given, taken: 0, until: Instant::now() + limits::HTTP_SEND_TIMEOUT }
     }
 
-    /// Takes a step, for as long as the client takes what it was sent. What is not done when that is
-    /// looked at is begun anew.
-    async fn keep(&mut self, stream: &mut Stream, step: Step<'_>) -> Result<usize, BrokenOff> {
-        loop {
-            let done = match step {
-                Step::AwaitRoom => {
-                    let room = timeout_at(self.until, stream.tcp().writable()).await;
-                    room.map(|room| room.map(|()| 0))
-                }
-                Step::Write(octets, more) => {
-                    timeout_at(self.until, stream.write(octets, more)).await
-                }
-            };
-            if let Ok(done) = done {
-                return done.map_err(|_| BrokenOff::ClientGone);
+    /// Takes a step, for as long as the client takes what it was sent, and, if it has taken nothing for
+    /// a while, nobody else needs its place. What is not done when that is looked at is begun anew.
+    async fn keep(
+        &mut self,
+        stream: &mut Stream,
+        place: &mut Place,
+        step: Step<'_>,
+    ) -> Result<usize, BrokenOff> {
+        let stalled = Instant::now() + limits::HTTP_STALL;
+        if let Ok(done) = timeout_at(stalled.min(self.until), step.take(stream)).await {
+            return done.map_err(|_| BrokenOff::ClientGone);
+        }
+        place.waits();
+        let done = loop {
+            tokio::select! {
+                done = timeout_at(self.until, step.take(stream)) => if let Ok(done) = done {
+                    break done;
+                },
+                () = place.is_lost() => return Err(BrokenOff::GaveWay),
             }
             let waiting = unacknowledged(stream.tcp()).unwrap_or(self.given);
             self.look(self.given.saturating_sub(waiting))?;
-        }
+        };
+        place.works();
+        done.map_err(|_| BrokenOff::ClientGone)
     }
 
     /// So much has the client now.
@@ -187,6 +198,15 @@ enum Step<'a> {
     AwaitRoom,
     /// Some of these octets; where more is to follow, they may wait for it.
     Write(&'a [u8], bool),
+}
+
+impl Step<'_> {
+    async fn take(self, stream: &mut Stream) -> io::Result<usize> {
+        match self {
+            Self::AwaitRoom => stream.tcp().writable().await.map(|()| 0),
+            Self::Write(octets, more) => stream.write(octets, more).await,
+        }
+    }
 }
 
 #[cfg(test)]

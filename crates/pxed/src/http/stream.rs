@@ -12,9 +12,10 @@ use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
 use socket2::SockRef;
-use tokio::io::{AsyncReadExt, Interest};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::task::spawn_blocking;
+use tokio_openssl::SslStream;
 
 use crate::files::OpenFile;
 use crate::net::{is_at_hand, is_writable, read_at_hand, send_file};
@@ -22,6 +23,7 @@ use crate::net::{is_at_hand, is_writable, read_at_hand, send_file};
 /// A client's connection. What is cancelled here has lost nothing, but for [`Stream::send`].
 pub(super) enum Stream {
     Plain(TcpStream),
+    Secure(Box<SslStream<TcpStream>>),
 }
 
 impl Stream {
@@ -29,13 +31,19 @@ impl Stream {
     pub(super) fn tcp(&self) -> &TcpStream {
         match self {
             Self::Plain(tcp) => tcp,
+            Self::Secure(tls) => tls.get_ref(),
         }
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        matches!(self, Self::Secure(_))
     }
 
     /// Reads once, behind what is in `buffer`; 0 is the client's end.
     pub(super) async fn read(&mut self, buffer: &mut Vec<u8>) -> io::Result<usize> {
         match self {
             Self::Plain(tcp) => tcp.read_buf(buffer).await,
+            Self::Secure(tls) => tls.read_buf(buffer).await,
         }
     }
 
@@ -47,10 +55,13 @@ impl Stream {
                 let write = || SockRef::from(&*tcp).send_with_flags(octets, flags);
                 tcp.async_io(Interest::WRITABLE, write).await
             }
+            // What was encrypted and has yet to leave is kept by OpenSSL, which wants the same octets
+            // again, and gets them.
+            Self::Secure(tls) => tls.write(octets).await,
         }
     }
 
-    /// Sends octets of a file, as many as the socket takes now; `WouldBlock` where it takes none. To
+    /// Sends octets of a file as they are, as many as the socket takes now; `WouldBlock` where it takes none. To
     /// be awaited to its end, which only a disk can delay.
     pub(super) async fn send(
         &self,
@@ -78,6 +89,7 @@ impl Stream {
     pub(super) async fn shut_down(&mut self) -> io::Result<()> {
         match self {
             Self::Plain(tcp) => SockRef::from(&*tcp).shutdown(Shutdown::Write),
+            Self::Secure(tls) => tls.shutdown().await,
         }
     }
 }

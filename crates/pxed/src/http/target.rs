@@ -18,8 +18,19 @@ pub enum Resource {
     Script { uuid: Option<String>, profile: Option<String> },
     /// What [`crate::files::Files`] serves by this name.
     File(Vec<u8>),
+    /// The certificate of pxed's own CA.
+    Ca(CaForm),
     /// Nothing that is served.
     Unknown,
+}
+
+/// How a certificate is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaForm {
+    /// For curl and iPXE.
+    Pem,
+    /// For firmware's menus.
+    Der,
 }
 
 const SCRIPT: &[u8] = b"boot.ipxe";
@@ -35,6 +46,8 @@ impl Target {
         } else if path == SCRIPT {
             let machine = parameter(&uri, "mac").and_then(|mac| mac.parse().ok());
             Self { machine, resource: script(&uri) }
+        } else if let Some(form) = ca_form(path) {
+            Self { machine: None, resource: Resource::Ca(form) }
         } else if let Some(name) = path.strip_prefix(b"files/") {
             Self { machine: None, resource: Resource::File(name.to_owned()) }
         } else {
@@ -50,6 +63,14 @@ impl Target {
         let name = without_slashes(name);
         let resource = if name == SCRIPT { script(uri) } else { Resource::File(name.to_owned()) };
         Some(Self { machine, resource })
+    }
+}
+
+fn ca_form(path: &[u8]) -> Option<CaForm> {
+    match path {
+        b"ca.pem" => Some(CaForm::Pem),
+        b"ca.der" => Some(CaForm::Der),
+        _ => None,
     }
 }
 
@@ -166,6 +187,12 @@ mod tests {
         ] {
             assert_eq!(target(uri), (machine, resource), "{uri}");
         }
+    }
+
+    #[test]
+    fn the_ca_has_two_forms() {
+        assert_eq!(target("/ca.pem"), (None, Resource::Ca(CaForm::Pem)));
+        assert_eq!(target("//ca.der?x"), (None, Resource::Ca(CaForm::Der)));
     }
 
     #[test]

@@ -51,7 +51,10 @@ impl Server {
         let files = Arc::new(Files::new(Some(boot.path()), Vec::new()).unwrap());
         let script: Script = Arc::new(|request| format!("#!ipxe\n# {request:?}\n"));
         let (sender, events) = mpsc::channel();
-        let events_to: Events = Arc::new(move |event| drop(sender.send(event)));
+        let events_to: Events = Arc::new(move |event| match event {
+            Event::Http(event) => drop(sender.send(event)),
+            other => panic!("{other:?}"),
+        });
         let http = Arc::new(Http { places, ..Http::new(files, script, events_to) });
         let (stop, shutdown) = watch::channel(false);
         let threads = if places == limits::HTTP_CONNECTIONS_MAX { 2 } else { 1 };
@@ -63,7 +66,8 @@ impl Server {
             runtime.worker_threads(threads).enable_all().start_paused(paused).build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let serving = runtime.spawn(serve(vec![listener], http.clone(), shutdown));
+        let serving =
+            runtime.spawn(serve(Listeners::Plain(vec![listener]), http.clone(), shutdown));
         Self { address, http, events, stop, serving, runtime, boot, paused }
     }
 
@@ -199,7 +203,8 @@ fn scripts_know_the_machine_and_the_address_it_reached() {
     let machine = Some(Mac([0x52, 0x54, 0, 0xab, 0xcd, 0xef]));
     let script = response.text();
     let asked = format!("machine: {machine:?}, uuid: Some(\"4c-44\"), profile: None, client: 127");
-    assert!(script.contains(&asked) && script.contains(&format!("host: {host:?}")), "{script}");
+    let web = Web { scheme: Scheme::Http, address: host };
+    assert!(script.contains(&asked) && script.contains(&format!("web: {web:?}")), "{script}");
     server.end();
 }
 

@@ -39,6 +39,7 @@ pub(super) const DONE: &[&str] = &[
     "TFTP ignored",
     "TFTP other",
     "HTTP requests",
+    "HTTPS refused",
     "send failed",
     "script failed",
     "events lost",
@@ -120,6 +121,7 @@ impl Counters {
                 _ => done!("TFTP other"),
             },
             Event::Http(_) => done!("HTTP requests"),
+            Event::Tls(_) => done!("HTTPS refused"),
         });
     }
 

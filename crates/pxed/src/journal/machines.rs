@@ -49,7 +49,8 @@ impl Machines {
             | Event::NoDhcpServer { .. }
             | Event::Learned(_)
             | Event::Tftp(_)
-            | Event::Http(_) => {}
+            | Event::Http(_)
+            | Event::Tls(_) => {}
         }
     }
 

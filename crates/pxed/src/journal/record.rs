@@ -8,7 +8,7 @@ use pxed_proto::boot::Boot;
 use pxed_proto::dhcp::{Ignored, Quirk};
 use pxed_proto::event::{
     BrokenOff, Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent,
-    TftpOutcome, Trouble,
+    TftpOutcome, TlsEvent, Trouble,
 };
 use pxed_proto::machine::Machine;
 use pxed_proto::net::Mac;
@@ -53,7 +53,11 @@ impl Record {
             // Trouble is a warning, and need not be said twice.
             Event::OtherServer(other) => other.news && other.trouble.is_none(),
             Event::NoDhcpServer { .. } => false,
-            Event::Conflict(_) | Event::Freed { .. } | Event::Learned(_) | Event::Http(_) => true,
+            Event::Conflict(_)
+            | Event::Freed { .. }
+            | Event::Learned(_)
+            | Event::Http(_)
+            | Event::Tls(_) => true,
         }
     }
 
@@ -69,6 +73,7 @@ impl Record {
                 (("TFTP", of_tftp_outcome(&event.outcome).0), Source::Host(event.client.ip()))
             }
             Event::Http(event) => (("HTTP", ""), Source::Host(event.client.ip())),
+            Event::Tls(event) => (("TLS", event.trouble.label()), Source::Host(event.client.ip())),
             Event::Conflict(conflict) => {
                 (("conflicts", ""), Source::Hardware(conflict.holder.into()))
             }
@@ -92,6 +97,7 @@ impl Record {
             Event::OtherServer(other) => other.deed.machine().mac(),
             Event::Tftp(event) => event.machine,
             Event::Http(event) => event.machine,
+            Event::Tls(event) => event.machine,
         }
     }
 
@@ -117,6 +123,7 @@ impl Record {
             ),
             Event::Tftp(event) => event.to_string(),
             Event::Http(event) => event.to_string(),
+            Event::Tls(event) => event.to_string(),
         }
     }
 }
@@ -142,6 +149,7 @@ impl Record {
             }
             Event::Tftp(event) => Facts::Tftp(tftp(event)),
             Event::Http(event) => Facts::Http(http(event)),
+            Event::Tls(event) => Facts::Tls(tls(event)),
         };
         let timestamp = Rfc3339(self.time).to_string();
         Line { timestamp, level: level.as_str(), message: self.message(), facts }
@@ -178,6 +186,7 @@ enum Facts<'a> {
     NoDhcpServer(Nobody<'a>),
     Tftp(Tftp),
     Http(Http),
+    Tls(Tls),
 }
 
 #[derive(Serialize)]
@@ -414,6 +423,7 @@ struct Http {
     mac: Option<String>,
     ip: IpAddr,
     port: u16,
+    secure: bool,
     method: String,
     target: String,
     status: u16,
@@ -429,6 +439,7 @@ fn http(event: &HttpEvent) -> Http {
         mac: event.machine.map(|mac| mac.to_string()),
         ip: event.client.ip(),
         port: event.client.port(),
+        secure: event.secure,
         method: Printable(event.method.as_bytes()).to_string(),
         target: Printable(event.target.as_bytes()).to_string(),
         status: event.status,
@@ -436,6 +447,30 @@ fn http(event: &HttpEvent) -> Http {
         ms: milliseconds(event.duration),
         complete: event.broken_off.is_none(),
         reason: event.broken_off.as_ref().map(BrokenOff::label),
+    }
+}
+
+/// A client that wanted HTTPS and got none.
+#[derive(Serialize)]
+struct Tls {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mac: Option<String>,
+    ip: IpAddr,
+    port: u16,
+    reason: &'static str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    offered: String,
+    ms: u64,
+}
+
+fn tls(event: &TlsEvent) -> Tls {
+    Tls {
+        mac: event.machine.map(|mac| mac.to_string()),
+        ip: event.client.ip(),
+        port: event.client.port(),
+        reason: event.trouble.label(),
+        offered: Printable(event.offered.as_bytes()).to_string(),
+        ms: milliseconds(event.duration),
     }
 }
 

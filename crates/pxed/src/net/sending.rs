@@ -7,11 +7,6 @@ use std::os::fd::{AsFd, AsRawFd};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::sendfile::sendfile64;
 
-/// How far apart the octets are that [`is_at_hand`] looks at. The kernel reads files ahead by 128 kB
-/// at least, so there is seldom a smaller gap in what it has of a file; who meets one waits for one
-/// read of the disk.
-const STRIDE: u64 = 256 * 1024;
-
 /// Hands octets of `file` to a socket that does not wait: as many as it takes, 0 behind the file's
 /// end. May wait for the disk.
 ///
@@ -23,20 +18,16 @@ pub fn send_file(socket: &impl AsFd, file: &File, at: u64, len: usize) -> io::Re
     Ok(sendfile64(socket, file, Some(&mut offset), len)?)
 }
 
-/// Are these octets in the kernel's memory, so that reading them waits for no disk? "No" also where
-/// the file system does not tell.
+/// Are these octets in the kernel's memory, so that reading them waits for no disk? It looks at the
+/// first and the last one: the kernel reads files ahead in order, so there is seldom a gap between
+/// them, and who meets one waits for one read of the disk. "No" also where the file system does not
+/// tell.
 pub fn is_at_hand(file: &File, at: u64, len: usize) -> bool {
-    let end = at.saturating_add(len as u64);
+    let last = at.saturating_add(len as u64).saturating_sub(1).max(at);
     let mut octet = [0];
-    let mut probes = (at..end).step_by(usize::try_from(STRIDE).unwrap_or(usize::MAX));
-    let last = end.checked_sub(1).filter(|last| *last > at);
-    probes.all(|at| is_one(read_at_hand(file, &mut octet, at)))
-        && last.is_none_or(|at| is_one(read_at_hand(file, &mut octet, at)))
-}
-
-/// An octet behind the file's end is nothing to wait for.
-fn is_one(read: io::Result<usize>) -> bool {
-    read.is_ok()
+    // An octet behind the file's end is nothing to wait for.
+    let mut there = |at| read_at_hand(file, &mut octet, at).is_ok();
+    there(last) && (last == at || there(at))
 }
 
 /// Reads what the kernel has of `file` at this offset.
@@ -50,12 +41,10 @@ pub fn read_at_hand(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize
     let part = libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() };
     // SAFETY: `part` describes `buffer`, which is writable, and borrowed for as long as the call
     // lasts; the kernel writes at most `iov_len` octets there and keeps neither pointer.
-    let read = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, RWF_NOWAIT) };
+    let read =
+        unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT) };
     usize::try_from(read).map_err(|_| io::Error::last_os_error())
 }
-
-/// Fail rather than wait (preadv2(2)).
-const RWF_NOWAIT: libc::c_int = libc::RWF_NOWAIT;
 
 /// Would a socket take anything now?
 pub fn is_writable(socket: &impl AsFd) -> bool {

@@ -7,7 +7,8 @@ use std::os::unix::net::UnixListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxed_proto::event::{Event, HttpEvent, TftpEvent};
+use pxed_proto::event::{Event, TftpEvent};
+use tokio::runtime::Handle;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +26,7 @@ use crate::journal::Journal;
 use crate::reload::{Live, Reload};
 use crate::script;
 use crate::tftp;
+use crate::tls::Tls;
 
 /// What is listened on.
 pub(super) struct Listeners {
@@ -32,6 +34,9 @@ pub(super) struct Listeners {
     /// TFTP's listeners that come and go later.
     pub(super) changes: mpsc::Receiver<tftp::Change>,
     pub(super) http: Vec<TcpListener>,
+    /// HTTPS's, and the runtime of their own: handshakes are long sums, which keep nobody else waiting
+    /// there.
+    pub(super) https: Option<(Handle, Vec<TcpListener>)>,
     pub(super) control: UnixListener,
 }
 
@@ -39,6 +44,7 @@ pub(super) struct Listeners {
 pub(super) struct Services {
     tftp: tftp::Server,
     http: Arc<Http>,
+    tls: Option<Arc<Tls>>,
     journal: Arc<Journal>,
     clock: Clock,
     status_interval: Duration,
@@ -61,11 +67,13 @@ impl Services {
             }
             tftp_journal.record(Event::Tftp(event));
         };
-        let http_event = move |event: HttpEvent| {
-            if event.is_fetch() {
+        let http_event = move |event: Event| {
+            if let Event::Http(event) = &event
+                && event.is_fetch()
+            {
                 http_dhcp.fetched(event.machine, event.client);
             }
-            http_journal.record(Event::Http(event));
+            http_journal.record(event);
         };
         let script = script::writer(live.clone(), journal.clone());
         let written: tftp::Written = {
@@ -74,7 +82,10 @@ impl Services {
         };
         Self {
             tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)).writing(written),
-            http: Arc::new(Http::new(files, script, Arc::new(http_event))),
+            http: Arc::new(
+                Http::new(files, script, Arc::new(http_event)).trusting(live.tls.clone()),
+            ),
+            tls: live.tls.clone(),
             journal,
             clock,
             status_interval: config.service.status_interval,
@@ -93,8 +104,9 @@ impl Services {
     ) -> Result<(), RunError> {
         let mut signals = Signals::new()?;
         let (stop, stopped) = watch::channel(false);
-        let Listeners { tftp, changes, http, control } = listeners;
+        let Listeners { tftp, changes, http, https, control } = listeners;
         let mut serving = self.start((tftp, changes), http, &stopped)?;
+        serving.spawn(self.start_secure(https, &stopped)?);
         let stop_asked = self.open_desk(driver, reload, control, supervisor.standings())?;
         info!("ready");
         let mut hangup = signal(SignalKind::hangup())?;
@@ -114,6 +126,7 @@ impl Services {
             result = serving.join_next() => Err(ended(result)),
             never = self.report(driver) => match never {},
             never = supervisor.run() => match never {},
+            never = self.keep_fresh() => match never {},
         };
         let (transfers, requests) = (self.tftp.running(), self.http.running());
         info!("stopping; {transfers} TFTP transfers and {requests} HTTP requests may end");
@@ -142,10 +155,45 @@ impl Services {
         serving.spawn(async move { server.serve(tftp, changes, stop).await });
         let (server, stop) = (self.http.clone(), stopped.clone());
         serving.spawn(async move {
-            http::serve(http, server, stop).await;
+            http::serve(http::Listeners::Plain(http), server, stop).await;
             Ok(())
         });
         Ok(serving)
+    }
+
+    /// Serves by HTTPS, and ends when that does; where there is none, with the server.
+    fn start_secure(
+        &self,
+        https: Option<(Handle, Vec<TcpListener>)>,
+        stopped: &watch::Receiver<bool>,
+    ) -> io::Result<impl Future<Output = io::Result<()>> + Send + use<>> {
+        let mut stop = stopped.clone();
+        let serving = match https.zip(self.tls.clone()) {
+            None => None,
+            Some(((runtime, listeners), tls)) => {
+                let _inside = runtime.enter();
+                let listeners = listeners.into_iter().map(tokio::net::TcpListener::from_std);
+                let listeners = listeners.collect::<io::Result<Vec<_>>>()?;
+                let listeners = http::Listeners::Secure(listeners, tls);
+                Some(runtime.spawn(http::serve(listeners, self.http.clone(), stop.clone())))
+            }
+        };
+        Ok(async move {
+            match serving {
+                Some(serving) => serving.await.map_err(io::Error::other),
+                None => {
+                    let _ = stop.wait_for(|stop| *stop).await;
+                    Ok(())
+                }
+            }
+        })
+    }
+
+    async fn keep_fresh(&self) -> Infallible {
+        match &self.tls {
+            Some(tls) => tls.keep_fresh().await,
+            None => std::future::pending().await,
+        }
     }
 
     /// Answers on the control socket, until the runtime ends; the result is told when somebody asks
@@ -290,7 +338,7 @@ mod tests {
         let (tftp, http) = listeners();
         let (services, reload) = services(driver.mailbox());
         let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
-        let listeners = Listeners { tftp, changes, http, control };
+        let listeners = Listeners { tftp, changes, http, https: None, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::DhcpDied), "{error}");
     }
@@ -303,7 +351,7 @@ mod tests {
         let (_, http) = listeners();
         let (services, reload) = services(driver.mailbox());
         let (supervisor, changes) = Supervisor::new(&[], ServerPort::Own, driver.mailbox().clone());
-        let listeners = Listeners { tftp: Vec::new(), changes, http, control };
+        let listeners = Listeners { tftp: Vec::new(), changes, http, https: None, control };
         let error = services.run(&driver, &reload, listeners, supervisor).await.unwrap_err();
         assert!(matches!(error, RunError::Ended(_)), "{error}");
         assert!(driver.join().is_some());

@@ -217,8 +217,11 @@ mod tests {
     }
 
     fn config(nets: &[(&str, u8)]) -> Config {
-        let services =
-            Services { tftp: ip("10.0.0.1"), http: SocketAddrV4::new(ip("10.0.0.1"), 80) };
+        let services = Services {
+            tftp: ip("10.0.0.1"),
+            http: SocketAddrV4::new(ip("10.0.0.1"), 80),
+            https_port: None,
+        };
         let time = LeaseTime::of(Duration::from_secs(60));
         let subnet = |(network, len): &(&str, u8)| {
             Subnet::new(Ipv4Net::new(ip(network), *len).unwrap(), None, services, time)

@@ -7,6 +7,7 @@ use pxed_proto::boot::is_url;
 use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, Mode, Subnet, Test};
 use pxed_proto::net::Ipv4Net;
+use pxed_proto::wire::options::code;
 
 use super::document::{At, Place, Table};
 use super::misspelt::no_such;
@@ -51,6 +52,25 @@ pub fn check_files(top: &Table<'_>, layers: &[&Said], loaders: &Loaders, boot_di
                 )),
                 None => problem.help("put it into boot-dir, or name its tftp-server"),
             });
+        }
+    }
+}
+
+/// Firmware that is to load a URL with a name in it has to be told a name server, where pxed tells it.
+pub fn check_names(top: &Table<'_>, layers: &[&Said], wanted: &[Wanted]) {
+    let has_dns =
+        |said: &&Said| said.options.iter().any(|at| at.value.code == code::DOMAIN_NAME_SERVER);
+    let gives_addresses = wanted.iter().any(|wanted| wanted.subnet.mode == Mode::Full);
+    if !gives_addresses || layers.iter().any(has_dns) {
+        return;
+    }
+    for At { value: file, span } in layers.iter().flat_map(|said| &said.files) {
+        let Some((_, rest)) = file.split_once("://") else { continue };
+        let host = rest.split(['/', ':']).next().unwrap_or_default();
+        if host.parse::<Ipv4Addr>().is_err() && !host.starts_with('[') {
+            let text = format!("firmware has to look {host} up, and is told no name server");
+            let problem = Problem::warning(span.clone(), text);
+            top.problem(problem.help("write dns = [\"192.168.77.1\"], or an address in the URL"));
         }
     }
 }

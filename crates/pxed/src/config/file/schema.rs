@@ -61,6 +61,23 @@ const SERVICE: &[Key] = &[
         "Whom pxed becomes after it bound its ports.",
     ),
     key("http-port", "8067", "8067", "The TCP port of scripts, kernels and files."),
+    key(
+        "https",
+        "true",
+        "false",
+        "Serves the same by HTTPS too. Without certificate and key, pxed makes a CA and a certificate of \
+         its own, once, in state-dir; machines find the CA at /ca.pem and /ca.der of http-port, and the \
+         log has its fingerprint.",
+    ),
+    key("https-port", "8443", "8443", "The TCP port of HTTPS."),
+    key(
+        "certificate",
+        "\"/etc/pxed/server.pem\"",
+        "made by pxed",
+        "A certificate of your own for HTTPS, in PEM, with who vouches for it behind it. It is read anew \
+         when it changes.",
+    ),
+    key("key", "\"/etc/pxed/server.key\"", "made by pxed", "Its private key, in PEM."),
     key("status-interval", "\"5m\"", "5m", "How often a status line is logged."),
     key("log-format", "\"text\"", "text", "How log lines look: text or json."),
     key("verbose", "false", "false", "Log every datagram, decoded, and why it was not answered."),
@@ -177,6 +194,13 @@ const SETTINGS: &[Key] = &[
         "\"pxelinux.0\"",
         "the loader",
         "What PXE firmware loads instead of a loader; a URL is for UEFI HTTP Boot.",
+    ),
+    key(
+        "boot-scheme",
+        "\"http\"",
+        "http",
+        "How the URLs begin that machines are told: https for firmware and iPXE that trust the \
+         certificate. A script that came by HTTPS goes on by it.",
     ),
     key(
         "proxy-form",

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Duration;
 
+use pxed_proto::boot::Scheme;
 use pxed_proto::dhcp::{Form, LeaseTime, OptionSetting, ProxyForm, Rates, Settings};
 use pxed_proto::limits;
 use pxed_proto::machine::Architecture;
@@ -28,6 +29,8 @@ pub struct Said {
     pub profile: Option<At<String>>,
     /// The files that `loader` and `bootfile` name.
     pub files: Vec<At<String>>,
+    /// How URLs begin.
+    pub scheme: Option<At<Scheme>>,
     /// Its options, each where its value stands.
     pub options: Vec<At<OptionSetting>>,
     /// Sub-options of option 43 that firmware has another meaning for.
@@ -64,15 +67,26 @@ pub fn settings_with(table: &Table<'_>, host_name: Option<At<String>>) -> Said {
     let (loaders, mut files) = loaders(table);
     let boot_file = table.parsed("bootfile", boot_file);
     files.extend(boot_file.clone());
+    let scheme = table.parsed("boot-scheme", scheme);
     let settings = Settings {
         options: said.options.iter().map(|at| at.value.clone()).collect(),
         profile: profile.as_ref().map(|profile| profile.value.as_str().into()),
         loaders: loaders.into_iter().map(|(arch, file)| (arch, file.into())).collect(),
         tftp_server: table.parsed("tftp-server", host).map(|at| at.value),
         boot_file: boot_file.map(|at| at.value.into()),
+        scheme: scheme.as_ref().map(|at| at.value),
         proxy_form: table.parsed("proxy-form", proxy_form).map(|at| at.value),
     };
-    Said { settings, profile, files, ..said }
+    Said { settings, profile, files, scheme, ..said }
+}
+
+/// How URLs begin.
+fn scheme(name: &str) -> Result<Scheme, String> {
+    match name {
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        _ => Err("write http or https".to_owned()),
+    }
 }
 
 /// How PXE firmware is made a proxy offer.

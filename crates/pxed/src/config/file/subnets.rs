@@ -58,6 +58,8 @@ pub struct Site<'a> {
     pub find: &'a dyn Fn(&str) -> Result<Interface, InterfaceError>,
     /// The port of HTTP.
     pub http_port: u16,
+    /// The port of HTTPS, if it is on.
+    pub https_port: Option<u16>,
     /// How long leases last where a subnet does not say so.
     pub lease_time: LeaseTime,
     /// What guards a subnet that does not say so itself.
@@ -130,7 +132,8 @@ fn subnet(table: &Table<'_>, site: &Site<'_>, interfaces: &[Interface]) -> Optio
         Some(interface) => attached(table, interface, &ranges)?,
         None => behind_relays(table, interfaces)?,
     };
-    let services = Services { tftp: server, http: SocketAddrV4::new(server, site.http_port) };
+    let http = SocketAddrV4::new(server, site.http_port);
+    let services = Services { tftp: server, http, https_port: site.https_port };
     let link = on.map(LinkId);
     let mut subnet = Subnet::new(net, link, services, lease_times(table, site.lease_time));
     let Guard { conflict_probe, rates } = guard(table, site.guard);

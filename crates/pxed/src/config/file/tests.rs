@@ -370,6 +370,39 @@ fn item_103_boot_files_that_no_firmware_could_be_told_are_refused() {
 }
 
 #[test]
+fn mistakes_of_https_say_what_to_write() {
+    for (top, said, help) in [
+        ("https-port = 9443", "https-port is for HTTPS, which is off", "write https = true"),
+        (
+            "https = true\nhttps-port = 8067",
+            "can not both have port 8067",
+            "give one of them another",
+        ),
+        ("https = true\ncertificate = \"x\"", "certificate goes with key", "write key = "),
+        ("https = true\nkey = \"x\"", "key goes with certificate", "write certificate = "),
+        ("boot-scheme = \"https\"", "HTTPS is off", "write https = true"),
+        ("boot-scheme = \"ftp\"", "write http or https", ""),
+        (
+            "https = true\ncertificate = \"/none\"\nkey = \"/none\"",
+            "/none: there is no such file",
+            "",
+        ),
+    ] {
+        let text = read(&format!("{top}\n{SUBNET}")).report(false);
+        assert!(text.contains("error") && text.contains(said) && text.contains(help), "{text}");
+    }
+}
+
+#[test]
+fn a_name_in_a_url_wants_a_name_server() {
+    let said = |more: &str| with(&format!("bootfile = \"http://{more}")).report(false);
+    assert!(said("boot.lab:80/x.efi\"").contains("has to look boot.lab up"));
+    for more in ["192.168.77.9:80/x.efi\"", "boot.lab/x.efi\"\ndns = \"192.168.77.1\""] {
+        assert!(!said(more).contains("look"), "{more}");
+    }
+}
+
+#[test]
 fn all_mistakes_are_found_in_one_run() {
     let read = read("boot = 1\nlease-time = \"x\"\n[[subnet]]\ninterface = \"eth9\"\nfoo = 1\n");
     assert_eq!(read.counts(), (4, 0), "{}", read.report(false));

@@ -16,6 +16,7 @@ use site::{Client, Site, told};
 /// replace one that is there.
 const SITE: &str = r#"
 boot-dir = "DIR/boot"
+https = true
 #top
 
 [[subnet]]

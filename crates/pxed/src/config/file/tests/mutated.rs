@@ -36,7 +36,8 @@ impl Dice {
 
 /// Every key there is, with its example, but for what would have to be on this machine.
 fn whole() -> Vec<String> {
-    let absent = ["boot-dir", "quirks-file", "user", "kernel", "initrd", "append"];
+    let absent =
+        ["boot-dir", "quirks-file", "user", "certificate", "key", "kernel", "initrd", "append"];
     let text = reference::example();
     let lines = text.lines().filter_map(|line| line.strip_prefix("#: "));
     let lines = lines.filter(|line| !absent.contains(&line.split(' ').next().unwrap_or_default()));

@@ -18,6 +18,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = times();
     cases.extend(guard());
     cases.extend(tables());
+    cases.extend(https());
     cases.extend([
         case(
             (&TOP, "boot-dir"),
@@ -68,6 +69,54 @@ pub fn cases() -> Vec<Case> {
         ),
     ]);
     cases
+}
+
+fn https() -> Vec<Case> {
+    vec![
+        case(
+            (&TOP, "https"),
+            "https = true",
+            ["boot-scheme = \"https\"", "https = true\nboot-scheme = \"https\""],
+            |site| site.offer(&stranger().ipxe(7)),
+            &[
+                "- error: HTTPS is off",
+                "+ OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+                 https://192.168.77.1:8443/machine/52-54-00-00-00-01/boot.ipxe",
+            ],
+        ),
+        case(
+            (&TOP, "https-port"),
+            "#top",
+            ["boot-scheme = \"https\"", "boot-scheme = \"https\"\nhttps-port = 9443"],
+            |site| site.offer(&stranger().ipxe(7)),
+            &[
+                "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+                 https://192.168.77.1:8443/machine/52-54-00-00-00-01/boot.ipxe",
+                "+ OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+                 https://192.168.77.1:9443/machine/52-54-00-00-00-01/boot.ipxe",
+            ],
+        ),
+        case(
+            (&TOP, "certificate"),
+            "#top",
+            ["", "certificate = \"DIR/own.pem\"\nkey = \"DIR/own.key\""],
+            |site| site.certificate(),
+            &["- certificate by pxed", "+ certificate by others"],
+        ),
+        case(
+            (&TOP, "key"),
+            "#top",
+            [
+                "certificate = \"DIR/own.pem\"\nkey = \"DIR/menu.ipxe\"",
+                "certificate = \"DIR/own.pem\"\nkey = \"DIR/own.key\"",
+            ],
+            |site| site.certificate(),
+            &[
+                "- error: DIR/menu.ipxe: there is no private key in PEM in it, without a passphrase",
+                "+ certificate by others",
+            ],
+        ),
+    ]
 }
 
 /// What guards a network: of the top, and of one subnet.

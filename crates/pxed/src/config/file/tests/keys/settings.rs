@@ -137,6 +137,23 @@ const SETTINGS: &[Setting] = &[
             "+ boot file name (67): \"own.efi\\x00\"",
         ],
     },
+    Setting {
+        key: "boot-scheme",
+        written: "boot-scheme = \"https\"",
+        story: urls,
+        member: &[
+            "- OFFER 192.168.77.100 to 02:07:00:00:00:09, boot \
+             http://192.168.77.1:8067/machine/02-07-00-00-00-09/boot.ipxe",
+            "+ OFFER 192.168.77.100 to 02:07:00:00:00:09, boot \
+             https://192.168.77.1:8443/machine/02-07-00-00-00-09/boot.ipxe",
+        ],
+        stranger: &[
+            "- OFFER 192.168.78.100 to 52:54:00:00:00:01, boot \
+             http://192.168.77.1:8067/machine/52-54-00-00-00-01/boot.ipxe",
+            "+ OFFER 192.168.78.100 to 52:54:00:00:00:01, boot \
+             https://192.168.77.1:8443/machine/52-54-00-00-00-01/boot.ipxe",
+        ],
+    },
 ];
 
 pub fn cases() -> Vec<Case> {
@@ -208,6 +225,12 @@ impl Setting {
 fn offers(site: &mut Site) -> Vec<String> {
     let stranger = stranger().relayed(b"");
     both(site.discover(&member()), site.discover(&stranger))
+}
+
+/// What iPXE of both machines is offered, in a line.
+fn urls(site: &mut Site) -> Vec<String> {
+    let stranger = stranger().ipxe(7).relayed(b"");
+    both(site.offer(&member().ipxe(11)), site.offer(&stranger))
 }
 
 /// What iPXE gets on both machines; its URL, which names what is not everybody's, is the way there.

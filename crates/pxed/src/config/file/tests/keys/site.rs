@@ -19,6 +19,7 @@ use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::reload::Live;
 use crate::script;
+use crate::tls;
 
 /// The files that sites name; `DIR` is where they are.
 const FILES: [(&str, &str); 10] = [
@@ -75,6 +76,10 @@ pub fn told(text: &str, story: &dyn Fn(&mut Site) -> Vec<String>) -> Vec<String>
         let path = dir.path().join(name);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, content).unwrap();
+    }
+    let own = tls::tests::state();
+    for (name, own_name) in [("server.pem", "own.pem"), ("server.key", "own.key")] {
+        std::fs::copy(own.path().join("tls").join(name), dir.path().join(own_name)).unwrap();
     }
     let place = dir.path().to_str().unwrap().to_owned();
     let read = read_text(Path::new("pxed.toml"), text.replace("DIR", &place), &find);
@@ -180,6 +185,16 @@ impl Site {
         std::iter::once(event).chain(script).collect()
     }
 
+    /// Who made the certificate of HTTPS.
+    pub fn certificate(&self) -> Vec<String> {
+        let wanted =
+            self.config.tls().map(|wanted| tls::Wanted { names: tls::tests::names(1), ..wanted });
+        let tls = wanted.map(|wanted| tls::Tls::open(tls::tests::state().path(), wanted).unwrap());
+        let maker =
+            tls.map(|tls| tls.ca().map_or("certificate by others", |_| "certificate by pxed"));
+        maker.into_iter().map(str::to_owned).collect()
+    }
+
     /// What HTTP serves by this path, by the server that the program runs.
     pub fn get(&self, path: &str) -> Vec<String> {
         let boot_dir = self.config.service.boot_dir.as_deref();
@@ -192,7 +207,7 @@ impl Site {
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
         let (_stop, stopped) = watch::channel(false);
-        runtime.spawn(http::serve(vec![listener], http, stopped));
+        runtime.spawn(http::serve(http::Listeners::Plain(vec![listener]), http, stopped));
         let mut stream = TcpStream::connect(address).unwrap();
         let request = format!("GET /{path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).unwrap();
