@@ -72,7 +72,8 @@ impl Shape {
 
     fn subnet(self, net: usize, link: Option<usize>) -> Subnet {
         let server = address(net, SERVER);
-        let services = Services { tftp: server, http: SocketAddrV4::new(server, 8067), https_port: None };
+        let services =
+            Services { tftp: server, http: SocketAddrV4::new(server, 8067), https_port: None };
         let seconds = Duration::from_secs;
         let max = if self.has(3) { LeaseTime::INFINITE } else { seconds(3600) };
         let time = LeaseTime { min: seconds(60), default: seconds(600), max };

@@ -192,7 +192,7 @@ fn engine(machines: u32) -> Engine {
 
 fn config() -> Config {
     let link = Link { name: Arc::from("eth0"), addresses: vec![HERE], mtu: 1500 };
-    let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067) };
+    let services = Services { tftp: HERE, http: SocketAddrV4::new(HERE, 8067), https_port: None };
     let time = LeaseTime { min: HOUR, default: HOUR, max: HOUR };
     let network = Ipv4Net::new(Ipv4Addr::new(10, 0, 0, 0), 8).unwrap();
     let mut subnet = Subnet::new(network, Some(LinkId(0)), services, time);

@@ -1,0 +1,113 @@
+# shellcheck shell=bash
+# Clients that hold connections and want nothing, and whether the others are served.
+
+# resident: memory of the server, in kB
+resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$SERVER_PID/status"; }
+open_files() { find "/proc/$SERVER_PID/fd" -mindepth 1 2>/dev/null | wc -l; }
+
+# crowded CONNECTIONS: opens them from twenty addresses; end_crowd ends them
+crowded() {
+    local address addresses=()
+    for address in {21..40}; do
+        on c1 ip addr add "192.168.77.$address/24" dev c1
+        addresses+=("192.168.77.$address")
+    done
+    mkfifo "$CELL/crowd.in"
+    on c1 "$LAB/crowd" "$SERVER" 8067 "$1" "${addresses[@]}" <"$CELL/crowd.in" >"$CELL/crowd.log" 2>&1 &
+    CROWD_PID=$!
+    exec {CROWD_IN}>"$CELL/crowd.in"
+    wait_for 60 grep -q "^open $1" "$CELL/crowd.log" || fail "no crowd: $(tail -1 "$CELL/crowd.log")"
+}
+end_crowd() {
+    exec {CROWD_IN}>&-
+    wait "$CROWD_PID" || fail "the crowd ended: $(tail -1 "$CELL/crowd.log")"
+}
+
+# others_are_served TIMES: sets SLOWEST, in ms
+others_are_served() {
+    local begun took
+    SLOWEST=0
+    for ((i = 0; i < $1; i++)); do
+        begun=$(now_ms)
+        on c2 curl -sS -f --max-time 10 -o "$GOT/file" "$FILES_URL/noise" || fail "not served beside the crowd"
+        took=$(($(now_ms) - begun))
+        ((took <= SLOWEST)) || SLOWEST=$took
+        same_file noise
+    done
+}
+
+cell_http_crowd() {
+    need curl curl
+    network 2
+    address_c1
+    on c2 ip addr add 192.168.77.12/24 dev c2
+    files
+    serve --boot-dir "$FILES"
+    others_are_served 3
+    local files before crowd after
+    files=$(open_files)
+    step "5000 connections"
+    crowded 5000
+    before=$(resident)
+    others_are_served 20
+    crowd=$(resident)
+    step "the crowd is gone"
+    end_crowd
+    no_more() { (($(open_files) <= files + 5)); }
+    wait_for 90 no_more || fail "$(open_files) files are open, and $files were"
+    step "another crowd"
+    rm "$CELL/crowd.in"
+    on c1 ip addr flush dev c1
+    address_c1
+    crowded 5000
+    others_are_served 3
+    end_crowd
+    wait_for 90 no_more || fail "$(open_files) files are open, and $files were"
+    after=$(resident)
+    ((after < crowd + 8192)) || fail "memory grows: $crowd kB with one crowd, $after kB after two"
+    others_are_served 3
+    fact "slowest of 20 beside 5000: $SLOWEST ms; resident $before kB with them, $after kB after"
+}
+
+# a server that may open few files
+cell_http_few_files() {
+    need curl curl
+    need prlimit util-linux
+    network 2
+    address_c1
+    on c2 ip addr add 192.168.77.12/24 dev c2
+    files
+    printf '#!/bin/bash\nexec prlimit --nofile=160:160 %q "$@"\n' "$PXED" >"$CELL/pxed"
+    chmod +x "$CELL/pxed"
+    PXED=$CELL/pxed serve --boot-dir "$FILES"
+    crowded 600
+    # who reads nothing gives way after 5 s
+    wait_for 15 on c2 curl -sS -f --max-time 3 -o "$GOT/file" "$FILES_URL/even" || fail "not served beside the crowd"
+    others_are_served 10
+    end_crowd
+    fact "160 files, 600 connections: slowest of 10 after $SLOWEST ms"
+}
+
+# downloads that end in the middle, and go on
+cell_http_resumed() {
+    need curl curl
+    network 1
+    address_c1
+    files
+    serve --boot-dir "$FILES"
+    step "broken off"
+    for ((i = 0; i < 40; i++)); do
+        on c1 timeout 0.2 curl -sS --limit-rate 100k -o "$GOT/part" "$FILES_URL/noise" 2>/dev/null || true
+    done
+    ended() { (($(grep -c 'GET /files/noise .* broken off: the client has gone' "$LOG") >= 40)); }
+    wait_for 10 ended || fail "not every download that ended is told"
+    step "resumed"
+    head -c 1000000 "$FILES/noise" >"$GOT/file"
+    fetch -f -C - -o "$GOT/file" "$FILES_URL/noise"
+    same_file noise
+    fact "40 broken off, each told; one resumed"
+}
+
+cell http-crowd check 240 cell_http_crowd
+cell http-few-files check 90 cell_http_few_files
+cell http-resumed check 60 cell_http_resumed
