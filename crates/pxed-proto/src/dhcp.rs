@@ -20,6 +20,7 @@ mod inspect;
 mod lease;
 mod octets;
 mod others;
+mod outage;
 mod plan;
 mod policy;
 mod probe;

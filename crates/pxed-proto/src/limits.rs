@@ -139,6 +139,49 @@ pub const DISCOVER_PATIENCE: Duration = Duration::from_secs(4);
 /// 8 MB. What has no room is counted, and not told one by one.
 pub const EVENTS_QUEUE: usize = 16_384;
 
+/// How long one file of the commit log is, in octets: 60,000 leases without names. A group of the
+/// largest leases fits several times.
+pub const LOG_SEGMENT: u64 = 4 << 20;
+
+/// How many files of the commit log may wait to be taken into the database: 128 MiB, two million
+/// leases. Behind a database that can not be written for longer, commits fail.
+pub const LOG_SEGMENTS_MAX: usize = 32;
+
+/// How many files of the commit log are kept to be used again.
+pub const LOG_SPARE: usize = 2;
+
+/// How many files of the commit log are taken into the database at once: that much memory for as
+/// long as it takes, and a lease that was written several times in them is one row.
+pub const FOLLOW_SEGMENTS_MAX: usize = 8;
+
+/// The least time between two times that the database is written: who reads it sees what was then.
+pub const FOLLOW_AT_MOST: Duration = Duration::from_secs(1);
+
+/// How often as long as it took to write the database the follower rests: so it takes a tenth of a
+/// core at most.
+pub const FOLLOW_REST: u32 = 9;
+
+/// How long SQLite's write-ahead log may get, in octets, while somebody reads the database and keeps
+/// it from being begun again.
+pub const DATABASE_WAL_MAX: u64 = 256 << 20;
+
+/// How much of SQLite's write-ahead log is left on disk when it begins again, in octets.
+pub const DATABASE_WAL_KEPT: u32 = 8 << 20;
+
+/// How often the time is written down, if nothing else is: a machine whose clock starts in 1970 goes on
+/// from there.
+pub const STORE_SEEN: Duration = Duration::from_secs(600);
+
+/// How soon the store tries again when a disk has failed.
+pub const STORE_RETRY_MIN: Duration = Duration::from_millis(100);
+
+/// How many leases go into a database that is made anew at once: so long DHCP waits for it, a fraction
+/// of a millisecond.
+pub const STORE_PAGE: usize = 1000;
+
+/// How seldom it does in the end, when it fails again and again.
+pub const STORE_RETRY_MAX: Duration = Duration::from_secs(30);
+
 /// How long an address stays out of use after a DHCPDECLINE.
 pub const DECLINE_PROBATION: Duration = Duration::from_secs(600);
 

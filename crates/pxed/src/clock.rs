@@ -19,6 +19,14 @@ impl Clock {
         Self { started_at: wall_clock(), started: Instant::now() }
     }
 
+    /// Time goes on from `seen`, if it has been that late already; and how far the wall clock is
+    /// behind then: it was set back, or starts anew whenever the machine does.
+    pub fn not_before(self, seen: Timestamp) -> (Self, Option<Duration>) {
+        let behind = seen.since(self.now());
+        let started_at = self.started_at + behind;
+        (Self { started_at, ..self }, (!behind.is_zero()).then_some(behind))
+    }
+
     /// Now.
     pub fn now(&self) -> Timestamp {
         self.started_at + self.uptime()
@@ -83,6 +91,18 @@ mod tests {
             let (now, uptime) = (clock.now(), clock.uptime());
             assert!(now >= started_at && now <= started_at + uptime, "{now:?}");
         }
+    }
+
+    /// A machine whose clock begins in 1970, and one whose clock was set back.
+    #[test]
+    fn item_128_time_does_not_go_back_behind_what_was_seen() {
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1000);
+        let clock = Clock { started_at: at(100), started: Instant::now() };
+        let (later, behind) = clock.not_before(at(86_500));
+        assert!(later.now() >= at(86_500) && later.started_at() <= at(86_500));
+        assert!(behind.is_some_and(|behind| behind <= Duration::from_secs(86_400)));
+        let (same, behind) = clock.not_before(at(99));
+        assert_eq!((same.started_at(), behind), (at(100), None));
     }
 
     #[test]

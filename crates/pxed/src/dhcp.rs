@@ -15,9 +15,11 @@ mod probes;
 mod readiness;
 mod receiving;
 mod sending;
+mod storing;
 mod words;
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver};
@@ -77,7 +79,7 @@ impl Driver {
         fetches.wanted.store(server.learns(), Ordering::Relaxed);
         let mailbox = Mailbox { words, wake: Arc::new(wake), fetches: fetches.clone() };
         let answer_to = mailbox.clone();
-        let store = store.start(move |answers| answer_to.leave(Word::Committed(answers)))?;
+        let store = store.start(clock, move |news| answer_to.leave(Word::Store(news)))?;
         let (life, alive) = watch::channel(());
         let readiness = Readiness::new(&mailbox.wake)?;
         for (index, sockets) in sockets.iter().enumerate() {
@@ -101,6 +103,7 @@ impl Driver {
             commits: Vec::new(),
             learned: Vec::new(),
             releases: BTreeMap::new(),
+            wanted_page: None,
             probes: Probes::default(),
             stopping: false,
             _life: life,
@@ -178,6 +181,8 @@ struct Worker {
     learned: Vec<Learned>,
     /// Who waits to hear that a lease is freed; as many as may ask at once.
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
+    /// The store wants the leases behind this address.
+    wanted_page: Option<Option<Ipv4Addr>>,
     /// Addresses that were asked for.
     probes: Probes,
     /// It was told to end, or has nothing left to do it with.

@@ -27,7 +27,7 @@ use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TlsEven
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
 use tokio::sync::broadcast;
-use tracing::{Level, enabled, warn};
+use tracing::{Level, enabled, info, warn};
 
 use crate::log::LogFormat;
 use counters::{Counters, done};
@@ -211,6 +211,8 @@ impl Journal {
                 let text = format_args!("the store can not be written: {error}");
                 state.warn_at_times("store troubles", text);
             }
+            Fact::Store(news) if news.is_trouble() => warn!("{news}"),
+            Fact::Store(news) => info!("{news}"),
             Fact::Overload => state.warn_at_times(
                 "overload",
                 "more is asked than can be answered: the most urgent is answered first, and pxed status                  counts what is not (overload, repeated, stale)",

@@ -22,7 +22,7 @@ use tokio::runtime::Runtime;
 use tracing::{info, warn};
 
 use crate::cli::ServeArgs;
-use crate::clock::Clock;
+use crate::clock::{Clock, Rfc3339, wall_clock};
 use crate::config::Config;
 use crate::control;
 use crate::dhcp::{Driver, StartError};
@@ -147,8 +147,9 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let _writing = log::Writing::start()?;
     let files = Files::new(service.boot_dir.as_deref(), config.named_files.clone())?;
     files.check()?;
-    let store = Store::open(&service.state_dir)?;
-    let server = load(&store, &config, clock.now())?;
+    let mut store = Store::open(&service.state_dir)?;
+    let clock = go_on_from(clock, store.seen());
+    let server = load(&mut store, &config, clock.now())?;
     let tls = config.tls().map(|wanted| Tls::open(&service.state_dir, wanted)).transpose()?;
     let tls = tls.map(Arc::new);
     let (control, bound) = control_socket(&service.state_dir)?;
@@ -278,13 +279,30 @@ fn control_socket(state_dir: &Path) -> Result<(UnixListener, control::Bound), Ru
     control::bind(state_dir).map_err(failed)
 }
 
+/// Time does not go back behind what the store has seen: leases that are over would run again, and
+/// those that run for longer than their clients believe.
+fn go_on_from(clock: Clock, seen: Timestamp) -> Clock {
+    let (clock, behind) = clock.not_before(seen);
+    if let Some(behind) = behind {
+        warn!(
+            "the clock says {}, and was {} ahead of that in the last run: leases go on from there. Set \
+             the clock and start pxed again; if it is right, and was wrong before, the README says under \
+             Leases what to do",
+            Rfc3339(wall_clock()),
+            Human(behind)
+        );
+    }
+    clock
+}
+
 /// The DHCP server with the leases of the store.
-fn load(store: &Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, RunError> {
-    let loaded = store.load()?;
+fn load(store: &mut Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, RunError> {
     let mut server = dhcp::Server::new(config.dhcp.clone(), secret());
-    let count = loaded.leases.len();
-    let elsewhere =
-        loaded.leases.into_iter().filter(|lease| !server.load(lease.clone(), now)).count();
+    let (mut count, mut elsewhere) = (0, 0);
+    let loaded = store.load(|lease| {
+        count += 1;
+        elsewhere += usize::from(!server.load(lease, now));
+    })?;
     let active = server.active_count(now);
     let state_dir = config.service.state_dir.display();
     info!("leases in {state_dir}: {count}, {active} of them active");

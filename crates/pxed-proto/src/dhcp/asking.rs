@@ -4,6 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::config::{Identity, Link, LinkId, Pool, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
+use super::outage::Outage;
 use super::plan::Change;
 use super::policy::Entitled;
 use super::probe::Probes;
@@ -76,6 +77,8 @@ pub struct Asking<'a> {
     /// The server's own name.
     pub host_name: Option<&'a str>,
     pub under_way: &'a UnderWay,
+    /// Whether the store can write.
+    pub outage: &'a Outage,
     /// What is learned of machines.
     pub quirks: &'a Quirks,
     /// What the quirks file says.

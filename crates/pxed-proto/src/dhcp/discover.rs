@@ -30,11 +30,16 @@ pub(super) fn plan(asking: &Asking<'_>, boot: Boot) -> Verdict {
     if asking.is_capped(address) {
         return Verdict::ignored(Ignored::RelayCap);
     }
+    let left = asking.left_in_outage(address);
+    if asking.outage.lasts() && left.is_none() {
+        return Verdict::ignored(Ignored::StoreFails);
+    }
     let (probe, unprobed) = probe_first(asking, address);
     if probe.is_none() && asking.subnet.rapid_commit && asks_for_rapid_commit(asking) {
         return request::grant(asking, address, RequestState::RapidCommit, boot);
     }
     let lease_time = asking.subnet.lease_time.granted(asking.message.u32(code::LEASE_TIME));
+    let lease_time = left.map_or(lease_time, |left| left.min(lease_time));
     let reply = reply::lease(asking, MessageType::Offer, address, lease_time, &boot);
     // The client's own lease keeps the address for it, unless it ends before the offer does; what
     // was offered before is not on offer any more.

@@ -141,6 +141,8 @@ pub enum Ignored {
     RelayCap,
     /// The store is far behind: one change more than may wait for it.
     Busy,
+    /// The store can not write, and this is a change, or a newcomer.
+    StoreFails,
     /// No pool has addresses for clients like it.
     NoPool,
     /// Every address of the pools that are open to it is in use.
@@ -235,6 +237,7 @@ labels! {
     Ignored::UnknownLink => "unknown-link",
     Ignored::RelayCap => "relay-cap",
     Ignored::Busy => "busy",
+    Ignored::StoreFails => "store-fails",
     Ignored::NoPool => "no-pool",
     Ignored::PoolExhausted => "pool-exhausted",
     Ignored::Conflicts => "conflicts",
@@ -290,6 +293,7 @@ impl fmt::Display for Ignored {
             Self::UnknownLink => "the subnet that is selected is not configured",
             Self::RelayCap => "its circuit or remote ID has as many addresses as it may have",
             Self::Busy => "busy: too many changes wait for the store",
+            Self::StoreFails => "the store can not write, so that nothing is leased anew",
             Self::NoPool => "no pool is open to this client",
             Self::PoolExhausted => "every address of the pool is in use",
             Self::Conflicts => "one address after the other is in use by a stranger",

@@ -140,7 +140,8 @@ pub(super) fn grant(
         return Verdict::ignored(Ignored::RelayCap);
     }
     let lease = granted(asking, address, lease_time);
-    let (lease_time, change) = match still_fresh(asking, &lease, state) {
+    let left = asking.left_in_outage(address).or_else(|| still_fresh(asking, &lease, state));
+    let (lease_time, change) = match left {
         Some(left) => (lease_time.min(left), discover::drop_hold(asking)),
         None => (lease_time, put(asking, lease)),
     };

@@ -8,6 +8,7 @@ use super::asking::{Asking, Heard, Verdict};
 use super::config::{Config, Identity, LinkId, Mode, Subnet, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::others::Others;
+use super::outage::Outage;
 use super::plan::{Change, Output, Plan};
 use super::probe::Probes;
 use super::quirks::Quirks;
@@ -47,6 +48,7 @@ pub struct Server {
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     under_way: UnderWay,
+    outage: Outage,
     probes: Probes,
     buckets: Buckets,
     quirks: Quirks,
@@ -65,6 +67,7 @@ impl Server {
             tables: tables(&config, secret),
             config,
             under_way: UnderWay::default(),
+            outage: Outage::default(),
             probes: Probes::default(),
             buckets: Buckets::new(secret),
             quirks: Quirks::default(),

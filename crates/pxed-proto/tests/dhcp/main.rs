@@ -37,6 +37,7 @@ mod links;
 mod model;
 mod mutated;
 mod others;
+mod outages;
 mod overrides;
 mod parser;
 mod probes;

@@ -46,9 +46,23 @@ pub struct Status {
     pub waiting: u64,
     /// About how many DISCOVERs the kernel dropped, as it was told to under overload.
     pub dropped_by_kernel: u64,
+    /// How the lease store stands.
+    pub store: StoreStatus,
     /// What runs now.
     pub tftp_transfers: u64,
     pub http_requests: u64,
+}
+
+/// How the lease store stands.
+#[derive(Debug, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct StoreStatus {
+    /// `writes`, or `fails`: nothing is leased anew.
+    pub state: String,
+    /// Leases that are durable, and not in the database yet.
+    pub commits_behind: u64,
+    /// For how long the first of them has not been.
+    pub seconds_behind: f64,
 }
 
 /// How an interface stands that is served.
@@ -121,6 +135,15 @@ pub struct Rates {
     pub of_seconds: u64,
     pub datagrams_per_second: f64,
     pub acks_per_second: f64,
+}
+
+/// How the lease store stands.
+pub fn store(status: &dhcp::Status) -> StoreStatus {
+    StoreStatus {
+        state: if status.store_fails { "fails" } else { "writes" }.to_owned(),
+        commits_behind: status.store_lag.commits,
+        seconds_behind: (status.store_lag.age.as_secs_f64() * 1000.0).round() / 1000.0,
+    }
 }
 
 /// The other servers of the status.

@@ -21,7 +21,7 @@ use tracing::info;
 
 use super::answers::{
     Count, InterfaceStatus, Lease, Rates, Released, Reloaded, Status, Stopping, other_servers,
-    subnets,
+    store, subnets,
 };
 use super::protocol::{Answer, Events, Explain, Forget, Leases, REQUEST_MAX, Release, Request};
 use super::quirks::{Forgotten, Quirks};
@@ -176,6 +176,7 @@ impl Connection {
             lost_to_full_buffers: dhcp.overflowed,
             waiting: dhcp.waiting as u64,
             dropped_by_kernel: dhcp.dropped,
+            store: store(&dhcp),
             tftp_transfers: desk.tftp.running() as u64,
             http_requests: desk.http.running() as u64,
         };

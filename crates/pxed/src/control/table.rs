@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::answers::{
     Count, InterfaceStatus, Lease, OtherServerStatus, PoolStatus, Released, Reloaded, Status,
-    Stopping, SubnetStatus,
+    Stopping, StoreStatus, SubnetStatus,
 };
 use super::quirks::Forgotten;
 
@@ -87,6 +87,7 @@ pub fn status(status: &Status) -> String {
     let facts = [
         ("leases", format!("{active_leases} active, {offers} offered")),
         ("rates", format!("{datagrams:.2} datagrams/s, {acks:.2} ACKs/s in the last minute")),
+        ("store", store(&status.store)),
         ("running", format!("{transfers} TFTP transfers, {requests} HTTP requests")),
         ("since the start", list(&status.counters)),
         ("not answered", list(&status.ignored)),
@@ -113,6 +114,16 @@ fn interfaces(interfaces: &[InterfaceStatus]) -> Vec<Vec<String>> {
     };
     let rows = interfaces.iter().map(row);
     std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows).collect()
+}
+
+fn store(store: &StoreStatus) -> String {
+    let StoreStatus { state, commits_behind, seconds_behind } = store;
+    match commits_behind {
+        0 => format!("{state}, leases.db is up to date"),
+        _ => format!(
+            "{state}, leases.db is {commits_behind} leases and {seconds_behind:.1} s behind"
+        ),
+    }
 }
 
 /// Nothing where none was heard.

@@ -8,7 +8,7 @@ use pxed_proto::dhcp::CommitId;
 use pxed_proto::limits::STORE_PATIENCE;
 
 use super::{ReleaseError, Word, Worker};
-use crate::store::{Answers, StoreError};
+use crate::store::{Answers, News, StoreError};
 
 /// How long a stop waits for the store to answer what was handed to it.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -57,10 +57,13 @@ impl Worker {
             self.stopping |= matches!(error, StoreError::WriterDied);
             self.notebook.store_failed(error);
         }
-        if let Some(last) = answers.commits.iter().map(|(id, _)| *id).max() {
+        let failed = answers.failed.iter().map(|(id, _)| *id);
+        if let Some(last) = answers.durable.iter().copied().chain(failed).max() {
             self.store_lag.answered(last);
         }
-        for (id, result) in answers.commits {
+        let durable = answers.durable.into_iter().map(|id| (id, Ok(())));
+        let failed = answers.failed.into_iter().map(|(id, error)| (id, Err(error)));
+        for (id, result) in durable.chain(failed) {
             if let Some((lease, reply)) = self.releases.remove(&id) {
                 let durable = result.as_ref().map_err(|_| ReleaseError::NotDurable);
                 let _ = reply.send(durable.map(|()| lease));
@@ -77,7 +80,7 @@ impl Worker {
         while self.server.commits_waiting() > 0 {
             let patience = deadline.since(self.clock.now());
             match self.inbox.recv_timeout(patience) {
-                Ok(Word::Committed(answers)) => self.committed(answers),
+                Ok(Word::Store(News::Answers(answers))) => self.committed(answers),
                 Ok(_) => {}
                 Err(_) => break,
             }

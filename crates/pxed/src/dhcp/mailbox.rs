@@ -18,7 +18,7 @@ use tokio::time::timeout;
 
 use crate::explain::{Inquiry, Unscripted};
 use crate::net::DhcpSockets;
-use crate::store::Answers;
+use crate::store::{Lag, News};
 
 /// How long a question waits: the thread never waits for anything but datagrams, and the store for
 /// a disk that is busy.
@@ -33,7 +33,7 @@ pub(super) type Reply<T> = oneshot::Sender<T>;
 
 /// What the thread is told by others.
 pub(super) enum Word {
-    Committed(Answers),
+    Store(News),
     Status(Reply<Status>),
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
@@ -71,6 +71,10 @@ pub struct Status {
     pub waiting: usize,
     /// About how many DISCOVERs the kernel dropped, as it was told to under overload.
     pub dropped: u64,
+    /// The store can not write.
+    pub store_fails: bool,
+    /// How far the database is behind the leases.
+    pub store_lag: Lag,
 }
 
 /// Another DHCP server.

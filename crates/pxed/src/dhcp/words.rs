@@ -24,7 +24,7 @@ impl Worker {
     fn hear(&mut self, word: Word) {
         let now = self.clock.now();
         match word {
-            Word::Committed(answers) => self.committed(answers),
+            Word::Store(news) => self.hear_store(news),
             Word::Status(reply) => drop(reply.send(self.status())),
             Word::Addresses(wanted, after, reply) => {
                 drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
@@ -89,6 +89,8 @@ impl Worker {
             overflowed: overflowed.sum::<u64>() + self.overflowed_before,
             waiting: self.backlog.len(),
             dropped: self.shedding.dropped(),
+            store_fails: self.server.store_fails(),
+            store_lag: self.store.lag(),
         }
     }
 }

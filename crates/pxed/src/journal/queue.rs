@@ -13,7 +13,7 @@ use pxed_proto::net::Mac;
 use super::counters::done;
 use super::{Journal, machines};
 use crate::clock::wall_clock;
-use crate::store::StoreError;
+use crate::store::{News, StoreError};
 
 /// What is to be told, and when it was.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(super) enum Fact {
     Event(Event),
     SendFailed(Arc<str>, io::Error),
     StoreFailed(StoreError),
+    Store(News),
     /// More is asked than can be answered: what was shed is counted already.
     Overload,
     /// For those who want to see each datagram.
@@ -138,6 +139,11 @@ impl Notebook {
     /// Leases, or what was learned, could not be made durable.
     pub fn store_failed(&mut self, error: StoreError) {
         self.note(Fact::StoreFailed(error));
+    }
+
+    /// The store fails, works again, or has something else to say that is told each time.
+    pub fn store(&mut self, news: News) {
+        self.note(Fact::Store(news));
     }
 
     /// A datagram came in that somebody wants to see.

@@ -61,8 +61,8 @@ pub enum StoreError {
     /// The file is damaged, or no database at all.
     #[error(
         "{path} is damaged ({cause}) and was left as it is; stop pxed and restore it from a \
-         backup, or save what `sqlite3 {path} .recover` can read, or move {path}, {path}-wal and \
-         {path}-shm away to begin without leases",
+         backup, or save what `sqlite3 {path} .recover` can read, or move {path}, {path}-wal, \
+         {path}-shm and the files commits.* beside it away to begin without leases",
         path = path.display()
     )]
     Damaged {
@@ -84,6 +84,41 @@ pub enum StoreError {
         path: PathBuf,
         /// What SQLite said.
         cause: String,
+        /// Is it as good as it was, but locked or without room?
+        passes: bool,
+    },
+    /// The database can not take the log, and the log may not grow any more.
+    #[error("the commit log is full, since the database can not be written: {trouble}")]
+    LogFull {
+        /// Why.
+        trouble: String,
+    },
+    /// A group of commits is missing or damaged in the log, and later ones are there.
+    #[error(
+        "the commit log in {} is damaged: group {sequence} is missing or can not be read, and later \
+         ones are there ({}), so that leases which were acknowledged are lost. If leases.db was put \
+         back from a backup, that is why. Put back all files of the directory together; or move the \
+         files commits.* away to go on with what leases.db has, and the addresses of the leases that \
+         are lost may be given to others while their clients still use them",
+        directory.display(), path.display()
+    )]
+    Gap {
+        /// The state directory.
+        directory: PathBuf,
+        /// Which group.
+        sequence: u64,
+        /// Where a later one is.
+        path: PathBuf,
+    },
+    /// Somebody reads the database and does not stop.
+    #[error(
+        "another program has been reading {} for so long that its write-ahead log grows: end its \
+         transaction; leases are durable in the commit log meanwhile",
+        path.display()
+    )]
+    Reader {
+        /// Which.
+        path: PathBuf,
     },
     /// A commit met a row that can not be read.
     #[error(transparent)]
@@ -91,6 +126,9 @@ pub enum StoreError {
     /// More commits wait than the disk can take.
     #[error("the disk does not keep up with the leases: too many wait to be written")]
     QueueFull,
+    /// It ends while it can not write.
+    #[error("leases could not be stored in the end, since this went wrong: {0}")]
+    Unmended(String),
     /// There is no thread to write with.
     #[error("cannot start the thread that writes leases: {0}; raise the limit of tasks of pxed")]
     Thread(io::Error),
@@ -111,7 +149,21 @@ impl StoreError {
             Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
                 Self::Damaged { path, cause: text }
             }
-            _ => Self::Sqlite { action, path, cause: text },
+            code => {
+                use ErrorCode::{DatabaseBusy, DatabaseLocked, DiskFull};
+                let passes = matches!(code, Some(DatabaseBusy | DatabaseLocked | DiskFull));
+                Self::Sqlite { action, path, cause: text, passes }
+            }
+        }
+    }
+
+    /// Is what is on the disk as good as it was, and only nothing more to be added for now?
+    pub(super) fn passes(&self) -> bool {
+        match self {
+            Self::Sqlite { passes, .. } => *passes,
+            Self::File { cause, .. } => cause.kind() == io::ErrorKind::StorageFull,
+            Self::Reader { .. } => true,
+            _ => false,
         }
     }
 }

@@ -8,9 +8,16 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::unistd::User;
 
-/// What pxed keeps in its directory.
-const FILES: [&str; 5] =
-    ["leases.db", "leases.db-wal", "leases.db-shm", "pxed.lock", "control.sock"];
+/// What pxed keeps in its directory, besides the files of the commit log.
+const FILES: [&str; 7] = [
+    "leases.db",
+    "leases.db-wal",
+    "leases.db-shm",
+    "leases.db.new",
+    "leases.db.next",
+    "pxed.lock",
+    "control.sock",
+];
 
 /// Creates the directory if it is missing, and makes it and the store's files `user`'s.
 ///
@@ -30,8 +37,10 @@ pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
     refuse_others(state_dir)?;
     give(state_dir, OFlag::O_DIRECTORY, user)?;
     // The socket is made anew by whoever serves.
-    for name in FILES.into_iter().filter(|name| *name != "control.sock") {
-        match give(&state_dir.join(name), OFlag::empty(), user) {
+    let log = super::log::files(state_dir)?;
+    let own = FILES.into_iter().filter(|name| *name != "control.sock");
+    for path in own.map(|name| state_dir.join(name)).chain(log) {
+        match give(&path, OFlag::empty(), user) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             result => result?,
         }
@@ -42,7 +51,7 @@ pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
 fn refuse_others(state_dir: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(state_dir)? {
         let name = entry?.file_name();
-        if !FILES.iter().any(|own| name == *own) {
+        if !FILES.iter().any(|own| name == *own) && !super::log::is_name(&name) {
             let name = name.display();
             return Err(io::Error::other(format!("it holds {name}, so it is not pxed's own")));
         }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use pxed_proto::dhcp::{Form, Learned, Quirk, Signature, Works};
 use pxed_proto::limits;
 use pxed_proto::machine::{Architecture, HardwareAddress};
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use pxed_proto::net::Mac;
+use rusqlite::{Connection, Row, params};
 
-use super::row::{integer, parse_hardware, timestamp};
+use super::row::{integer, timestamp};
 
 /// Of what is more than is kept, the oldest goes.
 const TRIM: &str = "
@@ -40,23 +41,23 @@ pub(super) fn all(connection: &Connection) -> rusqlite::Result<(Vec<Quirk>, usiz
     Ok((quirks, unreadable))
 }
 
-/// Writes what is new: all of it or nothing.
-pub(super) fn write(connection: &mut Connection, learned: &[Learned]) -> rusqlite::Result<()> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+/// Writes what is new.
+pub(super) fn write(connection: &Connection, learned: &[Learned]) -> rusqlite::Result<()> {
     for learned in learned {
         match learned {
-            Learned::Works(quirk) => put(&transaction, quirk)?,
+            Learned::Works(quirk) => put(connection, quirk)?,
             Learned::Forgotten(hardware, signature) => {
                 let (class, architecture, parameters) = key(signature);
                 let key = params![hardware.to_string(), class, architecture, parameters];
-                transaction.prepare_cached(DELETE)?.execute(key)?;
+                connection.prepare_cached(DELETE)?.execute(key)?;
             }
         }
     }
-    transaction.commit()
+    Ok(())
 }
 
-fn put(connection: &Connection, quirk: &Quirk) -> rusqlite::Result<()> {
+/// Writes what a machine follows over what is there.
+pub(super) fn put(connection: &Connection, quirk: &Quirk) -> rusqlite::Result<()> {
     let Quirk { hardware, signature, works } = quirk;
     let (class, architecture, parameters) = key(signature);
     let row = params![
@@ -96,4 +97,19 @@ fn read(row: &Row<'_>) -> Option<Quirk> {
         last: timestamp(row.get("last").ok()?)?,
     };
     Some(Quirk { hardware, signature: Arc::new(signature), works })
+}
+
+/// Reads what its `Display` wrote, and an Ethernet address however it is written.
+pub(super) fn parse_hardware(text: &str) -> Option<HardwareAddress> {
+    if let Ok(mac) = text.parse::<Mac>() {
+        return Some(mac.into());
+    }
+    let (htype, octets) = text.strip_prefix("htype ")?.split_once(':')?;
+    let mut chaddr = [0; 16];
+    let mut hlen = 0;
+    for octet in octets.split_whitespace() {
+        *chaddr.get_mut(usize::from(hlen))? = u8::from_str_radix(octet, 16).ok()?;
+        hlen += 1;
+    }
+    HardwareAddress::new(htype.parse().ok()?, hlen, chaddr)
 }

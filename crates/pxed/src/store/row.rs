@@ -3,27 +3,44 @@
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{ClientKey, Lease, LeaseState, RelayAgent, Said};
+use pxed_proto::dhcp::{ClientKey, Lease, RelayAgent, Said};
 use pxed_proto::machine::HardwareAddress;
-use pxed_proto::net::Mac;
-use rusqlite::types::FromSql;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::types::{FromSql, Value};
+use rusqlite::{Connection, Row, params, params_from_iter};
 
-const INSERT: &str = "
-INSERT INTO leases (address, hardware, client_id, host_name, state, granted, expires, version,
-                    relay, relay_information)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10) ON CONFLICT (address) DO NOTHING";
+use super::log::{state_number, state_of};
 
-const UPDATE: &str = "
-UPDATE leases SET hardware = ?2, client_id = ?3, host_name = ?4, state = ?5, granted = ?6,
-       expires = ?7, version = ?8, relay = ?9, relay_information = ?10
-WHERE address = ?1 AND version = ?8 - 1";
+/// The columns, in the order in which they are read and written here.
+const READ: &str = "
+SELECT ip, state, htype, hardware, granted, expires, version, client_id, host_name, relay,
+       relay_information
+FROM lease_rows";
+
+const PUT: &str = "
+INSERT OR REPLACE INTO lease_rows
+    (ip, state, htype, hardware, granted, expires, version, client_id, host_name, relay,
+     relay_information)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+const COLUMNS: [&str; 11] = [
+    "ip",
+    "state",
+    "htype",
+    "hardware",
+    "granted",
+    "expires",
+    "version",
+    "client_id",
+    "host_name",
+    "relay",
+    "relay_information",
+];
 
 /// A row that is no lease: somebody edited it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the lease of {address} can not be read: its {column} is not one; nobody gets the address \
-     until the row in leases.db is mended or deleted"
+     until the row of lease_rows in leases.db is mended or deleted, and pxed started again"
 )]
 pub struct UnreadableRow {
     /// Of which address, as the row has it.
@@ -32,91 +49,121 @@ pub struct UnreadableRow {
     pub column: &'static str,
 }
 
-/// Every lease, and the rows that are none.
-pub(super) fn all(connection: &Connection) -> rusqlite::Result<(Vec<Lease>, Vec<UnreadableRow>)> {
-    let (mut leases, mut unreadable) = (Vec::new(), Vec::new());
-    let mut statement = connection.prepare("SELECT * FROM leases")?;
+/// Such a row as it is, for a database that is made anew.
+#[derive(Clone, Debug)]
+pub(super) struct Spoilt {
+    /// Whom it keeps from being leased; a row may not even have that.
+    pub address: Option<Ipv4Addr>,
+    pub row: UnreadableRow,
+    values: Vec<Value>,
+}
+
+/// Reads every lease, and returns the rows that are none.
+pub(super) fn all(
+    connection: &Connection,
+    mut each: impl FnMut(Lease),
+) -> rusqlite::Result<Vec<Spoilt>> {
+    let mut spoilt = Vec::new();
+    let mut statement = connection.prepare(READ)?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         match read(row) {
-            Ok(lease) => leases.push(lease),
-            Err(row) => unreadable.push(row),
+            Ok(lease) => each(lease),
+            Err(column) => spoilt.push(keep(row, column)?),
         }
     }
-    Ok((leases, unreadable))
+    Ok(spoilt)
 }
 
-/// The row of an address, if there is one.
-pub(super) fn get(
-    connection: &Connection,
-    address: Ipv4Addr,
-) -> rusqlite::Result<Option<Result<Lease, UnreadableRow>>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM leases WHERE address = ?1")?;
-    statement.query_row([address.to_string()], |row| Ok(read(row))).optional()
-}
-
-/// Writes a lease over the version before it. `false` if the row does not have that version.
-pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<bool> {
-    let sql = if lease.version == 1 { INSERT } else { UPDATE };
-    let (client_id, relay) = (lease.said.identifier(), lease.relay());
-    let changed = connection.prepare_cached(sql)?.execute(params![
-        lease.address.to_string(),
-        lease.hardware.to_string(),
-        client_id.as_deref(),
-        lease.host_name(),
-        state_name(lease.state),
+/// Writes a lease over whatever is there.
+pub(super) fn put(connection: &Connection, lease: &Lease) -> rusqlite::Result<()> {
+    let relay = lease.relay();
+    let row = params![
+        lease.address.to_bits(),
+        state_number(lease.state),
+        lease.hardware.htype(),
+        lease.hardware.octets(),
         integer(lease.granted.as_millis()),
         // What does not fit is FOREVER, or as good as.
         i64::try_from(lease.expires.as_millis()).ok(),
         integer(lease.version),
-        relay.as_ref().map(|relay| relay.address.to_string()),
+        lease.said.identifier_octets(),
+        lease.host_name(),
+        relay.as_ref().map(|relay| relay.address.to_bits()),
         relay.as_ref().map(|relay| &*relay.information),
-    ])?;
-    Ok(changed == 1)
+    ];
+    connection.prepare_cached(PUT)?.execute(row).map(drop)
 }
 
-fn read(row: &Row<'_>) -> Result<Lease, UnreadableRow> {
-    let hardware = column(row, "hardware", |text: String| parse_hardware(&text))?;
-    let client = |identifier: Option<Vec<u8>>| match identifier {
-        Some(identifier) => ClientKey::Identifier(identifier.into()),
-        None => ClientKey::Hardware(hardware),
+/// Writes a row as it was.
+pub(super) fn put_spoilt(connection: &Connection, spoilt: &Spoilt) -> rusqlite::Result<()> {
+    connection.prepare_cached(PUT)?.execute(params_from_iter(&spoilt.values)).map(drop)
+}
+
+/// The error names the column.
+fn read(row: &Row<'_>) -> Result<Lease, &'static str> {
+    let octets: &[u8] = match row.get_ref(3) {
+        Ok(rusqlite::types::ValueRef::Blob(octets)) => octets,
+        _ => return Err("hardware"),
     };
-    let client = column(row, "client_id", |identifier| Some(client(identifier)))?;
-    let host_name: Option<String> = column(row, "host_name", Some)?;
+    let hardware = hardware(column(row, 2, Some)?, octets).ok_or("hardware")?;
     Ok(Lease {
-        address: column(row, "address", |text: String| text.parse().ok())?,
+        address: column(row, 0, |ip: u32| Some(Ipv4Addr::from_bits(ip)))?,
         hardware,
-        said: Said::new(&client, host_name.as_deref(), relay(row)?.as_ref()),
-        state: column(row, "state", |name: String| parse_state(&name))?,
-        granted: column(row, "granted", timestamp)?,
-        expires: column(row, "expires", |millis: Option<i64>| {
+        said: said(row, hardware)?,
+        state: column(row, 1, state_of)?,
+        granted: column(row, 4, timestamp)?,
+        expires: column(row, 5, |millis: Option<i64>| {
             millis.map_or(Some(Timestamp::FOREVER), timestamp)
         })?,
-        version: column(row, "version", |version: i64| u64::try_from(version).ok())?,
+        version: column(row, 6, |version: i64| u64::try_from(version).ok())?,
     })
 }
 
-fn relay(row: &Row<'_>) -> Result<Option<RelayAgent>, UnreadableRow> {
-    let address = column(row, "relay", |text: Option<String>| match text {
-        Some(text) => text.parse().ok().map(Some),
-        None => Some(None),
-    })?;
-    let information = column(row, "relay_information", |blob: Option<Vec<u8>>| Some(blob))?;
-    let agent =
-        |address| RelayAgent { address, information: information.unwrap_or_default().into() };
-    Ok(address.map(agent))
+fn said(row: &Row<'_>, hardware: HardwareAddress) -> Result<Said, &'static str> {
+    let client = match column(row, 7, |identifier: Option<Vec<u8>>| Some(identifier))? {
+        Some(identifier) => ClientKey::Identifier(identifier.into()),
+        None => ClientKey::Hardware(hardware),
+    };
+    let host_name: Option<String> = column(row, 8, Some)?;
+    Ok(Said::new(&client, host_name.as_deref(), relay(row)?.as_ref()))
+}
+
+fn hardware(htype: u8, octets: &[u8]) -> Option<HardwareAddress> {
+    let mut chaddr = [0; 16];
+    chaddr.get_mut(..octets.len())?.copy_from_slice(octets);
+    HardwareAddress::new(htype, u8::try_from(octets.len()).ok()?, chaddr)
+}
+
+fn relay(row: &Row<'_>) -> Result<Option<RelayAgent>, &'static str> {
+    let Some(address) = column(row, 9, |ip: Option<u32>| Some(ip.map(Ipv4Addr::from_bits)))? else {
+        return Ok(None);
+    };
+    let information = column(row, 10, |blob: Option<Vec<u8>>| Some(blob.unwrap_or_default()))?;
+    Ok(Some(RelayAgent { address, information: information.into() }))
 }
 
 /// Reads one column, and takes it for what a lease has there.
 fn column<T: FromSql, U>(
     row: &Row<'_>,
-    name: &'static str,
+    index: usize,
     take: impl FnOnce(T) -> Option<U>,
-) -> Result<U, UnreadableRow> {
-    row.get(name).ok().and_then(take).ok_or_else(|| {
-        let address = row.get("address").unwrap_or_else(|_| "?".to_owned());
-        UnreadableRow { address, column: name }
-    })
+) -> Result<U, &'static str> {
+    let name = COLUMNS.get(index).copied().unwrap_or("?");
+    row.get(index).ok().and_then(take).ok_or(name)
+}
+
+fn keep(row: &Row<'_>, column: &'static str) -> rusqlite::Result<Spoilt> {
+    let values: rusqlite::Result<Vec<Value>> =
+        (0..COLUMNS.len()).map(|index| row.get(index)).collect();
+    let values = values?;
+    let address = row.get::<_, u32>(0).ok().map(Ipv4Addr::from_bits);
+    let text = match (address, values.first()) {
+        (Some(address), _) => address.to_string(),
+        (None, Some(Value::Integer(number))) => format!("ip {number}"),
+        (None, _) => "?".to_owned(),
+    };
+    Ok(Spoilt { address, row: UnreadableRow { address: text, column }, values })
 }
 
 pub(super) fn timestamp(millis: i64) -> Option<Timestamp> {
@@ -126,34 +173,4 @@ pub(super) fn timestamp(millis: i64) -> Option<Timestamp> {
 /// SQLite's integers have 63 bits; neither a clock nor a counter gets there.
 pub(super) fn integer(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
-}
-
-/// Reads what its `Display` wrote, and an Ethernet address however it is written.
-pub(super) fn parse_hardware(text: &str) -> Option<HardwareAddress> {
-    if let Ok(mac) = text.parse::<Mac>() {
-        return Some(mac.into());
-    }
-    let (htype, octets) = text.strip_prefix("htype ")?.split_once(':')?;
-    let mut chaddr = [0; 16];
-    let mut hlen = 0;
-    for octet in octets.split_whitespace() {
-        *chaddr.get_mut(usize::from(hlen))? = u8::from_str_radix(octet, 16).ok()?;
-        hlen += 1;
-    }
-    HardwareAddress::new(htype.parse().ok()?, hlen, chaddr)
-}
-
-fn state_name(state: LeaseState) -> &'static str {
-    match state {
-        LeaseState::Leased => "leased",
-        LeaseState::Released => "released",
-        LeaseState::Declined => "declined",
-        LeaseState::Conflict => "conflict",
-    }
-}
-
-fn parse_state(name: &str) -> Option<LeaseState> {
-    use LeaseState::{Conflict, Declined, Leased, Released};
-    let states = [Leased, Released, Declined, Conflict];
-    states.into_iter().find(|state| state_name(*state) == name)
 }

@@ -1,21 +1,23 @@
 //! The store on a real disk: what it takes comes back, also after a crash, and what is wrong with a
 //! file is said.
 
+mod crashes;
+mod faults;
+mod formats;
+mod quirks;
+mod spoilt;
+
 use std::fs;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{
-    ClientKey, Commit, CommitError, CommitId, Form, Learned, LeaseState, RelayAgent, Said,
-    Signature, Works,
-};
-use pxed_proto::limits;
-use pxed_proto::machine::{Architecture, HardwareAddress};
+use pxed_proto::dhcp::{ClientKey, Commit, CommitError, CommitId, LeaseState, RelayAgent, Said};
+use pxed_proto::machine::HardwareAddress;
 use pxed_proto::net::Mac;
 use tempfile::TempDir;
 
+use super::disk::Call;
 use super::*;
 
 /// A lease of 10.0.0.`host`, as a client that got it for the `version`th time has it.
@@ -32,30 +34,49 @@ fn lease(host: u8, version: u64) -> Lease {
     }
 }
 
+/// The same of a client that calls itself so.
+fn named(host: u8, version: u64, name: &str) -> Lease {
+    let lease = lease(host, version);
+    Lease { said: Said::new(&lease.client(), Some(name), None), ..lease }
+}
+
 fn commit(id: u64, lease: &Lease) -> Commit {
     Commit { id: CommitId(id), lease: lease.clone() }
 }
 
-/// A state directory, and what a store in it does.
-struct Disk(TempDir);
+/// A state directory on a disk that can be made to fail, and what a store in it does.
+struct Bed {
+    directory: TempDir,
+    disk: Disk,
+}
 
-impl Disk {
+impl Bed {
     fn new() -> Self {
-        Self(tempfile::tempdir().unwrap())
+        Self { directory: tempfile::tempdir().unwrap(), disk: Disk::default() }
     }
 
     /// A directory with the files of `other` as they are this moment: what a crash leaves.
     fn crashed(other: &Self) -> Self {
         let copy = Self::new();
         fs::create_dir(copy.state_dir()).unwrap();
-        for file in ["leases.db", "leases.db-wal"] {
-            fs::copy(other.file(file), copy.file(file)).unwrap();
+        for name in other.files() {
+            fs::copy(other.file(&name), copy.file(&name)).unwrap();
         }
         copy
     }
 
+    /// What is in the state directory that a crash leaves.
+    fn files(&self) -> Vec<String> {
+        let names = fs::read_dir(self.state_dir()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<_> =
+            names.filter(|name| name != "pxed.lock" && name != "leases.db-shm").collect();
+        names.sort();
+        names
+    }
+
     fn state_dir(&self) -> PathBuf {
-        self.0.path().join("pxed")
+        self.directory.path().join("pxed")
     }
 
     fn file(&self, name: &str) -> PathBuf {
@@ -63,7 +84,7 @@ impl Disk {
     }
 
     fn open(&self) -> Store {
-        Store::open(&self.state_dir()).unwrap()
+        Store::open_on(&self.state_dir(), self.disk.clone()).unwrap()
     }
 
     fn error(&self) -> String {
@@ -75,29 +96,89 @@ impl Disk {
         Connection::open(self.file("leases.db")).unwrap().execute_batch(sql).unwrap();
     }
 
-    fn writer(&self) -> (Writer, Receiver<Answers>) {
-        let (tell, answers) = channel();
-        (self.open().start(move |group| tell.send(group).unwrap()).unwrap(), answers)
+    fn start(&self) -> Running {
+        let mut store = self.open();
+        store.load(drop).unwrap();
+        let (tell, news) = channel();
+        let writer = store.start(Clock::start(), move |one| drop(tell.send(one))).unwrap();
+        Running { writer, news, others: Vec::new() }
+    }
+
+    /// Nothing of the log gets into the database.
+    fn start_unfollowed(&self) -> Running {
+        self.disk.refuse(Call::Follow, Some(libc::ENOSPC));
+        let mut running = self.start();
+        running.writer.remember(quirks::anything());
+        let behind = running.news.recv().unwrap();
+        assert!(matches!(behind, News::Behind(_)), "{behind:?}");
+        running.others.clear();
+        running
     }
 
     fn leases(&self) -> Vec<Lease> {
-        leases_of(&self.open())
+        let mut store = self.open();
+        leases_of(&mut store)
     }
 }
 
-fn leases_of(store: &Store) -> Vec<Lease> {
-    let mut loaded = store.load().unwrap();
+fn leases_of(store: &mut Store) -> Vec<Lease> {
+    let mut leases = Vec::new();
+    let loaded = store.load(|lease| leases.push(lease)).unwrap();
     assert_eq!(loaded.unreadable, []);
-    loaded.leases.sort_by_key(|lease| lease.address);
-    loaded.leases
+    assert!(leases.is_sorted_by_key(|lease| lease.address));
+    leases
 }
 
-fn write(store: &mut Store, group: Vec<Commit>) -> Answers {
-    group::write(&mut store.connection, &store.path, group)
+/// A store that runs.
+struct Running {
+    writer: Writer,
+    news: Receiver<News>,
+    /// What came beside answers.
+    others: Vec<News>,
+}
+
+impl Running {
+    /// Commits a batch, and waits for what becomes of all of it.
+    fn write(&mut self, batch: Vec<Commit>) -> Answers {
+        let count = batch.len();
+        self.writer.commit(batch).unwrap();
+        self.answers(count)
+    }
+
+    fn answers(&mut self, count: usize) -> Answers {
+        let mut all = Answers::default();
+        while all.durable.len() + all.failed.len() < count {
+            match self.news.recv().unwrap() {
+                News::Answers(answers) => {
+                    all.durable.extend(answers.durable);
+                    all.failed.extend(answers.failed);
+                    all.error = all.error.or(answers.error);
+                }
+                other => self.others.push(other),
+            }
+        }
+        all
+    }
+
+    fn stop(self) {
+        self.writer.stop().unwrap();
+    }
+
+    /// Ends without taking the log into the database, as a crash does.
+    fn crash(self, bed: &Bed) -> Bed {
+        let left = Bed::crashed(bed);
+        bed.disk.refuse(Call::Follow, Some(libc::EIO));
+        drop(self.writer);
+        left
+    }
 }
 
 fn written(answers: &Answers) -> bool {
-    answers.error.is_none() && answers.commits.iter().all(|(_, result)| result.is_ok())
+    answers.error.is_none() && answers.failed.is_empty()
+}
+
+fn ids(ids: impl IntoIterator<Item = u64>) -> Vec<CommitId> {
+    ids.into_iter().map(CommitId).collect()
 }
 
 #[test]
@@ -118,8 +199,7 @@ fn item_59_every_field_comes_back() {
     }
     use LeaseState::{Conflict, Declined, Leased, Released};
     for (state, host) in [Leased, Released, Declined, Conflict].into_iter().zip(20..) {
-        let said = Said::new(&lease(host, 1).client(), Some(&format!("host-{host}.lab")), None);
-        leases.push(Lease { state, said, ..lease(host, 1) });
+        leases.push(Lease { state, ..named(host, 1, &format!("host-{host}.lab")) });
     }
     // A relay agent that says nothing, one that says something, and a switch.
     let agents =
@@ -131,81 +211,42 @@ fn item_59_every_field_comes_back() {
     }
     leases.push(Lease { expires: Timestamp::FOREVER, ..lease(30, 1) });
     leases.push(Lease { granted: Timestamp::EPOCH, expires: Timestamp::EPOCH, ..lease(31, 1) });
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
+    let bed = Bed::new();
+    let mut running = bed.start_unfollowed();
     let batch = leases.iter().zip(1..).map(|(lease, id)| commit(id, lease)).collect();
-    writer.commit(batch).unwrap();
-    writer.stop().unwrap();
-    assert!(written(&answers.recv().unwrap()));
-    assert_eq!(disk.leases(), leases);
-}
-
-#[test]
-fn a_commit_replaces_only_the_version_before_its_own() {
-    let stored = lease(1, 3);
-    for (version, before, result) in [
-        (1, None, Ok(())),
-        (1, Some(&stored), Err(CommitError::Conflict(Some(stored.clone())))),
-        (2, Some(&stored), Err(CommitError::Conflict(Some(stored.clone())))),
-        (3, Some(&stored), Err(CommitError::Conflict(Some(stored.clone())))),
-        (4, Some(&stored), Ok(())),
-        (5, Some(&stored), Err(CommitError::Conflict(Some(stored.clone())))),
-        (2, None, Err(CommitError::Conflict(None))),
-    ] {
-        let disk = Disk::new();
-        let mut store = disk.open();
-        for version in 1..=before.map_or(0, |lease| lease.version) {
-            assert!(written(&write(&mut store, vec![commit(version, &lease(1, version))])));
-        }
-        let answers = write(&mut store, vec![commit(9, &lease(1, version))]);
-        let after = if result.is_ok() { Some(lease(1, version)) } else { before.cloned() };
-        assert_eq!(answers.commits, [(CommitId(9), result)], "{version} over {before:?}");
-        assert!(answers.error.is_none());
-        assert_eq!(leases_of(&store), Vec::from_iter(after));
-    }
-}
-
-#[test]
-fn one_conflict_leaves_the_rest_of_its_group_alone() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    write(&mut store, vec![commit(1, &lease(2, 1))]);
-    let group = vec![commit(2, &lease(1, 1)), commit(3, &lease(2, 1)), commit(4, &lease(3, 1))];
-    let answers = write(&mut store, group);
-    let conflict = Err(CommitError::Conflict(Some(lease(2, 1))));
-    assert_eq!(
-        answers.commits,
-        [(CommitId(2), Ok(())), (CommitId(3), conflict), (CommitId(4), Ok(()))]
-    );
-    assert_eq!(leases_of(&store), [lease(1, 1), lease(2, 1), lease(3, 1)]);
+    assert!(written(&running.write(batch)));
+    let left = running.crash(&bed);
+    assert_eq!(left.leases(), leases, "from the log");
+    assert_eq!(left.leases(), leases, "from the database");
 }
 
 #[test]
 fn commits_of_one_address_follow_each_other_in_the_order_of_their_ids() {
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
+    let bed = Bed::new();
+    let mut running = bed.start();
     let versions = |range: std::ops::RangeInclusive<u64>| range.map(|n| commit(n, &lease(1, n)));
-    writer.commit(versions(1..=3).rev().collect()).unwrap();
+    running.writer.commit(versions(1..=3).rev().collect()).unwrap();
     for commit in versions(4..=100) {
-        writer.commit(vec![commit]).unwrap();
+        running.writer.commit(vec![commit]).unwrap();
     }
-    writer.stop().unwrap();
-    let answers: Vec<_> = answers.iter().flat_map(|group| group.commits).collect();
-    let expected: Vec<_> = (1..=100).map(|id| (CommitId(id), Ok(()))).collect();
-    assert_eq!(answers, expected);
-    assert_eq!(disk.leases(), [lease(1, 100)]);
+    assert_eq!(running.answers(100).durable, ids(1..=100));
+    running.stop();
+    assert_eq!(bed.leases(), [lease(1, 100)]);
 }
 
 #[test]
 fn what_queues_behind_a_group_is_one_group_of_bounded_size() {
-    let disk = Disk::new();
+    let bed = Bed::new();
     let (tell, answers) = channel();
     let (go, gate) = channel::<()>();
-    let told = move |group: Answers| {
-        tell.send(group).unwrap();
-        let _ = gate.recv();
+    let gate = std::sync::Mutex::new(gate);
+    let told = move |news: News| {
+        if let News::Answers(group) = news {
+            tell.send(group).unwrap();
+            let _ = gate.lock().unwrap().recv();
+        }
     };
-    let writer = disk.open().start(told).unwrap();
+    let writer = bed.open().start(Clock::start(), told).unwrap();
     writer.commit(vec![commit(1, &lease(1, 1))]).unwrap();
     assert!(written(&answers.recv().unwrap()), "the writer stands at the gate");
     let mut id = 1;
@@ -217,331 +258,153 @@ fn what_queues_behind_a_group_is_one_group_of_bounded_size() {
         }
     };
     assert!(matches!(refused.error, Some(StoreError::QueueFull)));
-    let failed = |id| (CommitId(id), Err(CommitError::Failed));
-    assert_eq!(refused.commits, [failed(2 * id), failed(2 * id + 1)]);
+    let failed = |id| (CommitId(id), CommitError::Failed);
+    assert_eq!(refused.failed, [failed(2 * id), failed(2 * id + 1)]);
     drop(go);
     writer.stop().unwrap();
-    let sizes: Vec<usize> = answers.iter().map(|group| group.commits.len()).collect();
+    let sizes: Vec<usize> = answers.iter().map(|group| group.durable.len()).collect();
     assert_eq!(sizes, [1024, 1024]);
 }
 
 #[test]
-fn item_129_what_was_answered_survives_a_crash() {
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
-    let leases: Vec<Lease> = (1..=50).map(|host| lease(host, 1)).collect();
-    for (lease, id) in leases.iter().zip(1..) {
-        writer.commit(vec![commit(id, lease)]).unwrap();
-        assert!(written(&answers.recv().unwrap()));
-        if id % 10 == 0 {
-            assert_eq!(Disk::crashed(&disk).leases(), leases[..id.try_into().unwrap()]);
+fn a_stop_leaves_one_file_and_a_drop_stops() {
+    let bed = Bed::new();
+    let mut running = bed.start();
+    assert!(written(&running.write(vec![commit(1, &lease(1, 1))])));
+    assert_eq!(bed.files(), ["commits.0", "leases.db", "leases.db-wal"]);
+    drop(running.writer);
+    assert_eq!(bed.files(), ["leases.db"]);
+    assert_eq!(bed.leases(), [lease(1, 1)]);
+    assert_eq!(bed.files(), ["leases.db"], "nor does who only looks");
+}
+
+/// At rest the database has everything within a second: without a commit that would push it.
+#[test]
+fn the_database_follows_by_itself_and_the_lag_is_shown() {
+    let bed = Bed::new();
+    let mut running = bed.start_unfollowed();
+    assert_eq!(running.writer.lag().commits, 0);
+    running.write((1..=3).map(|host| commit(host.into(), &lease(host, 1))).collect());
+    running.write(vec![commit(4, &lease(1, 2))]);
+    assert_eq!(running.writer.lag().commits, 4);
+    bed.disk.refuse(Call::Follow, None);
+    loop {
+        match running.news.recv().unwrap() {
+            News::CaughtUp => break,
+            news => assert!(matches!(news, News::Behind(_)), "{news:?}"),
         }
     }
+    assert_eq!(running.writer.lag(), Lag::default());
+    let reader = Connection::open(bed.file("leases.db")).unwrap();
+    let versions = "SELECT group_concat(address || ' ' || version, ', ') FROM leases";
+    let versions: String = reader.query_row(versions, [], |row| row.get(0)).unwrap();
+    assert_eq!(versions, "10.0.0.1 2, 10.0.0.2 1, 10.0.0.3 1");
 }
 
 #[test]
-fn item_129_a_group_that_was_being_written_in_a_crash_is_dropped() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))]);
-    let durable = fs::metadata(disk.file("leases.db-wal")).unwrap().len();
-    write(&mut store, vec![commit(3, &lease(1, 2)), commit(4, &lease(3, 1))]);
-    let all = fs::metadata(disk.file("leases.db-wal")).unwrap().len();
-    for len in (durable..all).step_by(500) {
-        let crashed = Disk::crashed(&disk);
-        let log = OpenOptions::new().write(true).open(crashed.file("leases.db-wal")).unwrap();
-        log.set_len(len).unwrap();
-        assert_eq!(crashed.leases(), [lease(1, 1), lease(2, 1)], "{len} of {all}");
+fn files_of_the_log_are_used_again_and_few_are_kept() {
+    let bed = Bed::new();
+    let mut running = bed.start();
+    let name = "a".repeat(253);
+    let large = |host| named(host, 1, &name);
+    // A dozen files full, each address again and again.
+    for round in 0..150 {
+        let ids = round * 1000..(round + 1) * 1000;
+        let group = ids.map(|id| commit(id, &large(u8::try_from(id % 200).unwrap())));
+        let group = group.collect();
+        assert!(written(&running.write(group)));
     }
-    assert_eq!(Disk::crashed(&disk).leases(), [lease(1, 2), lease(2, 1), lease(3, 1)]);
-}
-
-#[test]
-fn a_stop_leaves_one_file_and_a_drop_stops() {
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
-    writer.commit(vec![commit(1, &lease(1, 1))]).unwrap();
-    drop(writer);
-    assert!(written(&answers.recv().unwrap()));
-    assert!(!disk.file("leases.db-wal").exists());
-    assert_eq!(disk.leases(), [lease(1, 1)]);
-}
-
-#[test]
-fn a_full_disk_fails_the_group_and_no_more() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    write(&mut store, vec![commit(1, &lease(1, 1))]);
-    let pages = |store: &Store, max: u32| {
-        store.connection.query_row(&format!("PRAGMA max_page_count = {max}"), [], |_| Ok(()))
-    };
-    pages(&store, 1).unwrap();
-    let identifier = ClientKey::Identifier(vec![7; 255].into());
-    let said = Said::new(&identifier, None, None);
-    let many = || (2..=200).map(|host| Lease { said: said.clone(), ..lease(host, 1) });
-    let group = || many().zip(2..).map(|(lease, id)| commit(id, &lease)).collect::<Vec<_>>();
-    let answers = write(&mut store, group());
-    assert_eq!(answers.commits.len(), 199);
-    assert!(answers.commits.iter().all(|(_, result)| *result == Err(CommitError::Failed)));
-    let text = answers.error.unwrap().to_string();
-    assert!(text.contains("leases.db: database or disk is full; look whether"), "{text}");
-    assert_eq!(leases_of(&store), [lease(1, 1)]);
-    pages(&store, 1000).unwrap();
-    assert!(written(&write(&mut store, group())));
-    assert_eq!(leases_of(&store).len(), 200);
-}
-
-#[test]
-fn a_fault_that_passes_is_reported_once_for_its_group() {
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
-    disk.sql(
-        "CREATE TRIGGER fault BEFORE INSERT ON leases WHEN new.address = '10.0.0.2'
-              BEGIN SELECT raise(ROLLBACK, 'the disk burns'); END",
-    );
-    let group = || vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1)), commit(3, &lease(3, 1))];
-    writer.commit(group()).unwrap();
-    let failed = answers.recv().unwrap();
-    let all: Vec<_> = (1..=3).map(|id| (CommitId(id), Err(CommitError::Failed))).collect();
-    assert_eq!(failed.commits, all);
-    assert!(failed.error.unwrap().to_string().contains("cannot write"));
-    disk.sql("DROP TRIGGER fault");
-    writer.commit(group()).unwrap();
-    assert!(written(&answers.recv().unwrap()));
-    writer.stop().unwrap();
-    assert_eq!(disk.leases(), [lease(1, 1), lease(2, 1), lease(3, 1)]);
-}
-
-#[test]
-fn a_row_that_somebody_spoilt_is_reported_and_keeps_its_address() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))]);
-    disk.sql("UPDATE leases SET hardware = 'the printer' WHERE address = '10.0.0.1'");
-    let loaded = store.load().unwrap();
-    assert_eq!(loaded.leases, [lease(2, 1)]);
-    let row = UnreadableRow { address: "10.0.0.1".to_owned(), column: "hardware" };
-    assert_eq!(loaded.unreadable, [row]);
-    let answers = write(&mut store, vec![commit(3, &lease(1, 1)), commit(4, &lease(2, 2))]);
-    let failed = Err(CommitError::Failed);
-    assert_eq!(answers.commits, [(CommitId(3), failed), (CommitId(4), Ok(()))]);
-    let text = answers.error.unwrap().to_string();
-    assert!(text.starts_with("the lease of 10.0.0.1 can not be read: its hardware"), "{text}");
-}
-
-/// Kea CVE-2019-6474 and ISC CVE-2021-25217: a start that fails, or worse, by what is stored. What
-/// else a row may hold, the table's own checks refuse.
-#[test]
-fn cve_2019_6474_a_poisoned_row_stops_no_start() {
-    for (column, value) in [
-        ("address", "'nowhere'"),
-        ("hardware", "''"),
-        ("hardware", "'htype 999: zz'"),
-        ("hardware", "'htype 1: 00 01 02 03 04 05 06 07 08 09 0a 0b 0c 0d 0e 0f 10'"),
-        ("relay", "'here'"),
-    ] {
-        let disk = Disk::new();
-        let mut store = disk.open();
-        write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))]);
-        drop(store);
-        disk.sql(&format!("UPDATE leases SET {column} = {value} WHERE address = '10.0.0.1'"));
-        let mut store = disk.open();
-        let loaded = store.load().unwrap();
-        assert_eq!((loaded.leases, loaded.unreadable.len()), (vec![lease(2, 1)], 1), "{column}");
-        assert_eq!(loaded.unreadable[0].column, column);
-        assert!(written(&write(&mut store, vec![commit(3, &lease(2, 2))])));
-    }
+    running.stop();
+    assert_eq!(bed.leases().len(), 200);
+    assert_eq!(bed.files(), ["leases.db"]);
 }
 
 #[test]
 fn a_person_can_read_it() {
-    let disk = Disk::new();
-    let mut store = disk.open();
+    let bed = Bed::new();
+    let mut running = bed.start();
     let forever = Lease { expires: Timestamp::FOREVER, ..lease(2, 1) };
-    write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &forever)]);
-    let row: (String, String, String) = store
-        .connection
-        .query_row("SELECT address, hardware, expires FROM active", [], |row| row.try_into())
-        .unwrap();
-    assert_eq!(row, ("10.0.0.2".into(), "52:54:00:00:00:02".into(), "never".into()));
+    let odd = HardwareAddress::new(32, 3, [0x80, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    let odd = Lease { hardware: odd.unwrap(), state: LeaseState::Declined, ..lease(3, 1) };
+    running.write(vec![commit(1, &lease(1, 1)), commit(2, &forever), commit(3, &odd)]);
+    running.stop();
+    let reader = Connection::open(bed.file("leases.db")).unwrap();
+    let row = |sql: &str| -> (String, String, String) {
+        reader.query_row(sql, [], |row| row.try_into()).unwrap()
+    };
+    let active = row("SELECT address, hardware, expires FROM active");
+    assert_eq!(active, ("10.0.0.2".into(), "52:54:00:00:00:02".into(), "never".into()));
+    let declined = row("SELECT address, hardware, state FROM leases WHERE state = 'declined'");
+    assert_eq!(declined, ("10.0.0.3".into(), "htype 32: 800001".into(), "declined".into()));
+}
+
+/// Somebody writes to the database beside pxed: it says so once, and goes on.
+#[test]
+fn who_edits_the_database_of_a_running_pxed_is_told() {
+    let bed = Bed::new();
+    let mut running = bed.start();
+    running.write(vec![commit(1, &lease(1, 1))]);
+    bed.sql("CREATE TABLE notes (x); UPDATE lease_rows SET version = 7");
+    running.write(vec![commit(2, &lease(1, 2))]);
+    let Running { writer, news, others } = running;
+    writer.stop().unwrap();
+    let edited = others.into_iter().chain(news).filter(|one| matches!(one, News::Edited(_)));
+    assert_eq!(edited.count(), 1);
+    assert_eq!(bed.leases(), [lease(1, 2)], "what pxed knows wins");
 }
 
 #[test]
 fn a_second_pxed_hears_who_has_the_store() {
-    let disk = Disk::new();
-    let first = disk.open();
+    let bed = Bed::new();
+    let first = bed.open();
     let pid = std::process::id();
-    let error = disk.error();
+    let error = bed.error();
     assert!(error.starts_with(&format!("another pxed (process {pid}) has the leases")), "{error}");
     drop(first);
-    disk.open();
+    bed.open();
 }
 
 #[test]
 fn the_directory_is_for_pxed_alone_unless_it_was_there() {
     let mode = |path: PathBuf| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-    let disk = Disk::new();
-    let _store = disk.open();
-    assert_eq!(mode(disk.state_dir()), 0o700);
-    for file in ["leases.db", "leases.db-wal", "pxed.lock"] {
-        assert_eq!(mode(disk.file(file)), 0o600, "{file}");
+    let bed = Bed::new();
+    let running = bed.start();
+    assert_eq!(mode(bed.state_dir()), 0o700);
+    for file in ["leases.db", "leases.db-wal", "commits.0", "pxed.lock"] {
+        assert_eq!(mode(bed.file(file)), 0o600, "{file}");
     }
-    let shared = Disk::new();
+    drop(running);
+    let shared = Bed::new();
     fs::create_dir(shared.state_dir()).unwrap();
     fs::set_permissions(shared.state_dir(), Permissions::from_mode(0o755)).unwrap();
     shared.open();
     assert_eq!(mode(shared.state_dir()), 0o755);
 }
 
-/// The table as format 1 had it: no conflicts.
-#[test]
-fn a_database_of_format_1_is_brought_to_this_one() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    assert!(written(&write(&mut store, vec![commit(1, &lease(1, 1)), commit(2, &lease(2, 1))])));
-    store.close().unwrap();
-    disk.sql(
-        "ALTER TABLE leases RENAME TO new; DROP VIEW active; DROP TABLE quirks;
-         CREATE TABLE leases (
-             address TEXT NOT NULL PRIMARY KEY, hardware TEXT NOT NULL, client_id BLOB,
-             host_name TEXT,
-             state TEXT NOT NULL CHECK (state IN ('leased', 'released', 'declined')),
-             granted INTEGER NOT NULL, expires INTEGER, version INTEGER NOT NULL,
-             relay TEXT, relay_information BLOB) STRICT, WITHOUT ROWID;
-         INSERT INTO leases SELECT * FROM new; DROP TABLE new;
-         CREATE VIEW active AS SELECT address FROM leases; PRAGMA user_version = 1",
-    );
-    let mut store = disk.open();
-    assert_eq!(leases_of(&store), [lease(1, 1), lease(2, 1)]);
-    let conflict = Lease { state: LeaseState::Conflict, ..lease(3, 1) };
-    assert!(written(&write(&mut store, vec![commit(3, &conflict)])));
-    store.close().unwrap();
-    assert_eq!(disk.leases().len(), 3, "and it stays so");
-}
-
-/// As format 2 had it: nothing was learned of machines.
-#[test]
-fn a_database_of_format_2_is_brought_to_this_one() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    assert!(written(&write(&mut store, vec![commit(1, &lease(1, 1))])));
-    store.close().unwrap();
-    disk.sql("DROP TABLE quirks; PRAGMA user_version = 2");
-    let mut store = disk.open();
-    assert_eq!(leases_of(&store), [lease(1, 1)]);
-    quirk::write(&mut store.connection, &[Learned::Works(follows(1, "menu"))]).unwrap();
-    store.close().unwrap();
-    assert_eq!(disk.open().load().unwrap().quirks, [follows(1, "menu")], "and it stays so");
-}
-
-fn follows(host: u8, form: &str) -> Quirk {
-    let signature = Signature {
-        vendor_class: "PXEClient:Arch:00007:UNDI".to_owned(),
-        architecture: Some(Architecture::UEFI_X64),
-        parameters: vec![1, 2, 3, 60, 255],
-    };
-    let since = Timestamp::from_millis(1_700_000_000_000 + u64::from(host));
-    let works = Works { form: Form::by_name(form).unwrap(), times: 3, since, last: since };
-    let hardware = Mac([0x52, 0x54, 0, 0, 0, host]).into();
-    Quirk { hardware, signature: Arc::new(signature), works }
-}
-
-#[test]
-fn what_was_learned_comes_back_as_it_was_last() {
-    let disk = Disk::new();
-    let (writer, answers) = disk.writer();
-    let mut other = follows(2, "direct");
-    other.signature = Arc::new(Signature::default());
-    let again = follows(1, "redirect");
-    let learned = [follows(1, "menu"), other.clone(), follows(3, "binl"), again.clone()];
-    writer.remember(learned.map(Learned::Works).to_vec());
-    let gone = follows(3, "binl");
-    writer.remember(vec![Learned::Forgotten(gone.hardware, gone.signature)]);
-    // Leases are as durable beside it.
-    writer.commit(vec![commit(1, &lease(1, 1))]).unwrap();
-    assert!(written(&answers.recv().unwrap()));
-    writer.stop().unwrap();
-    assert_eq!(disk.open().load().unwrap().quirks, [again, other]);
-    assert_eq!(disk.leases(), [lease(1, 1)]);
-}
-
-#[test]
-fn what_was_learned_and_can_not_be_read_stops_no_start() {
-    for (column, value) in [
-        ("hardware", "'the printer'"),
-        ("form", "'of tomorrow'"),
-        ("architecture", "70000"),
-        ("parameters", "'1 2 x'"),
-    ] {
-        let disk = Disk::new();
-        let mut store = disk.open();
-        let learned = [follows(1, "menu"), follows(2, "menu")].map(Learned::Works);
-        quirk::write(&mut store.connection, &learned).unwrap();
-        drop(store);
-        disk.sql(&format!("UPDATE quirks SET {column} = {value} WHERE since = 1700000000001"));
-        let loaded = disk.open().load().unwrap();
-        assert_eq!((loaded.quirks, loaded.unreadable_quirks), (vec![follows(2, "menu")], 1));
-    }
-}
-
-#[test]
-fn no_more_is_kept_of_machines_than_has_room() {
-    let disk = Disk::new();
-    disk.open().close().unwrap();
-    let max = limits::QUIRK_MACHINES_MAX;
-    disk.sql(&format!(
-        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {max})
-         INSERT INTO quirks SELECT printf('52:54:00:00:%02x:%02x', i / 256, i % 256), '', -1, '',
-                                   'direct', 1, i, i FROM n"
-    ));
-    let quirks = disk.open().load().unwrap().quirks;
-    assert_eq!((quirks.len(), quirks[0].works.last.as_millis()), (max, 1), "the oldest is gone");
-}
-
-#[test]
-fn a_file_that_is_not_ours_is_refused_and_left_as_it_is() {
-    let spoilt = |sql: &str| {
-        let disk = Disk::new();
-        drop(disk.open());
-        disk.sql(sql);
-        disk
-    };
-    let text = Disk::new();
-    fs::create_dir(text.state_dir()).unwrap();
-    fs::write(text.file("leases.db"), "no database\n".repeat(99)).unwrap();
-    for (disk, expected) in [
-        (spoilt("PRAGMA user_version = 4"), "leases.db has format 4 of a newer pxed, this one"),
-        (spoilt("PRAGMA user_version = 0"), "leases.db is a database of another program; move"),
-        (spoilt("PRAGMA application_id = 7"), "leases.db is a database of another program; move"),
-        (text, "leases.db is damaged (file is not a database) and was left as it is; stop pxed"),
-    ] {
-        let before = fs::read(disk.file("leases.db")).unwrap();
-        let error = disk.error();
-        assert!(error.contains(expected), "{error}");
-        assert_eq!(fs::read(disk.file("leases.db")).unwrap(), before);
-    }
-}
-
-#[test]
-fn item_129_a_damaged_page_is_found_at_the_start() {
-    let disk = Disk::new();
-    let mut store = disk.open();
-    write(&mut store, (1..=200).map(|host| commit(host.into(), &lease(host, 1))).collect());
-    store.close().unwrap();
-    let mut bytes = fs::read(disk.file("leases.db")).unwrap();
-    bytes[3 * 4096..].fill(0x55);
-    fs::write(disk.file("leases.db"), bytes).unwrap();
-    let error = disk.error();
-    assert!(error.contains("leases.db is damaged ("), "{error}");
-    assert!(error.contains("leases.db-shm away to begin without leases"), "{error}");
-}
-
 #[test]
 fn what_the_system_does_not_let_us_have_is_named() {
-    let disk = Disk::new();
-    fs::create_dir_all(disk.file("leases.db")).unwrap();
-    let error = disk.error();
+    let bed = Bed::new();
+    fs::create_dir_all(bed.file("leases.db")).unwrap();
+    let error = bed.error();
     assert!(error.contains("pxed/leases.db: Is a directory (os error 21); give --state-dir"));
-    let nowhere = Store::open(&disk.0.path().join("no/where")).unwrap_err().to_string();
+    let nowhere = Store::open(&bed.directory.path().join("no/where")).unwrap_err().to_string();
     assert!(nowhere.contains("no/where: No such file or directory"), "{nowhere}");
+}
+
+/// Items 128: a machine whose clock begins in 1970 at every start.
+#[test]
+fn time_goes_on_from_what_the_store_has_seen() {
+    let bed = Bed::new();
+    assert_eq!(bed.open().seen(), Timestamp::EPOCH);
+    let before = Clock::start().now();
+    let mut running = bed.start();
+    running.write(vec![commit(1, &lease(1, 1))]);
+    running.stop();
+    let seen = bed.open().seen();
+    assert!(seen >= before, "{seen:?}");
+    // In the log it is what was granted last.
+    let late = Lease { granted: Timestamp::from_millis(1 << 45), ..lease(1, 2) };
+    let mut running = bed.start_unfollowed();
+    running.write(vec![commit(2, &late)]);
+    assert_eq!(running.crash(&bed).open().seen(), late.granted);
 }

@@ -110,6 +110,7 @@ fn the_status_says_what_is_served_and_how_it_goes() {
             assert!(status["rates"][rate].as_f64().unwrap() > 0.0, "{status}");
         }
         assert_eq!(status["lost_to_full_buffers"], 0);
+        assert_eq!(status["store"]["state"], "writes");
 
         let table = ask(lan, "status");
         for text in [

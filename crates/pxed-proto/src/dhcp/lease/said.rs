@@ -50,7 +50,7 @@ impl Said {
     }
 
     /// The same, not to keep.
-    pub(super) fn identifier_octets(&self) -> Option<&[u8]> {
+    pub fn identifier_octets(&self) -> Option<&[u8]> {
         let Some([flags, id, _, rest @ ..]) = self.0.as_deref() else { return None };
         rest.get(..usize::from(*id)).filter(|_| flags & HAS_IDENTIFIER != 0)
     }

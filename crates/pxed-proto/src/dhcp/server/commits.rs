@@ -2,6 +2,7 @@
 //! taken back where they can not be.
 
 use std::net::Ipv4Addr;
+use std::ops::Bound;
 
 use super::Server;
 use crate::dhcp::asking::Verdict;
@@ -31,10 +32,42 @@ impl Server {
             }
             Err(error) => {
                 let event = told.and_then(|told| not_durable(told.event, done.lease.address));
+                self.outage.doubt(done.lease.address);
                 self.take_back(done, error, now);
                 Output { event, ..Output::default() }
             }
         }
+    }
+
+    /// The store can not write from now on, or can again: meanwhile only leases that it has are
+    /// acknowledged, for the time that is left of them.
+    pub fn set_store_outage(&mut self, lasts: bool) {
+        self.outage.set(lasts);
+    }
+
+    /// Can the store not write?
+    pub fn store_fails(&self) -> bool {
+        self.outage.lasts()
+    }
+
+    /// What the store is to have of each address behind `after`, in ascending order, at most so many:
+    /// for a store that is made anew. Nothing that waits for the store may be among it: see
+    /// [`Server::commits_waiting`].
+    pub fn stored_after(&self, after: Option<Ipv4Addr>, most: usize) -> Vec<Lease> {
+        let behind = (after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded);
+        let mut found: Vec<&Lease> =
+            self.elsewhere.range(behind).map(|(_, lease)| lease).take(most).collect();
+        let mut tables: Vec<_> = self.config.subnets.iter().zip(&self.tables).collect();
+        tables.sort_by_key(|(subnet, _)| subnet.net);
+        for (_, table) in tables {
+            // What is behind the page so far is not in it.
+            let last = found.get(most.wrapping_sub(1)).map(|lease| lease.address);
+            let leases = table.leases_after(after).take(most);
+            found.extend(leases.take_while(|lease| last.is_none_or(|last| lease.address < last)));
+            found.sort_unstable_by_key(|lease| lease.address);
+            found.truncate(most);
+        }
+        found.into_iter().cloned().collect()
     }
 
     /// How many commits the store has not answered.
@@ -52,13 +85,16 @@ impl Server {
             | Change::DropHold { .. }
             | Change::See(_) => 0,
         };
+        if let Some(reason) = self.outage.refuse(&verdict) {
+            return Err(reason);
+        }
         let busy = wanted > 0 && self.under_way.span() + wanted > limits::COMMITS_MAX;
         if busy { Err(Ignored::Busy) } else { Ok(verdict) }
     }
 
     /// Has the store no room for one change more?
     pub(super) fn is_busy(&self) -> bool {
-        self.under_way.span() >= limits::COMMITS_MAX
+        self.outage.lasts() || self.under_way.span() >= limits::COMMITS_MAX
     }
 
     pub(in crate::dhcp) fn put(

@@ -118,6 +118,7 @@ impl Server {
             entitled,
             host_name: self.config.host_name.as_deref(),
             under_way: &self.under_way,
+            outage: &self.outage,
             quirks: &self.quirks,
             told: &self.config.policy.quirks,
             spare: &self.spare,
