@@ -22,13 +22,17 @@ def arguments():
     parser.add_argument("--validate", type=int, default=1000, help="perfdhcp's rate, to compare")
     parser.add_argument("--firmware", default="pxe", help="whose options: plain, pxe, ipxe")
     parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, many, validate")
-    parser.add_argument("--quick", action="store_true", help="one round of 3 s, best rates to 15 %%")
+    parser.add_argument("--quick", action="store_true", help="one round of 3 s, best rates to 15 %%, Kea by raw sockets only")
     parser.add_argument("--table", action="store_true", help="write the last run's table only")
     options = parser.parse_args()
     # How often a rate is tried, and how near to each other the last two are.
     options.steps, options.exact = 9, 0.06
+    # How long a server may take until it serves again.
+    options.patience = 300
     if options.quick:
         options.seconds, options.rounds, options.steps, options.exact = 3, 1, 5, 0.15
+        options.patience = 30
+        options.servers = ",".join(n for n in options.servers.split(",") if not n.endswith("-udp"))
     return options
 
 

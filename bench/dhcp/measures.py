@@ -82,15 +82,16 @@ def leases(options, server):
         server.stop()
     if filled is None:
         server.preload(LEASES)
-    yield "leases", restart(server, LEASES, empty, filled)
+    yield "leases", restart(options, server, LEASES, (empty, filled))
 
 
-def restart(server, count, empty, filled):
+def restart(options, server, count, memory):
     """How soon it serves with so many leases, and what they take; then it is stopped."""
+    empty, filled = memory
     begun = time.monotonic()
     server.start()
     try:
-        took = first_offer(server, 300, begun)
+        took = first_offer(server, options.patience, begun)
         server.settle()
         loaded = server.memory()
     finally:
@@ -130,7 +131,7 @@ def many(options, server):
         size = sum(path.stat().st_size for path in server.directory.rglob("leases.db*"))
     finally:
         server.stop()
-    yield "million", restart(server, MANY_LEASES, empty, filled) | {"database": size}
+    yield "million", restart(options, server, MANY_LEASES, (empty, filled)) | {"database": size}
 
 
 @contextlib.contextmanager
@@ -159,7 +160,7 @@ def first_offer(server, patience, begun=None):
                 return time.monotonic() - begun
             except (TimeoutError, ConnectionRefusedError):
                 pass
-    raise RuntimeError(f"no OFFER: see {server.path('log')}")
+    raise RuntimeError(f"no OFFER within {patience} s: see {server.path('log')}")
 
 
 def discover():
