@@ -49,7 +49,7 @@ def knows_https():
     """Whether this pxed has HTTPS: its example has the key."""
     example = subprocess.run([os.environ["PXED"], "check", "--example"], stdout=subprocess.PIPE,
                              text=True, check=True).stdout
-    return any(line.lstrip("# ").startswith("https ") for line in example.splitlines())
+    return any(line.lstrip("#: ").startswith("https ") for line in example.splitlines())
 
 
 class TftpdHpa(Folder):
