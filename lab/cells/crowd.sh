@@ -94,12 +94,13 @@ cell_http_resumed() {
     network 1
     address_c1
     files
+    truncate -s 256M "$FILES/large" # more than the sockets of both sides hold
     serve --boot-dir "$FILES"
     step "broken off"
-    for ((i = 0; i < 40; i++)); do
-        on c1 timeout 0.2 curl -sS --limit-rate 100k -o "$GOT/part" "$FILES_URL/noise" 2>/dev/null || true
+    for ((i = 0; i < 60; i++)); do
+        on c1 timeout 0.2 curl -sS --limit-rate 100k -o "$GOT/part" "$FILES_URL/large" 2>/dev/null || true
     done
-    ended() { (($(grep -c 'GET /files/noise .* broken off: the client has gone' "$LOG") >= 40)); }
+    ended() { (($(grep -c 'GET /files/large .* broken off: the client has gone' "$LOG") >= 40)); }
     wait_for 10 ended || fail "not every download that ended is told"
     step "resumed"
     head -c 1000000 "$FILES/noise" >"$GOT/file"

@@ -267,7 +267,7 @@ pub const FILE_NAME_MAX: usize = 512;
 pub const OTHER_FILES: u64 = 2 * TFTP_TRANSFERS_MAX as u64 + 256;
 
 /// HTTP connections at once, all clients together. One that is idle takes a file descriptor and some
-/// 2 kB; a newcomer takes the place of whoever has been idle longest.
+/// 2 kB; a newcomer takes the place of one that waits, of the address that has most.
 pub const HTTP_CONNECTIONS_MAX: usize = 4096;
 
 /// HTTP connections of one address at once: firmware has one or two, a rack behind address

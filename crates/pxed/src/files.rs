@@ -16,7 +16,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
 use pxed_proto::limits;
 
 /// Names beneath this belong to the profiles: a file of that name in the boot directory must not
@@ -155,6 +155,39 @@ impl Files {
     }
 }
 
+impl Files {
+    /// The same, if the kernel can do it from memory alone; nothing, where somebody might have to wait for
+    /// a disk, or where there is more to say.
+    pub fn open_at_hand(&self, name: &[u8]) -> Option<OpenFile> {
+        let name = normalized(name).ok()?;
+        let roots = self.roots();
+        let named = roots.named.get(&name);
+        let of_profile = named.is_some() && name.starts_with(PROFILE_PREFIX);
+        let found = match roots.boot_dir.as_ref().filter(|_| !of_profile) {
+            Some(dir) => openat2(&dir.fd, OsStr::from_bytes(&name), how(BENEATH | cached())),
+            None => Err(Errno::ENOENT),
+        };
+        let found = match (found, named) {
+            (Err(Errno::ENOENT), Some(path)) => openat2(AT_FDCWD, path, how(cached())),
+            (found, _) => found,
+        };
+        regular(File::from(found.ok()?)).ok()
+    }
+}
+
+/// Of a name from the network.
+const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
+
+/// Fail rather than wait (Linux 5.12).
+fn cached() -> ResolveFlag {
+    ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)
+}
+
+fn how(resolve: ResolveFlag) -> OpenHow {
+    let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
+    OpenHow::new().flags(flags).resolve(resolve)
+}
+
 impl BootDir {
     fn open(path: &Path) -> Result<Self, FilesError> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY;
@@ -169,10 +202,7 @@ impl BootDir {
     }
 
     fn lookup(&self, name: &[u8]) -> Result<File, Errno> {
-        let how = OpenHow::new()
-            .flags(OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY)
-            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_MAGICLINKS);
-        let once = || openat2(&self.fd, OsStr::from_bytes(name), how);
+        let once = || openat2(&self.fd, OsStr::from_bytes(name), how(BENEATH));
         let disturbed = |result: &_| matches!(result, Err(Errno::EAGAIN | Errno::EINTR));
         let settled = (1..LOOKUPS_MAX).map(|_| once()).find(|result| !disturbed(result));
         settled.unwrap_or_else(once).map(File::from)
@@ -282,7 +312,18 @@ mod tests {
             ("profile/other", "other"),
         ] {
             assert_eq!(read(&files, name).as_deref(), Ok(text), "{name}");
+            // What was opened just now the kernel still knows, and it is the same.
+            let at_hand = files.open_at_hand(name.as_bytes()).map(|mut open| {
+                let mut text = String::new();
+                open.file.read_to_string(&mut text).unwrap();
+                text
+            });
+            assert!(at_hand.is_none_or(|at_hand| at_hand == text), "{name}");
         }
+        assert!(
+            files.open_at_hand(b"../secret").is_none() && files.open_at_hand(b"none").is_none()
+        );
+        assert!(files.open_at_hand(b"arm64/grub.efi").is_some(), "this kernel is too old");
     }
 
     #[test]

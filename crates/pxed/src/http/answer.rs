@@ -85,8 +85,13 @@ fn failure(error: &OpenError) -> Response {
     Response::text(status, format!("{error}\n"))
 }
 
-/// Opens on a blocking thread: the boot directory may be on a disk that sleeps, or on a network.
+/// Opens on a blocking thread, unless the kernel knows the file: the boot directory may be on a disk that
+/// sleeps, or on a network.
 async fn open(http: &Http, name: Vec<u8>) -> Result<(OpenFile, Validators), OpenError> {
+    if let Some(open) = http.files.open_at_hand(&name) {
+        let validators = Validators::of(&open)?;
+        return Ok((open, validators));
+    }
     let files = http.files.clone();
     let opening = spawn_blocking(move || {
         let open = files.open(&name)?;

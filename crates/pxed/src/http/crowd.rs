@@ -1,10 +1,12 @@
 //! Who is connected, how many may be, and who gives way.
 //!
-//! A connection that waits for a request holds a place and does nothing with it. When all places
-//! are taken, the one that has waited longest gives way to a newcomer, so that whoever only holds
-//! connections open keeps nobody out. A request that is being answered gives way only when its client
-//! has taken nothing of the answer for a while.
+//! A connection that waits for its client holds a place and does nothing with it. When all places
+//! are taken, a newcomer gets one of the address that has the most of them: its connection that has
+//! waited longest ends. So whoever only holds connections open, or opens them again and again, keeps
+//! nobody out who has fewer. A request that is being answered gives way only when its client has
+//! taken nothing of the answer for a while.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -21,10 +23,26 @@ pub(super) struct Crowd {
 #[derive(Default)]
 struct State {
     taken: usize,
-    of: HashMap<IpAddr, usize>,
-    /// Who waits for its client, by when it began to; the number is unique.
-    waiting: BTreeMap<u64, Arc<Notify>>,
+    of: HashMap<IpAddr, Held>,
+    /// Addresses that have a connection which waits, by how many places they have and since when;
+    /// the last one gives way.
+    waiting: BTreeMap<(usize, Reverse<u64>), IpAddr>,
+    /// The number of the next one that waits.
     next: u64,
+}
+
+/// What one address has.
+#[derive(Default)]
+struct Held {
+    places: usize,
+    /// Those that wait, by when they began to.
+    waiting: BTreeMap<u64, Arc<Notify>>,
+}
+
+impl Held {
+    fn rank(&self) -> Option<(usize, Reverse<u64>)> {
+        self.waiting.keys().next().map(|oldest| (self.places, Reverse(*oldest)))
+    }
 }
 
 /// Why a connection is not taken.
@@ -58,7 +76,7 @@ impl Crowd {
     /// Takes in a connection from `address`.
     pub(super) fn admit(self: &Arc<Self>, address: IpAddr) -> Result<Place, Refused> {
         let mut state = self.state();
-        let of_address = state.of.get(&address).copied().unwrap_or(0);
+        let of_address = state.of.get(&address).map_or(0, |held| held.places);
         if of_address >= limits::HTTP_CONNECTIONS_PER_CLIENT_MAX {
             return Err(Refused::OfAddress);
         }
@@ -66,7 +84,7 @@ impl Crowd {
             return Err(Refused::Full);
         }
         state.taken += 1;
-        state.of.insert(address, of_address + 1);
+        state.change(address, |held| held.places += 1);
         drop(state);
         let (crowd, notify) = (self.clone(), Arc::new(Notify::new()));
         Ok(Place { crowd, address, notify, waits_since: None })
@@ -82,7 +100,28 @@ impl Crowd {
 impl State {
     /// Has one end that waits, if any does. It leaves by itself, soon.
     fn displace(&mut self) -> bool {
-        self.waiting.pop_first().inspect(|(_, notify)| notify.notify_one()).is_some()
+        let Some(address) = self.waiting.last_key_value().map(|(_, address)| *address) else {
+            return false;
+        };
+        self.change(address, |held| {
+            if let Some((_, notify)) = held.waiting.pop_first() {
+                notify.notify_one();
+            }
+        });
+        true
+    }
+
+    fn change(&mut self, address: IpAddr, act: impl FnOnce(&mut Held)) {
+        let held = self.of.entry(address).or_default();
+        if let Some(rank) = held.rank() {
+            self.waiting.remove(&rank);
+        }
+        act(held);
+        if let Some(rank) = held.rank() {
+            self.waiting.insert(rank, address);
+        } else if held.places == 0 {
+            self.of.remove(&address);
+        }
     }
 }
 
@@ -101,14 +140,18 @@ impl Place {
         let mut state = self.crowd.state();
         let number = state.next;
         state.next += 1;
-        state.waiting.insert(number, self.notify.clone());
+        state.change(self.address, |held| {
+            held.waiting.insert(number, self.notify.clone());
+        });
         self.waits_since = Some(number);
     }
 
     /// It has something to do.
     pub(super) fn works(&mut self) {
         if let Some(number) = self.waits_since.take() {
-            self.crowd.state().waiting.remove(&number);
+            self.crowd.state().change(self.address, |held| {
+                held.waiting.remove(&number);
+            });
         }
     }
 
@@ -123,12 +166,7 @@ impl Drop for Place {
         self.works();
         let mut state = self.crowd.state();
         state.taken = state.taken.saturating_sub(1);
-        let left = state.of.get(&self.address).copied().unwrap_or(0).saturating_sub(1);
-        if left == 0 {
-            state.of.remove(&self.address);
-        } else {
-            state.of.insert(self.address, left);
-        }
+        state.change(self.address, |held| held.places = held.places.saturating_sub(1));
     }
 }
 
@@ -160,6 +198,21 @@ mod tests {
         drop(places);
         let state = crowd.state();
         assert_eq!((state.taken, state.of.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn whoever_has_most_gives_way_however_often_it_comes_again() {
+        let crowd = Crowd::new(4);
+        let mut few = crowd.admit(address(1)).unwrap();
+        few.waits();
+        let mut many: Vec<Place> = (0..3).map(|_| crowd.admit(address(2)).unwrap()).collect();
+        for _ in 0..20 {
+            many.iter_mut().for_each(Place::waits);
+            let newcomer = crowd.admit(address(2)).unwrap();
+            many[0].is_lost().await;
+            many[0] = newcomer;
+        }
+        assert_eq!(crowd.state().of[&address(1)].waiting.len(), 1);
     }
 
     #[test]
