@@ -118,7 +118,7 @@ fn what_needs_a_restart_is_named() {
         assert!(why.contains("the served interfaces changed from srv to srv, srv2"), "{why}");
         assert!(why.contains("needs a restart"), "{why}");
         let why = refused(lan, &format!("http-port = 8100\n{}", one_link()));
-        assert!(why.contains("the address or port of HTTP changed"), "{why}");
+        assert!(why.contains("the address or a port of HTTP or HTTPS changed"), "{why}");
         let done = reload(lan, &format!("verbose = true\n{}", one_link()));
         assert!(done.contains("only after a restart: verbose"), "{done}");
         pxed.stop();
