@@ -21,7 +21,7 @@ def arguments():
     parser.add_argument("--common", type=int, default=150, help="a rate that all can carry")
     parser.add_argument("--validate", type=int, default=1000, help="perfdhcp's rate, to compare")
     parser.add_argument("--firmware", default="pxe", help="whose options: plain, pxe, ipxe")
-    parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, many, validate")
+    parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, overload, many, validate")
     parser.add_argument("--quick", action="store_true", help="one round of 3 s, best rates to 15 %%, Kea by raw sockets only")
     parser.add_argument("--table", action="store_true", help="write the last run's table only")
     options = parser.parse_args()
@@ -53,7 +53,7 @@ def main():
 def measure(options, number, server):
     kinds = {"rates": measures.rates, "leases": measures.leases}
     if server.name == "pxed":
-        kinds |= {"many": measures.many, "validate": perfdhcp.validate}
+        kinds |= {"overload": measures.overload, "many": measures.many, "validate": perfdhcp.validate}
     for kind in (kind for kind in kinds if kind not in options.skip.split(",")):
         try:
             for name, result in kinds[kind](options, server):

@@ -12,6 +12,8 @@ import servers
 
 MACHINES, LEASES = 50_000, 100_000
 FEW_LEASES, MANY_LEASES = 1_000, 1_000_000
+# Of a core: four times what a server carries then is less than half of what the generator can do.
+SLOWED_TO = 0.15
 
 
 def load(options, seconds, **flags):
@@ -67,6 +69,19 @@ def rates(options, server):
         yield "common", at_rate(options, server, options.common)
     finally:
         server.stop()
+
+
+def overload(options, server):
+    """What is left at two and four times the best rate, where the generator could not do so much: the
+    server has a part of its core."""
+    server.start_empty()
+    first_offer(server, 60)
+    with server.slowed_to(SLOWED_TO):
+        top = best(options, server)
+        yield "slowed", top
+        for name, share in (("slowed, twice", 2), ("slowed, four times", 4)):
+            report = at_rate(options, server, top["rate"] * share)
+            yield name, report | {"goodput": report["per_second"] / max(top["rate"], 1)}
 
 
 def leases(options, server):

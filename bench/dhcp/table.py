@@ -28,7 +28,8 @@ def tables(run, lines):
     how = (f"{run['rounds']} rounds of {run['seconds']:g} s for each figure, best rates to "
            f"{run['exact']:.0%}, options of `{run['firmware']}`")
     out = [report.head(run, lines, how), ""]
-    for part in (rates(names, lines, run), memory(names, lines), many(lines), validation(lines)):
+    for part in (rates(names, lines, run), memory(names, lines), overload(lines), many(lines),
+                 validation(lines)):
         out += [*part, ""]
     return "\n".join(out + report.failures(lines)).rstrip() + "\n"
 
@@ -62,6 +63,17 @@ def memory(names, lines):
             yield (f"| {name} | {spread([line['per_lease'] for line in found if line['filled']])} | "
                    f"{spread([line['per_lease_loaded'] for line in found])} | "
                    f"{spread([line['restart'] for line in found], '{:.2f}')} |")
+
+
+def overload(lines):
+    yield from ("| pxed with a part of its core | offered | exchanges/s | of the best rate |",
+                "|---|---|---|---|")
+    for measure in ("slowed", "slowed, twice", "slowed, four times"):
+        found = [line for line in lines if line.get("measure") == measure]
+        if found:
+            goodput = [100 * line["goodput"] for line in found if "goodput" in line]
+            yield (f"| {measure} | {spread([line['rate'] for line in found])} | "
+                   f"{spread([line['per_second'] for line in found])} | {spread(goodput)} % |")
 
 
 def many(lines):

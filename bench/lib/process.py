@@ -1,4 +1,5 @@
 """A server under test: its processes, its files, and what it takes of the machine."""
+import contextlib
 import os
 import pathlib
 import re
@@ -20,6 +21,15 @@ def control_groups():
         if line.split()[2] == "cgroup2":
             return pathlib.Path(line.split()[1])
     raise RuntimeError("no control groups of version 2 are mounted: mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def first_version(controller):
+    """Where the control groups of version 1 with this controller are."""
+    for line in pathlib.Path("/proc/mounts").read_text().splitlines():
+        _, where, kind, how, *_ = line.split()
+        if kind == "cgroup" and controller in how.split(","):
+            return pathlib.Path(where)
+    raise RuntimeError(f"no control groups limit the {controller} here")
 
 
 class Server:
@@ -50,6 +60,25 @@ class Server:
 
     def join(self):
         (self.group / "cgroup.procs").write_text("0")
+
+    @contextlib.contextmanager
+    def slowed_to(self, share):
+        """Has no more than so much of a core meanwhile: what its threads share, ten times in 100 ms."""
+        period, group = 10_000, None
+        try:
+            if (self.group / "cpu.max").exists():
+                (self.group / "cpu.max").write_text(f"{int(period * share)} {period}")
+            else:
+                group = pathlib.Path(tempfile.mkdtemp(prefix="pxed-bench-", dir=first_version("cpu")))
+                (group / "cpu.cfs_period_us").write_text(str(period))
+                (group / "cpu.cfs_quota_us").write_text(str(int(period * share)))
+                for process in self.processes:
+                    (group / "cgroup.procs").write_text(str(process.pid))
+            yield
+        finally:
+            self.stop()
+            if group:
+                group.rmdir()
 
     def stop(self, how=signal.SIGTERM):
         for process in self.processes:
