@@ -7,9 +7,7 @@ use std::time::Duration;
 use libfuzzer_sys::fuzz_target;
 use pxed_fuzz::Input;
 use pxed_proto::Timestamp;
-use pxed_proto::limits::{
-    FILE_NAME_MAX, TFTP_BLKSIZE_MAX, TFTP_RETRANSMISSIONS_MAX, TFTP_WINDOWSIZE_MAX,
-};
+use pxed_proto::limits::{FILE_NAME_MAX, TFTP_BLKSIZE_MAX, TFTP_WINDOWSIZE_MAX};
 use pxed_proto::tftp::{Transfer, Transmit, negotiate, refusal};
 use pxed_proto::wire::tftp::{Packet, ack};
 
@@ -26,7 +24,7 @@ fuzz_target!(|octets: &[u8]| {
     let settings = negotiate(&request, len, max_blksize);
     assert!((8..=max_blksize.clamp(512, TFTP_BLKSIZE_MAX)).contains(&settings.blksize));
     assert!((1..=TFTP_WINDOWSIZE_MAX).contains(&settings.windowsize));
-    assert!((1..=255).contains(&settings.timeout.as_secs()));
+    assert!(settings.timeout.is_none_or(|timeout| (1..=255).contains(&timeout.as_secs())));
     if let Some(oack) = &settings.oack {
         assert!(matches!(Packet::parse(oack), Ok(Packet::OAck(_))));
     }
@@ -87,7 +85,7 @@ fn act(input: &mut Input<'_>, transfer: &mut Transfer, now: &mut Timestamp, sent
 
 /// A client that says nothing more is given up.
 fn silence_ends(transfer: &mut Transfer, mut now: Timestamp, len: u64) {
-    for _ in 0..=TFTP_RETRANSMISSIONS_MAX {
+    for _ in 0..20 {
         drain(transfer, len);
         let Some(deadline) = transfer.poll_timeout() else { break };
         now = now.max(deadline);

@@ -230,11 +230,13 @@ pub const HOST_NAME_MAX: usize = 253;
 /// The most addresses in one pool: 2^23, a /9.
 pub const POOL_ADDRESSES_MAX: u64 = 1 << 23;
 
-/// TFTP transfers at once. Each holds a socket and a read-ahead buffer.
-pub const TFTP_TRANSFERS_MAX: usize = 1000;
+/// TFTP transfers at once: four halls of a thousand machines. One holds a socket and less than a
+/// kilobyte; where no place is left, a transfer whose client has not answered in time gives way.
+pub const TFTP_TRANSFERS_MAX: usize = 4096;
 
-/// TFTP transfers of one address at once. A ROM has one, a retry leaves a second behind.
-pub const TFTP_TRANSFERS_PER_CLIENT_MAX: usize = 16;
+/// TFTP transfers of one address at once. A ROM has one, a retry leaves a second behind; behind a
+/// router that translates addresses, a rack looks like one client.
+pub const TFTP_TRANSFERS_PER_CLIENT_MAX: usize = 256;
 
 /// The largest TFTP block that is granted, in octets (RFC 2348: 65464); what the path's MTU
 /// carries is asked first.
@@ -244,23 +246,70 @@ pub const TFTP_BLKSIZE_MAX: u16 = 65464;
 /// 64 blocks of 1468 octets are 94 kB, what a switch port's buffer takes.
 pub const TFTP_WINDOWSIZE_MAX: u16 = 64;
 
-/// How often one TFTP packet is sent again before the transfer is given up.
-pub const TFTP_RETRANSMISSIONS_MAX: u32 = 6;
+/// The same in octets, for blocks of jumbo frames; one block is always granted. It is also what a
+/// transfer sends at most before another has its turn.
+pub const TFTP_WINDOW_OCTETS_MAX: u32 = 128 * 1024;
 
-/// The longest wait for an answer to a TFTP packet, unless the client asked for a longer one: with
-/// the default of 1 s, silence ends a transfer after 39 s.
+/// How long an answer to a TFTP packet may take, where the client does not say it and has answered
+/// nothing yet: a LAN answers within milliseconds, and ROMs themselves repeat after one to four seconds.
+pub const TFTP_WAIT: Duration = Duration::from_secs(1);
+
+/// The least time for an answer to TFTP packets of a client that has answered quickly so far: what is
+/// lost costs no more, and firmware that is busy for longer takes a copy or two.
+pub const TFTP_WAIT_MIN: Duration = Duration::from_millis(200);
+
+/// The longest wait for an answer to a TFTP packet, unless the client asked for a longer one.
 pub const TFTP_BACKOFF_MAX: Duration = Duration::from_secs(8);
 
-/// How much of a file is read at once for a TFTP transfer, in octets: two of the largest windows
-/// on Ethernet, and 1000 transfers take 256 MB.
-pub const TFTP_READ_AHEAD: usize = 256 * 1024;
+/// How long a TFTP client may be silent in the middle of a file: firmware gives up sooner.
+pub const TFTP_SILENCE_MAX: Duration = Duration::from_secs(30);
+
+/// How often a TFTP packet is sent again at least, before a client that asked for long waits is given
+/// up.
+pub const TFTP_RETRANSMISSIONS_MIN: u32 = 3;
+
+/// How often the first TFTP packet is sent again to an address that has answered nothing: whoever asks
+/// in another's name makes it hear four packets of at most 516 octets in 15 s, and never a window.
+pub const TFTP_UNANSWERED_RETRANSMISSIONS: u32 = 3;
+
+/// While so many TFTP transfers of one address are unanswered, none of them is sent again: no
+/// machine asks for so many files at once, somebody else does in its name, or answers are lost
+/// because there are too many.
+pub const TFTP_UNANSWERED_PER_CLIENT: usize = 32;
+
+/// A TFTP request that comes again so soon, octet by octet and from the same port, is a copy that
+/// the network made. A machine that was switched off and on needs longer.
+pub const TFTP_COPY: Duration = Duration::from_secs(1);
+
+/// How much of a file is read at once for TFTP, in octets; transfers of the same file share it. It has
+/// to hold a burst of segments (64 kB).
+pub const TFTP_CHUNK: usize = 64 * 1024;
+
+/// How much of all files is kept in memory for TFTP, in octets: what 512 machines need that are each
+/// at another place, and all of the loaders of a site.
+pub const TFTP_CACHE: usize = 32 << 20;
+
+/// How many clients' searches for a configuration are followed at once, so that the log tells of each
+/// once; the oldest is forgotten.
+pub const TFTP_SEARCHES_MAX: usize = 1024;
+
+/// A search for a configuration whose next name comes later is another one: pxelinux asks for all its
+/// names within seconds.
+pub const TFTP_SEARCH_PAUSE: Duration = Duration::from_secs(60);
 
 /// The largest file that is sent as netascii, in octets: it is converted in memory.
 pub const TFTP_NETASCII_MAX: u64 = 256 * 1024;
 
+/// How many octets of converted and written texts are in memory at once, of all TFTP transfers: a
+/// thousand scripts.
+pub const TFTP_TEXTS_MAX: usize = 16 << 20;
+
 /// The longest file name taken from a TFTP request or a URL, in octets (Linux: PATH_MAX is 4096,
 /// but a TFTP request is one 512-octet datagram).
 pub const FILE_NAME_MAX: usize = 512;
+
+/// How many entries of a directory are looked at for a name in letters of another case.
+pub const CASE_ENTRIES_MAX: usize = 4096;
 
 /// Files and sockets that pxed has open beside HTTP's: a TFTP transfer has two, DHCP and the store a few
 /// for each interface.

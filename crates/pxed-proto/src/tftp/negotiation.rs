@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::limits::{TFTP_BLKSIZE_MAX, TFTP_WINDOWSIZE_MAX};
+use crate::limits::{TFTP_BLKSIZE_MAX, TFTP_WINDOW_OCTETS_MAX, TFTP_WINDOWSIZE_MAX};
 use crate::wire::tftp::{ErrorCode, Mode, Request, oack};
 
 /// Octets a block where nothing else is agreed (RFC 1350 section 2).
@@ -10,10 +10,6 @@ const BLKSIZE_DEFAULT: u16 = 512;
 
 /// The smallest block that may be asked for (RFC 2348).
 const BLKSIZE_MIN: u16 = 8;
-
-/// How long an answer may take where nothing else is agreed: a LAN answers within milliseconds,
-/// and ROMs themselves repeat after one to four seconds.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(1);
 
 /// What no file can be sent for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +54,9 @@ pub struct Settings {
     pub blksize: u16,
     /// Blocks a window (RFC 7440).
     pub windowsize: u16,
-    /// How long an answer may take before the window is sent again (RFC 2349).
-    pub timeout: Duration,
+    /// How long an answer may take before the window is sent again, if the client asked for it
+    /// (RFC 2349).
+    pub timeout: Option<Duration>,
     /// The OACK packet, if any option was granted (RFC 2347).
     pub oack: Option<Vec<u8>>,
 }
@@ -67,7 +64,7 @@ pub struct Settings {
 impl Default for Settings {
     /// Without options (RFC 1350).
     fn default() -> Self {
-        Self { blksize: BLKSIZE_DEFAULT, windowsize: 1, timeout: TIMEOUT_DEFAULT, oack: None }
+        Self { blksize: BLKSIZE_DEFAULT, windowsize: 1, timeout: None, oack: None }
     }
 }
 
@@ -86,11 +83,11 @@ pub fn negotiate(request: &Request<'_>, len: u64, max_blksize: u16) -> Settings 
         granted.push(("blksize", u64::from(settings.blksize)));
     }
     if let Some(asked) = asked("windowsize", (1, u64::from(u16::MAX))) {
-        settings.windowsize = asked.min(TFTP_WINDOWSIZE_MAX);
+        settings.windowsize = asked.min(most_blocks(settings.blksize));
         granted.push(("windowsize", u64::from(settings.windowsize)));
     }
     if let Some(asked) = asked("timeout", (1, 255)) {
-        settings.timeout = Duration::from_secs(u64::from(asked));
+        settings.timeout = Some(Duration::from_secs(u64::from(asked)));
         granted.push(("timeout", u64::from(asked)));
     }
     if request.options.number("tsize").is_some() {
@@ -98,6 +95,12 @@ pub fn negotiate(request: &Request<'_>, len: u64, max_blksize: u16) -> Settings 
     }
     settings.oack = (!granted.is_empty()).then(|| oack(&granted));
     settings
+}
+
+/// The largest window of such blocks.
+fn most_blocks(blksize: u16) -> u16 {
+    let most = TFTP_WINDOW_OCTETS_MAX / u32::from(blksize.max(1));
+    u16::try_from(most).unwrap_or(u16::MAX).clamp(1, TFTP_WINDOWSIZE_MAX)
 }
 
 /// The number if it lies in the range, or as much of it as fits: every limit is smaller.
@@ -157,7 +160,7 @@ mod tests {
         let expected = Settings {
             blksize: 1432,
             windowsize: 4,
-            timeout: Duration::from_secs(3),
+            timeout: Some(Duration::from_secs(3)),
             oack: Some(oack(&granted)),
         };
         assert_eq!(settings(1468, &all), expected);
@@ -168,6 +171,14 @@ mod tests {
         for (max_blksize, granted) in [(8968, 8968), (u16::MAX, 65_464), (0, 8)] {
             let settings = settings(max_blksize, &[("blksize", 65_464)]);
             assert_eq!(settings.blksize, granted);
+        }
+    }
+
+    #[test]
+    fn a_window_has_so_many_octets_and_one_block_at_least() {
+        for (blksize, windowsize) in [(512, 64), (1468, 64), (8968, 14), (65_464, 2)] {
+            let asked = [("windowsize", 64), ("blksize", blksize)];
+            assert_eq!(settings(u16::MAX, &asked).windowsize, windowsize, "{blksize}");
         }
     }
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 use super::Settings;
 use crate::Timestamp;
 use crate::event::TftpOutcome;
-use crate::limits::{TFTP_BACKOFF_MAX, TFTP_RETRANSMISSIONS_MAX};
+use crate::limits::{
+    TFTP_BACKOFF_MAX, TFTP_RETRANSMISSIONS_MIN, TFTP_SILENCE_MAX, TFTP_UNANSWERED_RETRANSMISSIONS,
+    TFTP_WAIT, TFTP_WAIT_MIN,
+};
 use crate::wire::tftp::Packet;
 
 /// The sender's side of RFC 1350 and RFC 7440.
@@ -14,9 +17,12 @@ use crate::wire::tftp::Packet;
 /// Blocks are counted without rolling over, and the OACK is block 0: it is sent, acknowledged and
 /// sent again like any other, in a window of its own. Up to a window of blocks is under way; an
 /// ACK within it moves its start and sends what follows (RFC 7440 section 4: the client lost
-/// something, or has all). An ACK of what is acknowledged already sends nothing, or one doubled
-/// packet would double all that follow (RFC 1123 section 4.2.3.1, "Sorcerer's Apprentice"). The
-/// price is that the loss of a window's *first* block costs a time-out.
+/// something, or has all).
+///
+/// An ACK of what is acknowledged already sends nothing in lock-step, or one doubled packet would
+/// double all that follow (RFC 1123 section 4.2.3.1, "Sorcerer's Apprentice"). In a larger window it
+/// is also what a client says that misses the window's *first* block, so there it sends the window
+/// again, but once: what a client answers to copies is not believed ([`Transfer::echoes_end`]).
 #[derive(Clone, Debug)]
 pub struct Transfer {
     settings: Settings,
@@ -27,9 +33,18 @@ pub struct Transfer {
     next: u64,
     /// One more than the last block that was ever sent.
     sent: u64,
-    /// How often the window at `first` was sent again.
+    /// Blocks before this one were sent twice, and the client may answer the copies: only in a window
+    /// that begins behind it, an ACK of what is acknowledged already means a loss.
+    echoes_end: u64,
+    /// The client has acknowledged something: it is at its address, and wants this.
+    answered: bool,
+    /// How often the window at `first` was sent again for want of an answer.
     attempts: u32,
     retransmissions: u32,
+    /// When the client last acknowledged something new.
+    progress: Timestamp,
+    /// The slowest answer to what was sent once.
+    slowest: Duration,
     deadline: Timestamp,
     outcome: Option<TftpOutcome>,
 }
@@ -52,18 +67,23 @@ impl Transfer {
     /// A transfer of `len` octets that begins now: with the OACK, or else with block 1.
     pub fn new(now: Timestamp, len: u64, settings: Settings) -> Self {
         let first = if settings.oack.is_some() { 0 } else { 1 };
-        let deadline = now + settings.timeout;
-        Self {
+        let mut transfer = Self {
             settings,
             len,
             first,
             next: first,
             sent: first,
+            echoes_end: 0,
+            answered: false,
             attempts: 0,
             retransmissions: 0,
-            deadline,
+            progress: now,
+            slowest: Duration::ZERO,
+            deadline: now,
             outcome: None,
-        }
+        };
+        transfer.deadline = now + transfer.patience();
+        transfer
     }
 
     /// Takes a packet from the client. Only ACK and ERROR mean anything to a sender.
@@ -83,27 +103,53 @@ impl Transfer {
         if self.outcome.is_some() || now < self.deadline {
             return;
         }
-        if self.attempts == TFTP_RETRANSMISSIONS_MAX {
+        if self.is_in_vain(now) {
             self.outcome = Some(TftpOutcome::TimedOut);
             return;
         }
         self.attempts += 1;
-        self.next = self.first;
+        self.rewind(now);
+    }
+
+    /// What was due could not be sent until now, for no fault of the client's: its time begins now.
+    pub fn resume(&mut self, now: Timestamp) {
+        self.progress = now;
         self.deadline = now + self.patience();
     }
 
-    /// The packet to send next. To be called after everything else, until it says `None`.
+    /// The blocks to send now, in order, counted without rolling over; 0 is the OACK. To be asked
+    /// after everything else. They are the same until [`Transfer::sent`] says which of them left.
+    pub fn due(&self) -> Range<u64> {
+        match self.outcome {
+            None => self.next..self.window_end().max(self.next),
+            Some(_) => 0..0,
+        }
+    }
+
+    /// The next `blocks` of the due ones have been sent.
+    pub fn sent(&mut self, blocks: u64) {
+        let end = self.next + blocks;
+        let copies = self.sent.min(end).saturating_sub(self.next);
+        let copies = u32::try_from(copies).unwrap_or(u32::MAX);
+        self.retransmissions = self.retransmissions.saturating_add(copies);
+        self.next = end;
+        self.sent = self.sent.max(end);
+    }
+
+    /// The next packet to send, which counts as sent: for who sends them one by one. To be called
+    /// after everything else, until it says `None`.
     pub fn poll_transmit(&mut self) -> Option<Transmit> {
-        if self.outcome.is_some() || self.next >= self.window_end() {
-            return None;
-        }
-        let block = self.next;
-        self.next += 1;
-        if block < self.sent {
-            self.retransmissions = self.retransmissions.saturating_add(1);
-        }
-        self.sent = self.sent.max(self.next);
-        Some(self.packet(block))
+        let block = self.due().next()?;
+        self.sent(1);
+        Some(match &self.settings.oack {
+            Some(oack) if block == 0 => Transmit::OAck(oack.clone()),
+            _ => Transmit::Data { block: on_wire(block), range: self.octets(&(block..block + 1)) },
+        })
+    }
+
+    /// The octets of what is sent that these blocks carry.
+    pub fn octets(&self, blocks: &Range<u64>) -> Range<u64> {
+        self.offset(blocks.start)..self.offset(blocks.end)
     }
 
     /// When to call [`Transfer::handle_timeout`]; `None` once the transfer has ended.
@@ -121,6 +167,16 @@ impl Transfer {
         &self.settings
     }
 
+    /// Has the client acknowledged anything? Until then somebody else may have asked in its name.
+    pub fn is_answered(&self) -> bool {
+        self.answered
+    }
+
+    /// How often what is under way was sent again for want of an answer.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
     /// The octets that the client acknowledged.
     pub fn bytes(&self) -> u64 {
         self.offset(self.first)
@@ -133,33 +189,62 @@ impl Transfer {
 
     fn acknowledge(&mut self, now: Timestamp, block: u16) {
         let beyond_first = u64::from(block.wrapping_sub(on_wire(self.first)));
-        if beyond_first >= self.sent - self.first {
-            return;
+        if beyond_first < self.sent - self.first {
+            self.advance(now, self.first + beyond_first + 1);
+        } else if block == on_wire(self.first).wrapping_sub(1) && self.lost_its_first() {
+            self.rewind(now);
         }
-        self.first += beyond_first + 1;
-        self.next = self.first;
-        self.attempts = 0;
-        self.deadline = now + self.settings.timeout;
+    }
+
+    /// All before `first` is acknowledged. If that is less than what was sent, the client misses what
+    /// follows.
+    fn advance(&mut self, now: Timestamp, first: u64) {
+        if self.attempts == 0 {
+            self.slowest = self.slowest.max(now.since(self.progress));
+        }
+        (self.first, self.progress) = (first, now);
+        (self.attempts, self.answered) = (0, true);
+        self.rewind(now);
         if self.first == self.end() {
             self.outcome = Some(TftpOutcome::Completed);
+        }
+    }
+
+    /// Does an ACK of the block before the window mean that the window's first was lost?
+    fn lost_its_first(&self) -> bool {
+        let of_window = self.answered && self.settings.windowsize > 1;
+        of_window && self.sent > self.first && self.first > self.echoes_end
+    }
+
+    /// Goes on at `first`, whatever was sent of it.
+    fn rewind(&mut self, now: Timestamp) {
+        if self.sent > self.first {
+            self.echoes_end = self.sent;
+        }
+        self.next = self.first;
+        self.deadline = now + self.patience();
+    }
+
+    /// Has nobody answered for too long?
+    fn is_in_vain(&self, now: Timestamp) -> bool {
+        if self.answered {
+            let silence = now.since(self.progress);
+            self.attempts >= TFTP_RETRANSMISSIONS_MIN && silence >= TFTP_SILENCE_MAX
+        } else {
+            self.attempts >= TFTP_UNANSWERED_RETRANSMISSIONS
         }
     }
 
     /// How long to wait for an answer: twice as long each time, so that a congested path is left
     /// to recover, but not so long that a client gives up in the meantime.
     fn patience(&self) -> Duration {
-        let longest = self.settings.timeout.max(TFTP_BACKOFF_MAX);
-        self.settings.timeout.saturating_mul(1 << self.attempts).min(longest)
-    }
-
-    fn packet(&self, block: u64) -> Transmit {
-        match &self.settings.oack {
-            Some(oack) if block == 0 => Transmit::OAck(oack.clone()),
-            _ => {
-                let range = self.offset(block)..self.offset(block + 1);
-                Transmit::Data { block: on_wire(block), range }
-            }
-        }
+        let wait = match self.settings.timeout {
+            Some(timeout) if self.answered => timeout,
+            None if self.answered => (self.slowest * 4).clamp(TFTP_WAIT_MIN, TFTP_WAIT),
+            _ => TFTP_WAIT,
+        };
+        let doubled = wait.saturating_mul(1 << self.attempts.min(16));
+        doubled.min(wait.max(TFTP_BACKOFF_MAX))
     }
 
     /// Where the block begins.
@@ -183,7 +268,7 @@ impl Transfer {
 
 /// The block's number on the wire, where 0 follows 65535: no RFC says so, and every client that
 /// takes files of more than 65535 blocks expects it.
-fn on_wire(block: u64) -> u16 {
+pub const fn on_wire(block: u64) -> u16 {
     (block & 0xffff) as u16
 }
 
@@ -239,24 +324,87 @@ mod tests {
         }
     }
 
+    /// Waits that long, each time, until the transfer is given up.
+    fn waits(mut transfer: Transfer, began: Timestamp) -> Vec<u64> {
+        let (mut now, mut waits) = (began, Vec::new());
+        while let Some(deadline) = transfer.poll_timeout() {
+            drain(&mut transfer);
+            transfer.handle_timeout(Timestamp::from_millis(deadline.as_millis() - 1));
+            assert_eq!(drain(&mut transfer), [], "too early");
+            waits.push(u64::try_from(deadline.since(now).as_millis()).unwrap());
+            now = deadline;
+            transfer.handle_timeout(now);
+        }
+        assert_eq!(transfer.outcome(), Some(&TftpOutcome::TimedOut));
+        assert_eq!(u64::from(transfer.retransmissions()), waits.len() as u64 - 1);
+        waits
+    }
+
+    #[test]
+    fn who_never_answers_is_sent_little() {
+        assert_eq!(waits(transfer(1, 512, 1), START), [1000, 2000, 4000, 8000]);
+        let timeout = Some(Duration::from_secs(255));
+        let asked = Settings { timeout, ..Settings::default() };
+        let asked = Transfer::new(START, 1, asked);
+        assert_eq!(waits(asked, START), [1000, 2000, 4000, 8000], "nothing is agreed yet");
+    }
+
     #[test]
     fn patience_doubles_up_to_a_limit() {
-        for (timeout, waits) in [(1, [1, 2, 4, 8, 8, 8, 8]), (5, [5, 8, 8, 8, 8, 8, 8])] {
-            let timeout = Duration::from_secs(timeout);
-            let mut transfer = Transfer::new(START, 1, Settings { timeout, ..Settings::default() });
-            let mut now = START;
-            for wait in waits {
-                assert_eq!(drain(&mut transfer).len(), 1);
-                let deadline = transfer.poll_timeout().unwrap();
-                assert_eq!(deadline.since(now), Duration::from_secs(wait));
-                transfer.handle_timeout(Timestamp::from_millis(deadline.as_millis() - 1));
-                assert_eq!(drain(&mut transfer), [], "too early");
-                now = deadline;
-                transfer.handle_timeout(now);
-            }
-            assert_eq!(transfer.outcome(), Some(&TftpOutcome::TimedOut));
-            assert_eq!((transfer.poll_timeout(), transfer.retransmissions()), (None, 6));
+        for (timeout, answer_in, expected) in [
+            (None, 1, &[200, 400, 800, 1600, 3200, 6400, 8000, 8000, 8000][..]),
+            (None, 100, &[400, 800, 1600, 3200, 6400, 8000, 8000, 8000]),
+            (None, 900, &[1000, 2000, 4000, 8000, 8000, 8000]),
+            (Some(1), 1, &[1000, 2000, 4000, 8000, 8000, 8000]),
+            (Some(5), 1, &[5000, 8000, 8000, 8000, 8000]),
+            (Some(60), 1, &[60_000; 4]),
+        ] {
+            let timeout = timeout.map(Duration::from_secs);
+            let settings = Settings { timeout, ..Settings::default() };
+            let mut transfer = Transfer::new(START, 600, settings);
+            drain(&mut transfer);
+            let answered = START + Duration::from_millis(answer_in);
+            transfer.handle_packet(answered, &Packet::Ack(1));
+            assert_eq!(waits(transfer, answered), expected, "{timeout:?} {answer_in}");
         }
+    }
+
+    #[test]
+    fn a_window_that_lost_its_first_block_is_sent_again_once() {
+        let mut transfer = transfer(99 * 8, 8, 4);
+        assert_eq!(drain(&mut transfer).len(), 4);
+        // Nobody has answered yet, and this is none.
+        transfer.handle_packet(START, &Packet::Ack(0));
+        assert_eq!(drain(&mut transfer), []);
+        let mut hears = |ack, sends: &[u16]| {
+            transfer.handle_packet(START, &Packet::Ack(ack));
+            let sent: Vec<u16> = drain(&mut transfer).iter().map(|(block, _)| *block).collect();
+            assert_eq!(sent, sends, "ACK {ack}");
+        };
+        hears(4, &[5, 6, 7, 8]);
+        hears(4, &[5, 6, 7, 8]);
+        // A talkative client says so for 7 and 8 as well, and perhaps for the copies.
+        hears(4, &[]);
+        hears(8, &[9, 10, 11, 12]);
+        hears(8, &[]);
+        hears(12, &[13, 14, 15, 16]);
+        hears(12, &[13, 14, 15, 16]);
+        // 14 was lost; it says so for 15 and 16.
+        hears(13, &[14, 15, 16, 17]);
+        hears(13, &[]);
+    }
+
+    #[test]
+    fn what_could_not_be_sent_is_still_due() {
+        let mut transfer = transfer(99 * 8, 8, 4);
+        assert_eq!(transfer.due(), 1..5);
+        assert_eq!(transfer.octets(&(1..5)), 0..32);
+        transfer.sent(3);
+        assert_eq!((transfer.due(), transfer.retransmissions()), (4..5, 0));
+        transfer.handle_packet(START, &Packet::Ack(2));
+        assert_eq!(transfer.due(), 3..7);
+        transfer.sent(4);
+        assert_eq!((transfer.due().is_empty(), transfer.retransmissions()), (true, 1));
     }
 
     #[test]
