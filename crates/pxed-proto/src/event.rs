@@ -18,6 +18,7 @@ use crate::dhcp::{Form, Ignored, NakReason, Quirk, RequestState};
 use crate::machine::{Firmware, Machine};
 use crate::net::Mac;
 use crate::text::Printable;
+use crate::tftp::{Step, step};
 use crate::time::Human;
 use crate::wire::dhcp::MessageType;
 
@@ -312,9 +313,17 @@ pub struct TftpEvent {
     pub blksize: u16,
     /// Blocks a window (RFC 7440).
     pub windowsize: u16,
+    /// How many names of the same search ([`crate::tftp::step`]) were asked for before, and are not
+    /// there.
+    pub searched: u16,
 }
 
 impl TftpEvent {
+    /// Is it not there, and no news: the client tries other names, and the last one tells of all?
+    pub fn goes_on(&self) -> bool {
+        self.outcome == TftpOutcome::NotFound && step(&self.file) == Some(Step::OneOfMany)
+    }
+
     /// Was it for a file that there is? A client that asks only for its size is one that has found it.
     pub fn is_fetch(&self) -> bool {
         use TftpOutcome::{
@@ -363,6 +372,17 @@ impl fmt::Display for TftpEvent {
             write!(f, ", {} retransmissions", self.retransmissions)?;
             write!(f, ", blksize {}, windowsize {}", self.blksize, self.windowsize)
         });
+        self.became(f, &rate)?;
+        match self.searched {
+            0 => Ok(()),
+            1 => f.write_str(", after another name that is not there"),
+            others => write!(f, ", after {others} other names that are not there"),
+        }
+    }
+}
+
+impl TftpEvent {
+    fn became(&self, f: &mut fmt::Formatter<'_>, rate: &dyn fmt::Display) -> fmt::Result {
         match &self.outcome {
             TftpOutcome::Completed => write!(f, "sent, {rate}"),
             TftpOutcome::Aborted { .. } if self.bytes == 0 => {

@@ -5,10 +5,12 @@
 //! packets between a socket and a [`Transfer`].
 
 mod negotiation;
+mod search;
 mod transfer;
 
 pub use negotiation::{Refusal, Settings, negotiate, refusal};
-pub use transfer::{Transfer, Transmit};
+pub use search::{Step, step};
+pub use transfer::{Transfer, Transmit, on_wire};
 
 /// The text as netascii (RFC 764: LF becomes CR LF, a CR of its own CR NUL).
 ///

@@ -190,5 +190,6 @@ fn event(client: SocketAddrV4, file: &str, outcome: TftpOutcome) -> TftpEvent {
         retransmissions: 0,
         blksize,
         windowsize,
+        searched: 0,
     }
 }

@@ -48,7 +48,9 @@ impl Record {
                 Outcome::Ignored(reason) => matches!(reason, Ignored::NoLoader(_)),
                 _ => true,
             },
-            Event::Tftp(event) => !matches!(event.outcome, TftpOutcome::Ignored(_)),
+            Event::Tftp(event) => {
+                !matches!(event.outcome, TftpOutcome::Ignored(_)) && !event.goes_on()
+            }
             Event::Expired { .. } => false,
             // Trouble is a warning, and need not be said twice.
             Event::OtherServer(other) => other.news && other.trouble.is_none(),
@@ -383,6 +385,14 @@ struct Tftp {
     retransmissions: u32,
     blksize: u16,
     windowsize: u16,
+    #[serde(skip_serializing_if = "is_none")]
+    searched: u16,
+}
+
+/// Of a number that is told only if there is something to count.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(count: &u16) -> bool {
+    *count == 0
 }
 
 fn tftp(event: &TftpEvent) -> Tftp {
@@ -399,6 +409,7 @@ fn tftp(event: &TftpEvent) -> Tftp {
         retransmissions: event.retransmissions,
         blksize: event.blksize,
         windowsize: event.windowsize,
+        searched: event.searched,
     }
 }
 
