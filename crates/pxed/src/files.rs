@@ -5,6 +5,9 @@
 //! a profile's kernel and initrd), which can lie anywhere on disk. A file is open for one transfer
 //! only, so its successor is served from the next request on.
 
+mod letters;
+mod names;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
@@ -17,11 +20,9 @@ use std::time::SystemTime;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
-use pxed_proto::limits;
+use pxed_proto::net::Mac;
 
-/// Names beneath this belong to the profiles: a file of that name in the boot directory must not
-/// take a kernel's place.
-const PROFILE_PREFIX: &[u8] = b"profile/";
+use names::{OUTSIDE, PROFILE_PREFIX, normalized};
 
 /// How often a lookup is tried that a rename elsewhere on the system has disturbed (openat2 fails
 /// with EAGAIN if a `..` of a symbolic link could not be proved to stay beneath the directory).
@@ -36,6 +37,8 @@ pub struct Files(RwLock<Arc<Roots>>);
 struct Roots {
     boot_dir: Option<BootDir>,
     named: BTreeMap<Vec<u8>, PathBuf>,
+    /// The case of letters makes no difference.
+    case_insensitive: bool,
 }
 
 #[derive(Debug)]
@@ -105,7 +108,18 @@ impl Files {
     pub fn new(boot_dir: Option<&Path>, named: Vec<(String, PathBuf)>) -> Result<Self, FilesError> {
         let named = named.into_iter().map(|(name, path)| (name.into_bytes(), path)).collect();
         let boot_dir = boot_dir.map(BootDir::open).transpose()?;
-        Ok(Self(RwLock::new(Arc::new(Roots { boot_dir, named }))))
+        let roots = Roots { boot_dir, named, case_insensitive: false };
+        Ok(Self(RwLock::new(Arc::new(roots))))
+    }
+
+    /// The same, where the case of letters makes a difference or none. To be said before anybody
+    /// looks.
+    pub fn case_insensitive(mut self, case_insensitive: bool) -> Self {
+        let roots = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if let Some(roots) = Arc::get_mut(roots) {
+            roots.case_insensitive = case_insensitive;
+        }
+        self
     }
 
     /// Serves what `other` serves from now on.
@@ -141,23 +155,55 @@ impl Files {
     /// Opens what is served as `name`. A file of the boot directory takes precedence over a named
     /// one, so that the operator's own boot loader wins, except among the names of profiles.
     pub fn open(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
-        let name = normalized(name)?;
+        self.roots().open(&normalized(name)?)
+    }
+
+    /// Opens what a machine asks for as `name`, which may be in a directory of its own.
+    pub fn open_for(&self, name: &[u8], machine: Option<Mac>) -> Result<OpenFile, OpenError> {
         let roots = self.roots();
-        let named = roots.named.get(&name);
+        for name in names::of_machine(&normalized(name)?, machine) {
+            match roots.open(&name) {
+                Err(OpenError::NotFound) => {}
+                result => return result,
+            }
+        }
+        Err(OpenError::NotFound)
+    }
+}
+
+impl Roots {
+    fn open(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
+        let named = self.named(name);
         if let Some(path) = named.filter(|_| name.starts_with(PROFILE_PREFIX)) {
             return open_path(path);
         }
-        match (roots.boot_dir.as_ref().map(|dir| dir.open_file(&name)), named) {
+        match (self.boot_dir.as_ref().map(|dir| self.open_in(dir, name)), named) {
             (None | Some(Err(OpenError::NotFound)), Some(path)) => open_path(path),
             (Some(result), _) => result,
             (None, None) => Err(OpenError::NotFound),
         }
     }
+
+    fn open_in(&self, dir: &BootDir, name: &[u8]) -> Result<OpenFile, OpenError> {
+        match dir.open_file(name) {
+            Err(OpenError::NotFound) if self.case_insensitive => {
+                let name = dir.whatever_case(name).ok_or(OpenError::NotFound)?;
+                dir.open_file(&name)
+            }
+            result => result,
+        }
+    }
+
+    fn named(&self, name: &[u8]) -> Option<&PathBuf> {
+        let alike = |found: &&Vec<u8>| self.case_insensitive && found.eq_ignore_ascii_case(name);
+        let other_case = || self.named.keys().find(alike).and_then(|key| self.named.get(key));
+        self.named.get(name).or_else(other_case)
+    }
 }
 
 impl Files {
-    /// The same, if the kernel can do it from memory alone; nothing, where somebody might have to wait for
-    /// a disk, or where there is more to say.
+    /// The same as [`Files::open`], if the kernel can do it from memory alone; nothing, where somebody
+    /// might have to wait for a disk, or where there is more to say.
     pub fn open_at_hand(&self, name: &[u8]) -> Option<OpenFile> {
         let name = normalized(name).ok()?;
         let roots = self.roots();
@@ -168,6 +214,8 @@ impl Files {
             None => Err(Errno::ENOENT),
         };
         let found = match (found, named) {
+            // It may be there in other letters.
+            (Err(Errno::ENOENT), _) if roots.case_insensitive && !of_profile => return None,
             (Err(Errno::ENOENT), Some(path)) => openat2(AT_FDCWD, path, how(cached())),
             (found, _) => found,
         };
@@ -209,28 +257,6 @@ impl BootDir {
     }
 }
 
-/// The name without what firmware and people put around it: leading and doubled slashes,
-/// backslashes for slashes, `.` and `..`.
-fn normalized(name: &[u8]) -> Result<Vec<u8>, OpenError> {
-    if name.len() > limits::FILE_NAME_MAX {
-        return Err(OpenError::Illegal("the file name is too long"));
-    }
-    if name.contains(&0) {
-        return Err(OpenError::Illegal("the file name has a NUL in it"));
-    }
-    let mut parts = Vec::new();
-    for part in name.split(|byte| matches!(byte, b'/' | b'\\')) {
-        match part {
-            b"" | b"." => {}
-            b".." => drop(parts.pop().ok_or(OUTSIDE)?),
-            _ => parts.push(part),
-        }
-    }
-    if parts.is_empty() { Err(OpenError::Illegal("no file name")) } else { Ok(parts.join(&b'/')) }
-}
-
-const OUTSIDE: OpenError = OpenError::Illegal("outside of the boot directory");
-
 fn open_path(path: &Path) -> Result<OpenFile, OpenError> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     let file = OpenOptions::new().read(true).custom_flags(flags.bits()).open(path);
@@ -262,6 +288,7 @@ fn regular(file: File) -> Result<OpenFile, OpenError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use pxed_proto::limits;
     use std::fs;
     use std::io::Read;
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -324,6 +351,67 @@ mod tests {
             files.open_at_hand(b"../secret").is_none() && files.open_at_hand(b"none").is_none()
         );
         assert!(files.open_at_hand(b"arm64/grub.efi").is_some(), "this kernel is too old");
+    }
+
+    #[test]
+    fn letters_may_be_of_another_case_where_that_is_wanted() {
+        let root = tree();
+        let boot = root.path().join("boot");
+        fs::create_dir_all(boot.join("Boot/Fonts")).unwrap();
+        fs::write(boot.join("Boot/Fonts/wgl4_boot.ttf"), "font").unwrap();
+        fs::write(boot.join("BCD"), "upper").unwrap();
+        fs::write(boot.join("bcd"), "lower").unwrap();
+        symlink("../secret", boot.join("leaves")).unwrap();
+        for (name, exact, any) in [
+            ("boot\\fonts\\WGL4_BOOT.TTF", None, Some("font")),
+            ("Boot/Fonts/wgl4_boot.ttf", Some("font"), Some("font")),
+            ("bcd", Some("lower"), Some("lower")),
+            ("BCD", Some("upper"), Some("upper")),
+            ("bCD", None, Some("upper")),
+            ("IPXE.EFI", None, Some("kernel")),
+            ("PROFILE/VMLINUZ", None, Some("kernel")),
+            ("LEAVES", None, None),
+            ("boot/none", None, None),
+            ("none/WGL4_BOOT.TTF", None, None),
+        ] {
+            for (insensitive, text) in [(false, exact), (true, any)] {
+                let files = files(&root).case_insensitive(insensitive);
+                assert_eq!(read(&files, name).ok().as_deref(), text, "{name} {insensitive}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_machine_has_its_own_directory() {
+        let root = tree();
+        let boot = root.path().join("boot");
+        for (directory, text) in [("52-54-00-00-00-01", "one"), ("01-52-54-00-00-00-02", "two")] {
+            fs::create_dir(boot.join(directory)).unwrap();
+            fs::write(boot.join(directory).join("undionly.kpxe"), text).unwrap();
+        }
+        fs::create_dir(boot.join("9ffefdef")).unwrap();
+        fs::write(boot.join("9ffefdef/cmdline.txt"), "its own").unwrap();
+        fs::write(boot.join("start4.elf"), "common").unwrap();
+        let files = files(&root);
+        let read = |name: &str, last| {
+            let machine = Some(Mac([0x52, 0x54, 0, 0, 0, last]));
+            let mut text = String::new();
+            let mut open = files.open_for(name.as_bytes(), machine)?;
+            open.file.read_to_string(&mut text).map(|_| text).map_err(OpenError::from)
+        };
+        for (name, last, text) in [
+            ("undionly.kpxe", 1, "one"),
+            ("/undionly.kpxe", 2, "two"),
+            ("undionly.kpxe", 3, "mine"),
+            ("arm64/grub.efi", 1, "grub"),
+            ("ipxe.efi", 1, "kernel"),
+            ("9ffefdef/cmdline.txt", 3, "its own"),
+            ("9ffefdef/start4.elf", 3, "common"),
+        ] {
+            assert_eq!(read(name, last).unwrap(), text, "{name} {last}");
+        }
+        assert!(matches!(read("9ffefdef/none", 1), Err(OpenError::NotFound)));
+        assert!(matches!(read("../secret", 1), Err(OpenError::Illegal(_))));
     }
 
     #[test]
