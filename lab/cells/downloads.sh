@@ -67,6 +67,36 @@ cell_tftp_clients() {
     fact "$DOWNLOADED files: tftp-hpa, atftp, busybox, curl"
 }
 
+# All from port 69; and a client whose firewall knows nothing of TFTP.
+cell_tftp_single_port() {
+    need tftp tftp-hpa
+    need atftp atftp
+    need curl curl
+    need busybox busybox-static
+    need tcpdump tcpdump
+    network 1
+    address_c1
+    sized
+    serve --boot-dir "$FILES" --tftp-single-port
+    local name at_once=()
+    for name in "${SIZES[@]}" noise; do
+        downloads "$name" by_hpa
+        downloads "$name" by_atftp --option "blksize 1468" --option "windowsize 16" --option tsize
+        downloads "$name" by_busybox -b 1432
+        [[ $name == 0 ]] || downloads "$name" by_curl --tftp-blksize 1400
+    done
+    step "ten at once"
+    for name in {1..10}; do
+        fetch -o "$GOT/$name" --tftp-blksize 1400 "tftp://$SERVER/noise" &
+        at_once+=($!)
+    done
+    for name in "${at_once[@]}"; do wait "$name" || fail "one of ten: exit code $?"; done
+    for name in {1..10}; do cmp "$FILES/noise" "$GOT/$name" || fail "one of ten differs"; done
+    captured
+    same "packets from another port" 0 "$(on_the_wire "udp and src host $SERVER and not src port 69")"
+    fact "$DOWNLOADED files: tftp-hpa, atftp, busybox, curl"
+}
+
 # More blocks than there are numbers.
 cell_tftp_wrap() {
     need tftp tftp-hpa
@@ -155,6 +185,7 @@ by_parts() {
 }
 
 cell tftp-clients check 120 cell_tftp_clients
+cell tftp-single-port check 120 cell_tftp_single_port
 cell tftp-wrap check 60 cell_tftp_wrap by_hpa
 cell tftp-wrap-all full 120 cell_tftp_wrap by_hpa by_atftp by_busybox by_curl
 cell http-clients check 120 cell_http_clients

@@ -133,7 +133,55 @@ got_nothing() {
     rm -f "$GOT/file"
 }
 
+# Two thousand requests whose clients fall silent, with fewer files than that: the others are served, and
+# nothing is left of it.
+cell_tftp_stalled() {
+    need curl curl
+    network 1
+    address_c1
+    files
+    serve --boot-dir "$FILES"
+    local before host
+    for host in {50..69}; do on c1 ip addr add 192.168.77.$host/24 dev c1; done
+    step "a file before"
+    fetch -o "$GOT/file" --tftp-blksize 1468 "tftp://$SERVER/noise"
+    same_file noise
+    before=$(resident)
+    step "2,000 requests, half of them answered once"
+    prlimit --pid "$SERVER_PID" --nofile=300:300
+    on c1 python3 - "$SERVER" <<'PY'
+import socket, sys
+for host in range(50, 70):
+    for port in range(10):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.bind((f"192.168.77.{host}", 0))
+        s.settimeout(2)
+        for n in range(10):
+            s.sendto(b"\0\1noise\0octet\0timeout\0%d\0windowsize\0" % (n + 1) + b"16\0", (sys.argv[1], 69))
+            try:
+                packet, server = s.recvfrom(2000)
+            except TimeoutError:
+                continue
+            if n % 2 and packet[1] == 6:
+                s.sendto(b"\0\4\0\0", server)
+PY
+    step "another file meanwhile"
+    fetch -o "$GOT/file" --tftp-blksize 1468 "tftp://$SERVER/noise"
+    same_file noise
+    fetch -f -o "$GOT/file" "$FILES_URL/noise"
+    same_file noise
+    fact "memory: $before kB before, $(resident) kB meanwhile"
+    step "all places are free again"
+    wait_for 60 nobody_is_served || fail "transfers that do not end"
+    (($(resident) < before + 8192)) || fail "memory: $before kB before, $(resident) kB afterwards"
+    fact "$(resident) kB afterwards"
+}
+# resident: the server's memory in kB
+resident() { awk '/^VmRSS/ { print $2 }' "/proc/$SERVER_PID/status"; }
+nobody_is_served() { on srv "$PXED" status --state-dir "$CELL/state" --json | grep -q '"tftp_transfers":0'; }
+
 cell tftp check 60 cell_tftp
+cell tftp-stalled full 120 cell_tftp_stalled
 cell http check 60 cell_http
 cell write-refused check 60 cell_write_refused
 cell outside-names check 60 cell_outside_names

@@ -197,6 +197,11 @@ pub struct ServeArgs {
     #[arg(long, help_heading = "Service")]
     pub dhcp_no_bind: bool,
 
+    /// Send everything that is asked for by TFTP from port 69, and not from a port for each transfer: for
+    /// clients behind address translation, containers and strict firewalls.
+    #[arg(long, help_heading = "Service")]
+    pub tftp_single_port: bool,
+
     /// Keep the leases in this directory [default: /var/lib/pxed].
     #[arg(long, value_name = "DIR", help_heading = "Service")]
     pub state_dir: Option<PathBuf>,

@@ -21,6 +21,7 @@ use pxed_proto::catalog::Catalog;
 use pxed_proto::dhcp::{self, Policy};
 
 use crate::cli::ServeArgs;
+use crate::files::{Files, FilesError};
 use crate::log::LogFormat;
 use crate::net::{Interface, ServerPort};
 use crate::privileges;
@@ -98,6 +99,10 @@ pub struct Service {
     pub watch_config: bool,
     /// Whose port 67 is.
     pub server_port: ServerPort,
+    /// TFTP sends from port 69 alone.
+    pub tftp_single_port: bool,
+    /// File names are found whatever the case of their letters.
+    pub case_insensitive: bool,
 }
 
 impl Default for Service {
@@ -113,6 +118,8 @@ impl Default for Service {
             verbose: false,
             watch_config: false,
             server_port: ServerPort::Own,
+            tftp_single_port: false,
+            case_insensitive: false,
         }
     }
 }
@@ -135,6 +142,8 @@ impl Service {
             } else {
                 self.server_port
             },
+            tftp_single_port: args.tftp_single_port || self.tftp_single_port,
+            case_insensitive: self.case_insensitive,
         }
     }
 }
@@ -238,6 +247,16 @@ impl Config {
     pub fn tls(&self) -> Option<tls::Wanted> {
         let own = self.service.https.as_ref()?.own.clone();
         Some(tls::Wanted { own, names: network::names(&self.dhcp) })
+    }
+
+    /// What is served by it.
+    ///
+    /// # Errors
+    ///
+    /// The boot directory can not be opened.
+    pub fn files(&self) -> Result<Files, FilesError> {
+        let files = Files::new(self.service.boot_dir.as_deref(), self.named_files.clone())?;
+        Ok(files.case_insensitive(self.service.case_insensitive))
     }
 
     /// Looks for boot loaders where the boot directory is now.

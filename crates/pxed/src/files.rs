@@ -174,11 +174,11 @@ impl Files {
 impl Roots {
     fn open(&self, name: &[u8]) -> Result<OpenFile, OpenError> {
         let named = self.named(name);
-        if let Some(path) = named.filter(|_| name.starts_with(PROFILE_PREFIX)) {
+        if let Some((_, path)) = named.filter(|(name, _)| name.starts_with(PROFILE_PREFIX)) {
             return open_path(path);
         }
         match (self.boot_dir.as_ref().map(|dir| self.open_in(dir, name)), named) {
-            (None | Some(Err(OpenError::NotFound)), Some(path)) => open_path(path),
+            (None | Some(Err(OpenError::NotFound)), Some((_, path))) => open_path(path),
             (Some(result), _) => result,
             (None, None) => Err(OpenError::NotFound),
         }
@@ -194,10 +194,11 @@ impl Roots {
         }
     }
 
-    fn named(&self, name: &[u8]) -> Option<&PathBuf> {
-        let alike = |found: &&Vec<u8>| self.case_insensitive && found.eq_ignore_ascii_case(name);
-        let other_case = || self.named.keys().find(alike).and_then(|key| self.named.get(key));
-        self.named.get(name).or_else(other_case)
+    /// The named file that `name` means, and how that is written.
+    fn named(&self, name: &[u8]) -> Option<(&Vec<u8>, &PathBuf)> {
+        let alike = |found: &Vec<u8>| self.case_insensitive && found.eq_ignore_ascii_case(name);
+        let other_case = || self.named.iter().find(|(found, _)| alike(found));
+        self.named.get_key_value(name).or_else(other_case)
     }
 }
 

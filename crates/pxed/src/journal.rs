@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
@@ -159,6 +159,11 @@ impl Journal {
         if let Some(mac) = lease.hardware.mac() {
             self.state().machines.has_leased(lease.address, mac);
         }
+    }
+
+    /// Which machine has this address, as far as it is known.
+    pub fn machine_at(&self, address: Ipv4Addr) -> Option<Mac> {
+        self.up_to_date().machine_at((address, 0).into())
     }
 
     /// A machine's script could not be read.

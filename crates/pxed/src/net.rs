@@ -17,6 +17,7 @@ mod port_owner;
 mod sending;
 #[cfg(test)]
 pub(crate) mod test_namespace;
+mod tftp_socket;
 mod udp_socket;
 mod watch;
 
@@ -32,6 +33,9 @@ pub use client_socket::ClientSocket;
 pub use dhcp_sockets::{DhcpSockets, Inlet, ServerPort};
 pub use interface::{Interface, InterfaceError};
 pub use sending::{is_at_hand, is_writable, read_at_hand, send_file, unacknowledged};
+pub use tftp_socket::{
+    Destination, TftpArrival, TftpBatch, TftpSocket, is_of_segments, segments_of,
+};
 pub use udp_socket::bind_udp;
 pub use watch::InterfaceWatch;
 

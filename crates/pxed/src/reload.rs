@@ -182,9 +182,7 @@ impl Reload {
         if let Some(what) = old.bound_otherwise(new) {
             return Err(format!("{what}, which needs a restart"));
         }
-        let boot_dir = new.service.boot_dir.as_deref();
-        let files = Files::new(boot_dir, new.named_files.clone());
-        let files = files.and_then(|files| files.check().map(|()| files));
+        let files = new.files().and_then(|files| files.check().map(|()| files));
         let files = files.map_err(|error| error.to_string())?;
         let difference = old.difference(new);
         let mut words = difference.changes;

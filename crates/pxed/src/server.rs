@@ -26,7 +26,7 @@ use crate::clock::{Clock, Rfc3339, wall_clock};
 use crate::config::Config;
 use crate::control;
 use crate::dhcp::{Driver, StartError};
-use crate::files::{Files, FilesError};
+use crate::files::FilesError;
 use crate::journal::{Journal, Telling};
 use crate::log;
 use crate::net::{BindError, DhcpSockets, Interface, ServerPort, bind_udp};
@@ -145,7 +145,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
     let _writing = log::Writing::start()?;
-    let files = Files::new(service.boot_dir.as_deref(), config.named_files.clone())?;
+    let files = config.files()?;
     files.check()?;
     let mut store = Store::open(&service.state_dir)?;
     let clock = go_on_from(clock, store.seen());

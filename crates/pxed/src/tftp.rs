@@ -1,36 +1,37 @@
-//! The TFTP server: sockets, files and tasks around [`pxed_proto::tftp`], which holds the rules.
+//! The TFTP server: sockets, files and a thread around [`pxed_proto::tftp`], which holds the rules.
 //!
-//! Each interface has a listener, and each request a task of its own, a socket of its own (its
-//! TID) and one event when it ends. What comes from the network can only end its own request.
+//! One thread, `pxed-tftp`, owns all sockets and transfers ([`engine`]). Each request has one event
+//! when it ends, and what comes from the network can only end its own request.
 
+mod cache;
+mod engine;
 mod exchange;
-mod running;
+mod mailbox;
+mod opening;
+mod searches;
 mod sending;
-mod socket;
-mod source;
+mod table;
 #[cfg(test)]
 mod tests;
+mod timers;
 
-use std::collections::BTreeMap;
 use std::io;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit};
 use pxed_proto::event::TftpEvent;
 use pxed_proto::limits;
-use tokio::net::UdpSocket;
-use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
-use tokio::time::sleep;
+use pxed_proto::net::Mac;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::files::Files;
-use exchange::Exchange;
-use running::{Admission, Running};
-
-/// How long a listener rests after an error of its socket: an interface that is down or a kernel
-/// without memory does not get better by being asked again at once.
-const REST_AFTER_ERROR: Duration = Duration::from_millis(100);
+use engine::Engine;
+use mailbox::{Mailbox, Word, mailbox};
+pub use opening::Parties;
 
 /// The socket of one interface, on which requests come in.
 #[derive(Debug)]
@@ -46,7 +47,7 @@ pub struct Listener {
 /// What becomes of an interface while the server runs.
 #[derive(Debug)]
 pub enum Change {
-    /// It is gone: its listener ends, transfers may try on.
+    /// It is gone: its listener ends, transfers with sockets of their own may try on.
     Gone(Arc<str>),
     /// It is there again, with a listener in place of the one that it may have had.
     Back(Listener),
@@ -54,24 +55,39 @@ pub enum Change {
     Mtu(Arc<str>, u32),
 }
 
-/// The text of a file that is none: by the name that was asked for, and the address.
-pub type Written = Arc<dyn Fn(&[u8], Ipv4Addr) -> Option<String> + Send + Sync>;
+/// The text of a file that is none: by the name that was asked for, and by who asks. It may wait for
+/// a disk.
+pub type Written = Arc<dyn Fn(&[u8], Parties) -> Option<String> + Send + Sync>;
+
+/// Which machine has an address.
+pub type MachineOf = Arc<dyn Fn(Ipv4Addr) -> Option<Mac> + Send + Sync>;
 
 /// The TFTP server.
 #[derive(Clone)]
 pub struct Server {
     files: Arc<Files>,
     written: Written,
+    machine_of: MachineOf,
     events: Arc<dyn Fn(TftpEvent) + Send + Sync>,
-    running: Arc<Running>,
+    running: Arc<AtomicUsize>,
+    single_port: bool,
+    own_ports: usize,
     grace: Duration,
 }
 
 impl Server {
     /// A server of these files, which tells of each request when it has ended.
     pub fn new(files: Arc<Files>, events: Arc<dyn Fn(TftpEvent) + Send + Sync>) -> Self {
-        let written: Written = Arc::new(|_, _| None);
-        Self { files, written, events, running: Arc::default(), grace: limits::SHUTDOWN_GRACE }
+        Self {
+            files,
+            written: Arc::new(|_, _| None),
+            machine_of: Arc::new(|_| None),
+            events,
+            running: Arc::default(),
+            single_port: false,
+            own_ports: Self::own_ports(),
+            grace: limits::SHUTDOWN_GRACE,
+        }
     }
 
     /// The same, which serves also what is written when it is asked for; a file of that name wins.
@@ -79,9 +95,27 @@ impl Server {
         Self { written, ..self }
     }
 
+    /// The same, which knows machines by their addresses, and so the directories that are theirs.
+    pub fn knowing(self, machine_of: MachineOf) -> Self {
+        Self { machine_of, ..self }
+    }
+
+    /// The same, which sends everything from the port that requests come to, or from a port for each
+    /// transfer.
+    pub fn single_port(self, single_port: bool) -> Self {
+        Self { single_port, ..self }
+    }
+
+    /// How many transfers may have sockets of their own: half of the files that may be open, so that
+    /// some are left for all else. Further ones share the listener's.
+    fn own_ports() -> usize {
+        let most = getrlimit(Resource::RLIMIT_NOFILE).map_or(0, |(soft, _)| soft / 2);
+        usize::try_from(most).unwrap_or(usize::MAX)
+    }
+
     /// How many requests are being served.
     pub fn running(&self) -> usize {
-        self.running.count()
+        self.running.load(Ordering::Relaxed)
     }
 
     /// Serves until `stop` turns true or its sender is gone. From then on no request is taken,
@@ -90,127 +124,45 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// If tokio can not take a listener, or one panics.
+    /// If the system has no thread or no memory for it, or the thread dies.
     pub async fn serve(
         &self,
         listeners: Vec<Listener>,
         mut changes: mpsc::Receiver<Change>,
-        stop: watch::Receiver<bool>,
+        mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
-        let mut listening = Listening::default();
-        for listener in listeners {
-            listening.start(self, listener, &stop)?;
-        }
-        let stopped = stopped(stop.clone());
-        tokio::pin!(stopped);
-        let mut may_come = true;
-        while may_come || !listening.tasks.is_empty() {
-            tokio::select! {
-                change = changes.recv(), if may_come => match change {
-                    Some(Change::Gone(interface)) => drop(listening.mtus.remove(&interface)),
-                    Some(Change::Back(listener)) => listening.start(self, listener, &stop)?,
-                    Some(Change::Mtu(interface, mtu)) => listening.set_mtu(&interface, mtu),
-                    None => may_come = false,
-                },
-                // Whoever was told to end has ended; a panic leaves an interface unserved.
-                Some(ended) = listening.tasks.join_next() => ended.map_err(io::Error::other)?,
-                () = &mut stopped => break,
-            }
-        }
-        while listening.tasks.join_next().await.is_some() {}
-        Ok(())
-    }
-}
-
-/// The listeners that there are.
-#[derive(Default)]
-struct Listening {
-    tasks: JoinSet<()>,
-    /// An interface's MTU; its listener ends when the sender is dropped.
-    mtus: BTreeMap<Arc<str>, watch::Sender<u32>>,
-}
-
-impl Listening {
-    fn start(
-        &mut self,
-        server: &Server,
-        Listener { socket, interface, mtu }: Listener,
-        stop: &watch::Receiver<bool>,
-    ) -> io::Result<()> {
-        let socket = UdpSocket::from_std(socket)?;
-        let (sender, mtu) = watch::channel(mtu);
-        let link =
-            Link { server: server.clone(), interface: interface.clone(), mtu, stop: stop.clone() };
-        self.tasks.spawn(link.listen(socket));
-        self.mtus.insert(interface, sender);
-        Ok(())
-    }
-
-    fn set_mtu(&self, interface: &str, mtu: u32) {
-        if let Some(sender) = self.mtus.get(interface) {
-            sender.send_replace(mtu);
-        }
-    }
-}
-
-/// The server on one interface.
-#[derive(Clone)]
-struct Link {
-    server: Server,
-    interface: Arc<str>,
-    mtu: watch::Receiver<u32>,
-    stop: watch::Receiver<bool>,
-}
-
-impl Link {
-    async fn listen(self, socket: UdpSocket) {
-        let mut mtu = self.mtu.clone();
-        let mut exchanges = JoinSet::new();
-        let stopped = stopped(self.stop.clone());
-        tokio::pin!(stopped);
+        let (mailbox, letters) = mailbox()?;
+        let mut engine = Engine::new(self.clone(), mailbox.clone(), letters)?;
+        listeners.into_iter().try_for_each(|listener| engine.listen(listener))?;
+        let (tell, mut ended) = oneshot::channel();
+        let run = move || drop(tell.send(engine.run()));
+        thread::Builder::new().name("pxed-tftp".to_owned()).spawn(run)?;
+        let waiting = Waiting(mailbox);
+        let (mut may_change, mut stopped) = (true, false);
         loop {
             tokio::select! {
-                arrival = socket::receive(&socket) => match arrival {
-                    Ok(arrival) => self.take(Exchange::new(arrival), &mut exchanges),
-                    Err(error) => {
-                        tracing::warn!(interface = &*self.interface, %error, "TFTP can not receive");
-                        sleep(REST_AFTER_ERROR).await;
-                    }
-                },
-                Some(_) = exchanges.join_next() => {}
-                () = &mut stopped => break,
-                changed = mtu.changed() => if changed.is_err() { break },
+                change = changes.recv(), if may_change => {
+                    may_change = change.is_some();
+                    waiting.0.tell(change.map_or(Word::NoMoreChanges, Word::Change));
+                }
+                // An error means that nobody is left who could say stop, which is a stop too.
+                _ = stop.wait_for(|stop| *stop), if !stopped => {
+                    stopped = true;
+                    waiting.0.tell(Word::Stop);
+                }
+                result = &mut ended => {
+                    return result.unwrap_or_else(|_| Err(io::Error::other("the TFTP thread died")));
+                }
             }
         }
-        // The port is free for whoever comes next.
-        drop(socket);
-        while exchanges.join_next().await.is_some() {}
-    }
-
-    /// Starts what a datagram asks for. A request that comes again before the client answered
-    /// anything is the same request: its transfer repeats the answer in its own time.
-    fn take(&self, exchange: Exchange, exchanges: &mut JoinSet<()>) {
-        match self.server.running.admit(exchange.client(), exchange.datagram()) {
-            Admission::Repeated => {}
-            Admission::Full => (self.server.events)(exchange.refuse(self, "busy")),
-            Admission::Granted(mut place) => {
-                let link = self.clone();
-                exchanges.spawn(async move {
-                    let event = exchange.run(&link, &mut place).await;
-                    drop(place);
-                    (link.server.events)(event);
-                });
-            }
-        }
-    }
-
-    async fn stopped_for_good(&self) {
-        stopped(self.stop.clone()).await;
-        sleep(self.server.grace).await;
     }
 }
 
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    // An error means that nobody is left who could say stop, which is a stop too.
-    drop(stop.wait_for(|stop| *stop).await);
+/// Somebody waits for the thread's end; if that is over, the thread ends.
+struct Waiting(Mailbox);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.tell(Word::End);
+    }
 }

@@ -90,6 +90,7 @@ impl Config {
             ("log-format", old.log_format != service.log_format),
             ("verbose", old.verbose != service.verbose),
             ("dhcp-no-bind", old.server_port != service.server_port),
+            ("tftp-single-port", old.tftp_single_port != service.tftp_single_port),
             ("watch-config", old.watch_config != service.watch_config),
         ];
         let changed = changed.into_iter().filter(|(_, changed)| *changed);

@@ -200,6 +200,8 @@ fn service(top: &Table<'_>) -> Service {
             true => ServerPort::AnotherServers,
             false => ServerPort::Own,
         },
+        tftp_single_port: top.boolean("tftp-single-port").is_some_and(|at| at.value),
+        case_insensitive: top.boolean("case-insensitive").is_some_and(|at| at.value),
     }
 }
 

@@ -137,7 +137,7 @@ fn open<'a>(datagram: &Datagram<'a>, port: u16) -> Option<Received<'a>> {
 }
 
 /// The source, from `struct sockaddr_in`: family, port, address.
-fn source(datagram: &Datagram<'_>) -> SocketAddrV4 {
+pub(super) fn source(datagram: &Datagram<'_>) -> SocketAddrV4 {
     let [_, _, p0, p1, a, b, c, d, ..] = *datagram.address;
     SocketAddrV4::new(Ipv4Addr::new(a, b, c, d), u16::from_be_bytes([p0, p1]))
 }

@@ -78,10 +78,18 @@ impl Services {
         let script = script::writer(live.clone(), journal.clone());
         let written: tftp::Written = {
             let live = live.clone();
-            Arc::new(move |name, server| live.written(name, server))
+            Arc::new(move |name, parties| live.written(name, parties.local))
         };
+        let machine_of: tftp::MachineOf = {
+            let journal = journal.clone();
+            Arc::new(move |address| journal.machine_at(address))
+        };
+        let tftp = tftp::Server::new(files.clone(), Arc::new(tftp_event));
         Self {
-            tftp: tftp::Server::new(files.clone(), Arc::new(tftp_event)).writing(written),
+            tftp: tftp
+                .writing(written)
+                .knowing(machine_of)
+                .single_port(config.service.tftp_single_port),
             http: Arc::new(
                 Http::new(files, script, Arc::new(http_event)).trusting(live.tls.clone()),
             ),

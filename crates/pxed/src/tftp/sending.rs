@@ -1,148 +1,201 @@
-//! One transfer between its socket and its state machine.
+//! What of a transfer leaves now: as much as is due, in bursts of segments.
 
-use std::future::pending;
-use std::io;
-use std::net::{SocketAddr, SocketAddrV4};
-use std::pin::pin;
+use std::io::{self, IoSlice};
+use std::ops::Range;
 
-use pxed_proto::Timestamp;
 use pxed_proto::event::TftpOutcome;
-use pxed_proto::tftp::{Settings, Transfer, Transmit};
-use pxed_proto::wire::tftp::{ErrorCode, Packet, data_header, error};
-use tokio::net::UdpSocket;
-use tokio::time::{Instant, sleep_until};
+use pxed_proto::tftp::{Transfer, on_wire};
+use pxed_proto::wire::tftp::data_header;
 
-use super::running::Place;
-use super::source::Source;
+use super::cache::{Cache, Miss};
+use crate::net::{Destination, TftpSocket, is_of_segments, segments_of};
 
-/// A client sends ACKs of 4 octets and ERRORs with a line of text; what is longer is cut.
-const PACKET_MAX: usize = 600;
+/// What IP (20 octets), UDP (8) and TFTP (4) take of an MTU.
+pub const HEADERS: u32 = 32;
+
+/// TFTP's own: opcode and block.
+const HEADER: u16 = 4;
+
+/// A DATA packet's head, and its octets in up to two chunks.
+const PARTS_OF_BLOCK: usize = 3;
+
+/// Where a transfer's octets come from.
+#[derive(Debug)]
+pub enum Source {
+    /// A file, by its name in the [`Cache`].
+    File(u64),
+    /// A text.
+    Text(Vec<u8>),
+}
 
 /// A transfer under way.
 #[derive(Debug)]
 pub struct Sending {
-    socket: UdpSocket,
-    client: SocketAddr,
-    source: Source,
-    transfer: Transfer,
-    /// What the transfer's time is counted from.
-    began: Instant,
-    /// The DATA packet that is being sent.
-    packet: Vec<u8>,
+    /// The rules.
+    pub transfer: Transfer,
+    /// What is sent.
+    pub source: Source,
+    /// The next octets are being read: nothing is sent until they are there.
+    pub reading: bool,
+    /// How many blocks leave in one call; 1 is: without segments.
+    segments: u64,
+    /// It is the card that knows none.
+    refused: bool,
     /// Why the last packet could not be sent.
     trouble: Option<io::Error>,
 }
 
+/// Why not all that is due has left.
+#[derive(Debug)]
+pub enum Pause {
+    /// This chunk of the file has to be read first.
+    Read(u32),
+    /// The socket has no room.
+    NoRoom,
+    /// The file can not be read.
+    Failed(io::Error),
+}
+
 impl Sending {
-    /// A transfer that begins now.
-    pub fn new(
-        socket: std::net::UdpSocket,
-        client: SocketAddrV4,
-        source: Source,
-        settings: Settings,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            socket: UdpSocket::from_std(socket)?,
-            client: client.into(),
-            transfer: Transfer::new(Timestamp::EPOCH, source.len(), settings),
-            source,
-            began: Instant::now(),
-            packet: Vec::new(),
-            trouble: None,
-        })
+    /// Of a transfer that begins, on a link of that MTU which may know segments.
+    pub fn new(transfer: Transfer, source: Source, mtu: u32, segments: bool) -> Self {
+        let segment = transfer.settings().blksize.saturating_add(HEADER);
+        let segments = if segments { segments_of(segment, mtu) } else { 1 };
+        Self { transfer, source, reading: false, segments, refused: false, trouble: None }
     }
 
-    /// The transfer's state.
-    pub fn transfer(&self) -> &Transfer {
-        &self.transfer
-    }
-
-    /// Runs the transfer to its end, or until `stopped` is.
-    pub async fn run(
+    /// Sends what is due.
+    pub fn flush(
         &mut self,
-        place: &mut Place,
-        stopped: impl Future<Output = ()>,
-    ) -> TftpOutcome {
-        let mut stopped = pin!(stopped);
-        let mut buffer = [0; PACKET_MAX];
+        cache: &mut Cache,
+        socket: &TftpSocket,
+        at: Destination,
+    ) -> Result<(), Pause> {
         loop {
-            if let Err(error) = self.transmit().await {
-                self.tell(self.client, ErrorCode::NotDefined, "the file can not be read").await;
-                return TftpOutcome::Failed(error.to_string());
+            let due = self.transfer.due();
+            if due.is_empty() {
+                return Ok(());
             }
-            if let Some(outcome) = self.transfer.outcome() {
-                return self.explained(outcome.clone());
-            }
-            tokio::select! {
-                received = self.socket.recv_from(&mut buffer) => match received {
-                    Ok((len, from)) => {
-                        let datagram = buffer.get(..len).unwrap_or_default();
-                        self.hear(datagram, from, place).await;
-                    }
-                    Err(error) => return TftpOutcome::Failed(error.to_string()),
-                },
-                () = self.deadline() => self.transfer.handle_timeout(self.now()),
-                () = &mut stopped => {
-                    self.tell(self.client, ErrorCode::NotDefined, "the server is stopped").await;
-                    return TftpOutcome::Stopped;
+            let blocks = due.start..due.end.min(due.start + self.segments);
+            match self.send(&blocks, cache, socket, at)? {
+                Err(error) if blocks.end - blocks.start > 1 && is_of_segments(&error) => {
+                    self.segments = 1;
+                    self.refused = error.raw_os_error() == Some(libc::EIO);
+                    continue;
                 }
-            }
-        }
-    }
-
-    /// Sends what is due. An error is the file's.
-    async fn transmit(&mut self) -> io::Result<()> {
-        while let Some(transmit) = self.transfer.poll_transmit() {
-            match transmit {
-                Transmit::OAck(packet) => self.packet = packet,
-                Transmit::Data { block, range } => {
-                    self.packet.clear();
-                    self.packet.extend_from_slice(&data_header(block));
-                    self.packet.extend_from_slice(self.source.get(range).await?);
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(Pause::NoRoom);
                 }
+                // What can not be sent is lost like what is lost on its way, and is sent again.
+                sent => self.trouble = sent.err(),
             }
-            // What can not be sent is lost like what is lost on its way, and is sent again.
-            self.trouble = self.socket.send_to(&self.packet, self.client).await.err();
-        }
-        Ok(())
-    }
-
-    /// Takes a packet. One from elsewhere does not disturb the transfer (RFC 1350 section 4), and
-    /// an ERROR is never answered.
-    async fn hear(&mut self, datagram: &[u8], from: SocketAddr, place: &mut Place) {
-        match Packet::parse(datagram) {
-            Ok(packet) if from == self.client => {
-                place.answered();
-                self.transfer.handle_packet(self.now(), &packet);
-            }
-            Err(_) | Ok(Packet::Error { .. }) => {}
-            Ok(_) => self.tell(from, ErrorCode::UnknownTransferId, "unknown transfer ID").await,
+            self.transfer.sent(blocks.end - blocks.start);
         }
     }
 
-    /// Sends an ERROR packet, as a courtesy: whether it comes makes no difference here.
-    async fn tell(&self, whom: SocketAddr, code: ErrorCode, text: &str) {
-        drop(self.socket.send_to(&error(code, text), whom).await);
+    /// Does the interface's card take no segments (EIO), or only this client's path?
+    pub fn segments_were_refused(&self) -> bool {
+        self.refused
     }
 
     /// A client is not called silent if nothing could be sent to it.
-    fn explained(&self, outcome: TftpOutcome) -> TftpOutcome {
-        match (outcome, &self.trouble) {
+    pub fn outcome(&self) -> Option<TftpOutcome> {
+        let outcome = self.transfer.outcome()?;
+        Some(match (outcome, &self.trouble) {
             (TftpOutcome::TimedOut, Some(error)) => {
                 TftpOutcome::Failed(format!("packets can not be sent: {error}"))
             }
-            (outcome, _) => outcome,
-        }
+            _ => outcome.clone(),
+        })
     }
 
-    async fn deadline(&self) {
-        match self.transfer.poll_timeout() {
-            Some(time) => sleep_until(self.began + time.since(Timestamp::EPOCH)).await,
-            None => pending().await,
+    /// Sends these blocks in one call. The first error is the file's, the second the socket's.
+    fn send(
+        &self,
+        blocks: &Range<u64>,
+        cache: &mut Cache,
+        socket: &TftpSocket,
+        at: Destination,
+    ) -> Result<io::Result<()>, Pause> {
+        let settings = self.transfer.settings();
+        if let (0, Some(oack)) = (blocks.start, &settings.oack) {
+            return Ok(socket.send(at, &[IoSlice::new(oack)]));
+        }
+        let range = self.transfer.octets(blocks);
+        let headers: Vec<[u8; 4]> =
+            blocks.clone().map(|block| data_header(on_wire(block))).collect();
+        let blksize = usize::from(settings.blksize);
+        let parts = match &self.source {
+            Source::Text(text) => laid_out(&headers, [part_of(text, &range)].into_iter(), blksize),
+            Source::File(content) => {
+                cache.hold(*content, &range).map_err(Pause::from)?;
+                laid_out(&headers, cache.parts(*content, range), blksize)
+            }
+        };
+        Ok(match headers.len() {
+            1 => socket.send(at, &parts),
+            _ => socket.send_segments(at, &parts, settings.blksize + HEADER),
+        })
+    }
+}
+
+impl From<Miss> for Pause {
+    fn from(miss: Miss) -> Self {
+        match miss {
+            Miss::Chunk(index) => Self::Read(index),
+            Miss::Failed(error) => Self::Failed(error),
         }
     }
+}
 
-    fn now(&self) -> Timestamp {
-        Timestamp::EPOCH + self.began.elapsed()
+fn part_of<'a>(text: &'a [u8], range: &Range<u64>) -> &'a [u8] {
+    let at = |position: u64| usize::try_from(position).unwrap_or(usize::MAX);
+    text.get(at(range.start)..at(range.end)).unwrap_or_default()
+}
+
+/// Each header, and behind it the octets of its block.
+fn laid_out<'a>(
+    headers: &'a [[u8; 4]],
+    mut octets: impl Iterator<Item = &'a [u8]>,
+    blksize: usize,
+) -> Vec<IoSlice<'a>> {
+    let mut parts = Vec::with_capacity(headers.len() * PARTS_OF_BLOCK);
+    let mut rest: &[u8] = &[];
+    for header in headers {
+        parts.push(IoSlice::new(header));
+        let mut missing = blksize;
+        while missing > 0 {
+            if rest.is_empty() {
+                let Some(next) = octets.next() else { break };
+                rest = next;
+            }
+            let (part, behind) = rest.split_at(missing.min(rest.len()));
+            parts.push(IoSlice::new(part));
+            (rest, missing) = (behind, missing - part.len());
+        }
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn blocks_are_cut_from_whatever_they_lie_in() {
+        let headers = [1, 2, 3].map(data_header);
+        for octets in [
+            &[&b"abcdefgh"[..]][..],
+            &[b"a", b"bcdefg", b"h"],
+            &[b"", b"abc", b"", b"defgh"],
+            &[b"abcd", b"efgh"],
+        ] {
+            let parts = laid_out(&headers, octets.iter().copied(), 3);
+            let sent: Vec<u8> = parts.iter().flat_map(|part| part.iter().copied()).collect();
+            assert_eq!(sent, b"\0\x03\0\x01abc\0\x03\0\x02def\0\x03\0\x03gh");
+        }
+        // The last block may be empty.
+        let parts = laid_out(&headers[..2], [&b"abc"[..]].into_iter(), 3);
+        assert_eq!(parts.iter().map(|part| part.len()).sum::<usize>(), 11);
     }
 }

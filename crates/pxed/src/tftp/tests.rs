@@ -3,18 +3,23 @@
 use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 
-use nix::sys::socket::{setsockopt, sockopt};
 use pxed_proto::event::TftpOutcome;
+use pxed_proto::net::Mac;
 use pxed_proto::wire::tftp::{Packet, ack, read_request};
 use tempfile::TempDir;
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::net::{Interface, bind_udp};
 
 /// Loopback answers at once; this is for machines that are busy with something else.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The machine at 127.0.0.1.
+const MAC: Mac = Mac([0x52, 0x54, 0, 0, 0, 1]);
 
 /// A server under test.
 struct Lab {
@@ -33,13 +38,29 @@ impl Lab {
     }
 
     async fn with(grace: Duration, mtu: u32) -> Self {
+        Self::made(mtu, |server| Server { grace, ..server }).await
+    }
+
+    /// All from one port.
+    async fn of_one_port() -> Self {
+        Self::made(1500, |server| server.single_port(true)).await
+    }
+
+    /// Where two transfers may have ports of their own.
+    async fn of_few_ports() -> Self {
+        Self::made(1500, |server| Server { own_ports: 2, ..server }).await
+    }
+
+    async fn made(mtu: u32, adapted: impl FnOnce(Server) -> Server) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let files = Arc::new(Files::new(Some(dir.path()), Vec::new()).unwrap());
         let (tell, events) = mpsc::unbounded_channel();
-        let mut server = Server::new(files, Arc::new(move |event| tell.send(event).unwrap()));
-        server = server
-            .writing(Arc::new(|name, server| (name == b"written").then(|| format!("by {server}"))));
-        server.grace = grace;
+        let server = Server::new(files, Arc::new(move |event| drop(tell.send(event))))
+            .writing(Arc::new(|name, parties| {
+                (name == b"written").then(|| format!("by {}", parties.local))
+            }))
+            .knowing(Arc::new(|client| (client == Ipv4Addr::LOCALHOST).then_some(MAC)));
+        let server = adapted(Server { grace: Duration::ZERO, ..server });
         let (port, listener) = listener(mtu);
         let (stop, stopped) = watch::channel(false);
         let (changes, coming) = mpsc::channel(1);
@@ -69,8 +90,7 @@ impl Lab {
 
 /// On a free port.
 fn listener(mtu: u32) -> (u16, Listener) {
-    let socket = socket::open(Ipv4Addr::UNSPECIFIED, "lo").unwrap();
-    setsockopt(&socket, sockopt::Ipv4PacketInfo, &true).unwrap();
+    let socket = bind_udp(&Interface::find("lo").unwrap(), 0).unwrap();
     let port = socket.local_addr().unwrap().port();
     (port, Listener { socket, interface: "lo".into(), mtu })
 }
@@ -107,9 +127,16 @@ impl Client {
         let mut buffer = [0; 2000];
         let heard = timeout(PATIENCE, self.socket.recv_from(&mut buffer)).await;
         let (len, from) = heard.unwrap().unwrap();
-        assert!(from.ip() == ASKED && from != self.listener, "answer from {from}");
+        assert_eq!(from.ip(), ASKED);
         self.transfer = from;
         buffer[..len].to_vec()
+    }
+
+    /// Asks for a file that is not there.
+    async fn hears_of_the_stop(&mut self) -> bool {
+        self.asks(b"\0\x01none\0octet\0").await;
+        let heard = self.hears().await;
+        matches!(Packet::parse(&heard), Ok(Packet::Error { code: 0, .. }))
     }
 
     async fn hears_error(&mut self, code: u16, message: &str) {
@@ -156,7 +183,7 @@ impl Client {
 async fn a_file_arrives_as_it_is() {
     let mut lab = Lab::new().await;
     // Longer than what is read at once, and more than one window.
-    let content = lab.file("ipxe.efi", limits::TFTP_READ_AHEAD * 2 + 5);
+    let content = lab.file("ipxe.efi", limits::TFTP_CHUNK * 2 + 5);
     let mut client = Client::new(&lab).await;
     client
         .asks(&read_request(b"/ipxe.efi", "octet", &[("blksize", 1468), ("windowsize", 4)]))
@@ -164,6 +191,7 @@ async fn a_file_arrives_as_it_is() {
     assert_eq!(client.hears().await, b"\0\x06blksize\x001468\0windowsize\x004\0");
     assert_eq!(lab.server.running(), 1);
     client.says(&ack(0)).await;
+    assert_ne!(client.transfer, client.listener, "a TID of its own");
     assert!(client.takes_the_rest(1468, 4).await == content);
     let event = lab.event().await;
     assert_eq!(event.outcome, TftpOutcome::Completed);
@@ -308,7 +336,7 @@ async fn a_machine_that_was_switched_off_and_on_starts_anew() {
     let before = client.transfer;
     client.says(&ack(1)).await;
     client.hears_block(2).await;
-    client.asks(b"\0\x01file\0octet\0").await;
+    client.asks(b"\0\x01file\0OCTET\0").await;
     client.hears_block(1).await;
     assert_ne!(client.transfer, before);
     client.says(&ack(1)).await;
@@ -334,22 +362,22 @@ async fn an_unanswered_packet_is_sent_again() {
 #[tokio::test]
 async fn a_file_that_becomes_shorter_ends_the_transfer() {
     let mut lab = Lab::new().await;
-    lab.file("file", limits::TFTP_READ_AHEAD + 1);
+    lab.file("file", limits::TFTP_CHUNK + 1);
     let mut client = Client::new(&lab).await;
     client.asks(b"\0\x01file\0octet\0").await;
     client.hears_block(1).await;
     lab.file("file", 10);
     client.says(&ack(1)).await;
-    let last = u16::try_from(limits::TFTP_READ_AHEAD / 512).unwrap();
+    let last = u16::try_from(limits::TFTP_CHUNK / 512).unwrap();
     for block in 2..=last {
         client.hears_block(block).await;
         client.says(&ack(block)).await;
     }
     client.hears_error(0, "the file can not be read").await;
     let event = lab.event().await;
-    let reason = "the file became shorter while it was sent";
+    let reason = "the file changed while it was sent";
     assert_eq!(event.outcome, TftpOutcome::Failed(reason.to_owned()));
-    assert_eq!(event.bytes, limits::TFTP_READ_AHEAD as u64);
+    assert_eq!(event.bytes, limits::TFTP_CHUNK as u64);
 }
 
 #[tokio::test]
@@ -445,4 +473,192 @@ async fn what_is_no_file_may_be_written_and_a_file_of_that_name_wins() {
     let mut client = Client::new(&lab).await;
     client.asks(b"\0\x01written\0octet\0").await;
     assert_eq!(client.hears_data().await, content);
+}
+
+#[tokio::test]
+async fn windows_of_every_size_arrive() {
+    let mut lab = Lab::new().await;
+    let content = lab.file("file", 700_001);
+    for (blksize, windowsize) in
+        [(16_u16, 64_u16), (511, 3), (512, 64), (1000, 7), (1468, 16), (1468, 64)]
+    {
+        let mut client = Client::new(&lab).await;
+        let options = [("blksize", u64::from(blksize)), ("windowsize", u64::from(windowsize))];
+        client.asks(&read_request(b"file", "octet", &options)).await;
+        client.hears().await;
+        client.says(&ack(0)).await;
+        let file = client.takes_the_rest(usize::from(blksize), windowsize).await;
+        assert!(file == content, "{blksize} {windowsize}");
+        assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_is_replaced_is_sent_as_it_was() {
+    let mut lab = Lab::new().await;
+    let before = lab.file("file", limits::TFTP_CHUNK * 3);
+    let mut early = Client::new(&lab).await;
+    early.asks(b"\0\x01file\0octet\0").await;
+    early.hears_block(1).await;
+    lab.file("next", 700);
+    fs::rename(lab.dir.path().join("next"), lab.dir.path().join("file")).unwrap();
+    let mut late = Client::new(&lab).await;
+    late.asks(b"\0\x01file\0octet\0").await;
+    late.hears_block(1).await;
+    late.says(&ack(1)).await;
+    assert_eq!(late.takes_the_rest(512, 1).await.len(), 700 - 512);
+    assert_eq!(lab.event().await.bytes, 700);
+    early.says(&ack(1)).await;
+    assert!(early.takes_the_rest(512, 1).await == before[512..]);
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+}
+
+#[tokio::test]
+async fn a_machine_gets_its_own_file_and_a_raspberry_pi_the_common_one() {
+    let lab = Lab::new().await;
+    for (directory, text) in [("52-54-00-00-00-01", "its own"), (".", "common")] {
+        fs::create_dir_all(lab.dir.path().join(directory)).unwrap();
+        fs::write(lab.dir.path().join(directory).join("cmdline.txt"), text).unwrap();
+    }
+    fs::write(lab.dir.path().join("start4.elf"), "common").unwrap();
+    for (name, text) in [
+        ("cmdline.txt", "its own"),
+        ("./cmdline.txt", "its own"),
+        ("9ffefdef/start4.elf", "common"),
+    ] {
+        let mut client = Client::new(&lab).await;
+        client.asks(&read_request(name.as_bytes(), "octet", &[])).await;
+        assert_eq!(client.hears_data().await, text.as_bytes(), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn from_one_port_files_arrive_side_by_side() {
+    let mut lab = Lab::of_one_port().await;
+    let contents = [lab.file("a", 100_000), lab.file("b", 90_001)];
+    let mut clients = [Client::new(&lab).await, Client::new(&lab).await];
+    for (client, name) in clients.iter_mut().zip([b"a", b"b"]) {
+        let options = [("blksize", 1468), ("windowsize", 4)];
+        let request = read_request(name, "octet", &options);
+        for _ in 0..3 {
+            client.asks(&request).await;
+        }
+        assert_eq!(client.hears().await, b"\0\x06blksize\x001468\0windowsize\x004\0");
+    }
+    let [a, b] = &mut clients;
+    let fetch = async |client: &mut Client| {
+        client.says(&ack(0)).await;
+        let file = client.takes_the_rest(1468, 4).await;
+        assert_eq!(client.transfer, client.listener);
+        file
+    };
+    let files = tokio::join!(fetch(a), fetch(b));
+    assert!([files.0, files.1] == contents);
+    for _ in 0..2 {
+        assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+    }
+    assert_eq!(lab.server.running(), 0);
+}
+
+#[tokio::test]
+async fn from_one_port_what_is_of_no_transfer_is_told_so() {
+    let mut lab = Lab::of_one_port().await;
+    lab.file("file", 600);
+    let mut client = Client::new(&lab).await;
+    // An ERROR is never answered.
+    for datagram in [&b"\0\x05\0\0die\0"[..], &ack(1)] {
+        client.asks(datagram).await;
+        let reason = TftpOutcome::Ignored("it is of no transfer");
+        assert_eq!(lab.event().await.outcome, reason);
+    }
+    client.hears_error(5, "unknown transfer ID").await;
+    // One of a stranger does nothing to the transfer of somebody else.
+    client.asks(b"\0\x01file\0octet\0").await;
+    client.hears_block(1).await;
+    let mut stranger = Client::new(&lab).await;
+    stranger.asks(&ack(1)).await;
+    stranger.hears_error(5, "unknown transfer ID").await;
+    assert!(matches!(lab.event().await.outcome, TftpOutcome::Ignored(_)));
+    client.says(b"\0\x05\0\0enough\0").await;
+    let message = b"enough".to_vec();
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Aborted { code: 0, message });
+}
+
+#[tokio::test]
+async fn from_one_port_a_client_has_one_transfer_at_each_of_its_own() {
+    let mut lab = Lab::of_one_port().await;
+    lab.file("old", 2000);
+    let new = lab.file("new", 1000);
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01old\0octet\0").await;
+    client.hears_block(1).await;
+    client.says(&ack(1)).await;
+    client.hears_block(2).await;
+    // It was switched off and on.
+    client.asks(b"\0\x01new\0octet\0").await;
+    let event = lab.event().await;
+    assert_eq!((event.file.as_slice(), event.outcome), (&b"old"[..], TftpOutcome::TimedOut));
+    assert!(client.takes_the_rest(512, 1).await == new);
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+}
+
+#[tokio::test]
+async fn from_one_port_transfers_end_with_their_interface() {
+    let mut lab = Lab::of_one_port().await;
+    lab.file("file", 2000);
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01file\0octet\0").await;
+    client.hears_block(1).await;
+    lab.changes.send(Change::Gone("lo".into())).await.unwrap();
+    assert_eq!(lab.event().await.outcome, TftpOutcome::Failed("lo is gone".to_owned()));
+    let free = async {
+        while UdpSocket::bind((Ipv4Addr::UNSPECIFIED, lab.port)).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, free).await.unwrap();
+}
+
+#[tokio::test]
+async fn from_one_port_a_stop_lets_transfers_end() {
+    let patient = |server: Server| Server { grace: PATIENCE, ..server.single_port(true) };
+    let lab = Lab::made(1500, patient).await;
+    lab.file("file", 600);
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01file\0octet\0").await;
+    client.hears_block(1).await;
+    lab.stop.send(true).unwrap();
+    let mut late = Client::new(&lab).await;
+    let refused = async {
+        // Until the stop is known there.
+        while !late.hears_of_the_stop().await {}
+    };
+    timeout(PATIENCE, refused).await.unwrap();
+    client.says(&ack(1)).await;
+    assert_eq!(client.takes_the_rest(512, 1).await.len(), 88);
+    timeout(PATIENCE, lab.serving).await.unwrap().unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn when_files_run_out_transfers_share_the_port_of_the_listener() {
+    let mut lab = Lab::of_few_ports().await;
+    let content = lab.file("file", 2000);
+    let mut clients = Vec::new();
+    for own in [true, true, false, false] {
+        let mut client = Client::new(&lab).await;
+        client.asks(b"\0\x01file\0octet\0").await;
+        client.hears_block(1).await;
+        assert_eq!(client.transfer != client.listener, own);
+        client.says(&ack(1)).await;
+        clients.push(client);
+    }
+    for mut client in clients {
+        assert!(client.takes_the_rest(512, 1).await == content[512..]);
+        assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
+    }
+    // There is room again.
+    let mut client = Client::new(&lab).await;
+    client.asks(b"\0\x01file\0octet\0").await;
+    client.hears_block(1).await;
+    assert_ne!(client.transfer, client.listener);
 }

@@ -3,10 +3,15 @@
 //! are counted.
 
 use std::fs;
+use std::net::UdpSocket;
 use std::os::unix::fs::PermissionsExt;
 
+use pxed_proto::wire::tftp::read_request;
+
 use crate::config::{configured, one_link, write};
+use crate::fetch;
 use crate::lan::{self, Lan, wait_until};
+use crate::machine::SERVER;
 use crate::process::Pxed;
 
 fn story(test: &str, body: impl FnOnce(&Lan)) {
@@ -118,6 +123,26 @@ fn verbose() {
             for text in ["received 5 octets", "shorter than a DHCP message"] {
                 assert_eq!(log.contains(text), verbose, "{text} in\n{log}");
             }
+        }
+    });
+}
+
+/// A client whose firewall lets only the port answer that was asked.
+#[test]
+fn tftp_single_port() {
+    story("tftp_single_port", |lan| {
+        lan.file("boot/hello", "hello ".repeat(500));
+        for (line, single) in [("", false), ("tftp-single-port = true", true)] {
+            let pxed = with(lan, line);
+            let client = lan.machine(20).get_address().address();
+            let socket = UdpSocket::bind((client, 0)).unwrap();
+            socket.set_read_timeout(Some(lan::PATIENCE)).unwrap();
+            socket.send_to(&read_request(b"hello", "octet", &[]), (SERVER, 69)).unwrap();
+            let (length, server) = socket.recv_from(&mut [0; 600]).unwrap();
+            assert_eq!((length, server.port() == 69), (516, single));
+            socket.send_to(b"\0\x05\0\0\0", server).unwrap();
+            assert_eq!(fetch::tftp(client, "hello").unwrap().len(), 3000);
+            pxed.stop();
         }
     });
 }

@@ -90,6 +90,13 @@ const SERVICE: &[Key] = &[
          not heard.",
     ),
     key(
+        "tftp-single-port",
+        "false",
+        "false",
+        "Sends everything that is asked for by TFTP from port 69, and not from a port for each transfer: \
+         for clients behind address translation, containers and firewalls that know no TFTP.",
+    ),
+    key(
         "watch-config",
         "false",
         "false",
@@ -99,13 +106,22 @@ const SERVICE: &[Key] = &[
 ];
 
 /// What is served as files.
-const FILES: &[Key] = &[key(
-    "boot-dir",
-    "\"/srv/boot\"",
-    "none",
-    "A directory that is served by TFTP and HTTP. Boot loaders in it are preferred to those of \
-     Debian's packages.",
-)];
+const FILES: &[Key] = &[
+    key(
+        "boot-dir",
+        "\"/srv/boot\"",
+        "none",
+        "A directory that is served by TFTP and HTTP. Boot loaders in it are preferred to those of \
+         Debian's packages.",
+    ),
+    key(
+        "case-insensitive",
+        "false",
+        "false",
+        "Finds a file of the boot directory also where a client writes its name in other letters, BOOT/BCD \
+         for Boot/bcd, as Windows does. The name as it is written wins.",
+    ),
+];
 
 /// What is known of firmware.
 const KNOWLEDGE: &[Key] = &[key(

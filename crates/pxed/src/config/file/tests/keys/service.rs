@@ -34,6 +34,13 @@ pub fn cases() -> Vec<Case> {
             ],
         ),
         case(
+            (&TOP, "case-insensitive"),
+            "boot-dir = \"DIR/boot\"",
+            ["boot-dir = \"DIR/boot\"", "boot-dir = \"DIR/boot\"\ncase-insensitive = true"],
+            |site| site.get("files/Hello.TXT"),
+            &["- HTTP/1.1 404 Not Found", "- no such file", "+ HTTP/1.1 200 OK", "+ hello"],
+        ),
+        case(
             (&TOP, "http-port"),
             "#top",
             ["", "http-port = 8123"],

@@ -14,7 +14,6 @@ use pxed_proto::wire::options::{Decoded, code};
 use tokio::sync::watch;
 
 use super::super::*;
-use crate::files::Files;
 use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::reload::Live;
@@ -197,8 +196,7 @@ impl Site {
 
     /// What HTTP serves by this path, by the server that the program runs.
     pub fn get(&self, path: &str) -> Vec<String> {
-        let boot_dir = self.config.service.boot_dir.as_deref();
-        let files = Arc::new(Files::new(boot_dir, self.config.named_files.clone()).unwrap());
+        let files = Arc::new(self.config.files().unwrap());
         let live = Arc::new(Live::new(&self.config.dhcp, files.clone()));
         let journal = Arc::new(Journal::new(LogFormat::Text));
         let http = Arc::new(Http::new(files, script::writer(live, journal), Arc::new(drop)));
