@@ -134,7 +134,9 @@ fn tftp_single_port() {
         lan.file("boot/hello", "hello ".repeat(500));
         for (line, single) in [("", false), ("tftp-single-port = true", true)] {
             let pxed = with(lan, line);
-            let client = lan.machine(20).get_address().address();
+            let ack = lan.machine(20).get_address();
+            lan.machine(20).configure(&ack);
+            let client = ack.address();
             let socket = UdpSocket::bind((client, 0)).unwrap();
             socket.set_read_timeout(Some(lan::PATIENCE)).unwrap();
             socket.send_to(&read_request(b"hello", "octet", &[]), (SERVER, 69)).unwrap();

@@ -96,7 +96,7 @@ impl Machine {
 
     /// Its operating system takes the address, so that it can speak IP.
     pub fn configure(&self, ack: &Reply) {
-        run(&format!("ip address add {}/24 dev {}", ack.address(), self.interface));
+        run(&format!("ip address replace {}/24 dev {}", ack.address(), self.interface));
     }
 
     /// Prolongs its lease, as an operating system that was [configured](Self::configure).
