@@ -112,7 +112,7 @@ fn the_last_ack_of_a_transfer_may_be_lost() {
     let story = told(&mut world);
     assert_booted(&world, mac, &story);
     // The ROM has gone on: nobody is there to acknowledge the last block again.
-    assert_eq!(count(&story, "DATA 49, 1112 octets"), 7, "{story}");
+    assert_eq!(count(&story, "DATA 49, 1112 octets"), 9, "{story}");
     assert_eq!(count(&story, "the client fell silent after 69888 bytes"), 1, "{story}");
 }
 
@@ -137,16 +137,24 @@ fn a_window_with_a_hole_goes_on_behind_it() {
     assert_eq!(count(&story, "2 retransmissions, blksize 1468, windowsize 4"), 1, "{story}");
 }
 
+/// In lock-step it doubles nothing. In a window it may be the word of a client that misses the first
+/// block, so a window is sent again, but what is answered to that doubles nothing more.
 #[test]
-fn a_doubled_ack_doubles_nothing() {
-    for kind in [Kind::Bios, Kind::Edk2Pxe] {
+fn a_doubled_ack_does_not_double_all_that_follows() {
+    for (kind, blocks) in [(Kind::Bios, 0), (Kind::Edk2Pxe, 706)] {
         let mut world = world(&Site::default());
         let mac = world.add(kind, NOW, 1);
         world.lan.double(|datagram| matches!(Packet::parse(&datagram.payload), Ok(Packet::Ack(_))));
         let story = told(&mut world);
         assert_booted(&world, mac, &story);
-        assert_eq!(count(&story, ", 0 retransmissions, blksize 14"), 1, "{story}");
+        assert!(retransmissions(&story) <= blocks, "{story}");
     }
+}
+
+/// How many packets of its first transfer were copies.
+fn retransmissions(story: &str) -> u32 {
+    let (before, _) = story.split_once(" retransmissions, blksize 14").unwrap();
+    before.rsplit(' ').next().unwrap().parse().unwrap()
 }
 
 #[test]
