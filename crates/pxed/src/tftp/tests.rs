@@ -30,6 +30,8 @@ struct Lab {
     stop: watch::Sender<bool>,
     changes: mpsc::Sender<Change>,
     serving: JoinHandle<io::Result<()>>,
+    /// Its clients' ports.
+    clients: std::sync::Mutex<Vec<u16>>,
 }
 
 impl Lab {
@@ -68,7 +70,8 @@ impl Lab {
             let server = server.clone();
             async move { server.serve(vec![listener], coming, stopped).await }
         });
-        Self { server, port, dir, events, stop, changes, serving }
+        let clients = std::sync::Mutex::default();
+        Self { server, port, dir, events, stop, changes, serving, clients }
     }
 
     fn file(&self, name: &str, len: usize) -> Vec<u8> {
@@ -77,8 +80,15 @@ impl Lab {
         content
     }
 
+    /// The next one. What a client of another test still had to say to whose port this was is none.
     async fn event(&mut self) -> TftpEvent {
-        timeout(PATIENCE, self.events.recv()).await.unwrap().unwrap()
+        loop {
+            let event = timeout(PATIENCE, self.events.recv()).await.unwrap().unwrap();
+            let is_own = self.clients.lock().unwrap().contains(&event.client.port());
+            if is_own || event.outcome != TftpOutcome::Ignored("it is no request") {
+                return event;
+            }
+        }
     }
 
     /// Returns when all that was sent to the listener before has been taken in.
@@ -110,6 +120,7 @@ impl Client {
     async fn new(lab: &Lab) -> Self {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         socket.set_broadcast(true).unwrap();
+        lab.clients.lock().unwrap().push(socket.local_addr().unwrap().port());
         let listener = (ASKED, lab.port).into();
         Self { socket, listener, transfer: listener, next: 1 }
     }
