@@ -24,6 +24,8 @@ TOML
     # shellcheck disable=SC2016 # for iPXE to expand
     printf '#!ipxe\necho LAB-SCRIPT-OK ${net0/ip}\n' >"$CELL/lab.ipxe"
     serve_file "$CELL/pxed.toml"
+    # the port is there before the keys are made
+    wait_for 60 grep -q "INFO ready" "$LOG" || fail "pxed is not ready: $(tail -1 "$LOG")"
 }
 
 # who trusts pxed's CA is served, who does not or can not is told apart in the log

@@ -168,6 +168,9 @@ impl Connection {
     /// answer from it.
     async fn linger(mut self) {
         self.place.waits();
+        if self.place.gave_way() {
+            return; // what it holds is needed
+        }
         let mut left = limits::HTTP_LINGER_MAX;
         let ending = async {
             let _ = self.stream.shut_down().await;

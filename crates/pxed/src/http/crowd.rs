@@ -87,7 +87,10 @@ impl Crowd {
         state.change(address, |held| held.places += 1);
         drop(state);
         let (crowd, notify) = (self.clone(), Arc::new(Notify::new()));
-        Ok(Place { crowd, address, notify, waits_since: None })
+        let mut place = Place { crowd, address, notify, waits_since: None, is_lost: false };
+        // Also before anybody has looked at it.
+        place.waits();
+        Ok(place)
     }
 
     /// Has some of those end who have waited longest: what they hold is needed.
@@ -98,7 +101,7 @@ impl Crowd {
 }
 
 impl State {
-    /// Has one end that waits, if any does. It leaves by itself, soon.
+    /// Has one end that waits, if any does. It leaves by itself, soon, and its place is free at once.
     fn displace(&mut self) -> bool {
         let Some(address) = self.waiting.last_key_value().map(|(_, address)| *address) else {
             return false;
@@ -106,8 +109,10 @@ impl State {
         self.change(address, |held| {
             if let Some((_, notify)) = held.waiting.pop_first() {
                 notify.notify_one();
+                held.places = held.places.saturating_sub(1);
             }
         });
+        self.taken = self.taken.saturating_sub(1);
         true
     }
 
@@ -131,12 +136,17 @@ pub(super) struct Place {
     address: IpAddr,
     notify: Arc<Notify>,
     waits_since: Option<u64>,
+    /// It is somebody else's already.
+    is_lost: bool,
 }
 
 impl Place {
     /// It waits for its client from now on.
     pub(super) fn waits(&mut self) {
         self.works();
+        if self.is_lost {
+            return;
+        }
         let mut state = self.crowd.state();
         let number = state.next;
         state.next += 1;
@@ -149,10 +159,16 @@ impl Place {
     /// It has something to do.
     pub(super) fn works(&mut self) {
         if let Some(number) = self.waits_since.take() {
+            let lost = &mut self.is_lost;
             self.crowd.state().change(self.address, |held| {
-                held.waiting.remove(&number);
+                *lost |= held.waiting.remove(&number).is_none();
             });
         }
+    }
+
+    /// Is it somebody else's? As of when it last began to wait, or to work.
+    pub(super) fn gave_way(&self) -> bool {
+        self.is_lost
     }
 
     /// Ends when the place is somebody else's.
@@ -164,6 +180,9 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.works();
+        if self.is_lost {
+            return;
+        }
         let mut state = self.crowd.state();
         state.taken = state.taken.saturating_sub(1);
         state.change(self.address, |held| held.places = held.places.saturating_sub(1));
@@ -183,11 +202,13 @@ mod tests {
     async fn who_waits_longest_gives_way_and_who_works_does_not() {
         let crowd = Crowd::new(3);
         let mut places: Vec<Place> = (1..4).map(|n| crowd.admit(address(n)).unwrap()).collect();
+        places.iter_mut().for_each(Place::works);
         assert_eq!(crowd.admit(address(9)).err(), Some(Refused::Full));
         [2, 0, 1].into_iter().for_each(|index: usize| places[index].waits());
         places[2].works();
         let newcomer = crowd.admit(address(9)).unwrap();
         places[0].is_lost().await;
+        assert_eq!(crowd.state().taken, 3, "a place that is lost is free at once, and counts once");
         drop((newcomer, places.remove(0)));
         assert_eq!(crowd.state().taken, 2);
         places[1].waits();
