@@ -22,7 +22,7 @@ use crate::wire::tftp::Packet;
 /// An ACK of what is acknowledged already sends nothing in lock-step, or one doubled packet would
 /// double all that follow (RFC 1123 section 4.2.3.1, "Sorcerer's Apprentice"). In a larger window it
 /// is also what a client says that misses the window's *first* block, so there it sends the window
-/// again, but once: what a client answers to copies is not believed ([`Transfer::echoes_end`]).
+/// again, but once: what a client answers to copies is not believed (`echoes_end`).
 #[derive(Clone, Debug)]
 pub struct Transfer {
     settings: Settings,
