@@ -27,7 +27,7 @@
 //! more machines boot at once, and a lone ACK waits for its own sync only. Nothing is said of a commit
 //! before its group is synced, and the next group is not begun before.
 //!
-//! The [follower](follower), a thread of its own, takes the log into the database: of each address the
+//! The [`follower`], a thread of its own, takes the log into the database: of each address the
 //! newest version, in the order of the table, in one transaction; and frees the log's files when that is
 //! synced. It works on other files than the writer, rests for nine tenths of the time, and hurries when
 //! the log is half full; when the log is full the writer waits for it, and who waits for the writer is

@@ -58,7 +58,7 @@ pub struct Agent<'a> {
 }
 
 impl RelayAgent {
-    /// The one that brought `message`: see [`Agent::of`].
+    /// The one that brought `message`.
     pub fn of(message: &Message<'_>, trusted: bool) -> Option<Self> {
         let information = message.option(code::RELAY_AGENT);
         let agent = Agent::of(message, information.as_deref(), trusted)?;
