@@ -1,8 +1,6 @@
 # shellcheck shell=bash
 # Clients that hold connections and want nothing, and whether the others are served.
 
-# resident: memory of the server, in kB
-resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$SERVER_PID/status"; }
 open_files() { find "/proc/$SERVER_PID/fd" -mindepth 1 2>/dev/null | wc -l; }
 
 # crowded CONNECTIONS: opens them from twenty addresses; end_crowd ends them

@@ -176,8 +176,6 @@ PY
     (($(resident) < before + 8192)) || fail "memory: $before kB before, $(resident) kB afterwards"
     fact "$(resident) kB afterwards"
 }
-# resident: the server's memory in kB
-resident() { awk '/^VmRSS/ { print $2 }' "/proc/$SERVER_PID/status"; }
 nobody_is_served() { on srv "$PXED" status --state-dir "$CELL/state" --json | grep -q '"tftp_transfers":0'; }
 
 cell tftp check 60 cell_tftp

@@ -51,3 +51,6 @@ LOG_MARK=0
 # said WORD MAC: a line of the log, after the mark, that has both
 said() { tail -n +$((LOG_MARK + 1)) "$LOG" | grep -F -- "$1" | grep -qiF -- "$2"; }
 must_say() { wait_for 3 said "$1" "$2" || fail "the server's log has no $1 for $2"; }
+
+# resident: the server's memory, in kB
+resident() { sed -n 's/^VmRSS:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$SERVER_PID/status"; }
