@@ -45,11 +45,12 @@ stop_server() {
 
 # log_mark, then log_since REGEX: is there such a line, after the mark?
 log_mark() { LOG_MARK=$(wc -l <"$LOG"); }
-log_since() { tail -n +$((LOG_MARK + 1)) "$LOG" | grep -qE -- "$1"; }
+# (No pipe into grep -q, which ends before what it reads: of a long log that would be a failure.)
+log_since() { grep -qE -- "$1" <(tail -n +$((LOG_MARK + 1)) "$LOG"); }
 LOG_MARK=0
 
 # said WORD MAC: a line of the log, after the mark, that has both
-said() { tail -n +$((LOG_MARK + 1)) "$LOG" | grep -F -- "$1" | grep -qiF -- "$2"; }
+said() { grep -qiF -- "$2" <(tail -n +$((LOG_MARK + 1)) "$LOG" | grep -F -- "$1"); }
 must_say() { wait_for 3 said "$1" "$2" || fail "the server's log has no $1 for $2"; }
 
 # resident: the server's memory, in kB

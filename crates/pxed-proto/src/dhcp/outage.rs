@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::asking::{Asking, Verdict};
 use super::config::LeaseTime;
+use super::lease::{Lease, LeaseState};
 use super::plan::Change;
 use super::reason::Ignored;
 
@@ -33,10 +34,13 @@ impl Outage {
         self.lasts
     }
 
-    /// A change of the address has failed.
-    pub fn doubt(&mut self, address: Ipv4Addr) {
-        if self.lasts {
-            self.doubtful.insert(address);
+    /// A change has failed, and the disk may have it all the same. A renewal takes nothing from its
+    /// client either way; what else it may be, the client has no lease by it.
+    pub fn doubt(&mut self, failed: &Lease, before: Option<&Lease>) {
+        let renewed = failed.state == LeaseState::Leased
+            && before.is_some_and(|before| before.is_of(&failed.client()));
+        if self.lasts && !renewed {
+            self.doubtful.insert(failed.address);
         }
     }
 

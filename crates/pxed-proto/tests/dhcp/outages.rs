@@ -87,6 +87,17 @@ fn a_lease_whose_change_failed_is_in_doubt_until_the_store_works() {
     lan.hears(&client(1).renewing(own)).ack();
 }
 
+/// Whether the disk has a renewal or not, the lease is the same client's.
+#[test]
+fn a_lease_whose_renewal_failed_is_served_for_what_was_left_before() {
+    let mut lan = Lan::new();
+    let own = lan.leases(1);
+    let renewal = lan.at(300).takes(&client(1).renewing(own)).commits.first().cloned().unwrap();
+    outage(&mut lan);
+    lan.store_says(renewal.id, Err(CommitError::Failed));
+    assert_eq!(lan.hears(&client(1).renewing(own)).ack().seconds(51), Some(300));
+}
+
 #[test]
 fn a_lease_that_waits_for_the_store_is_not_acknowledged_from_memory() {
     let mut lan = Lan::new();

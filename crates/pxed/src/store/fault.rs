@@ -5,11 +5,12 @@ use std::time::{Duration, Instant};
 
 use pxed_proto::limits;
 
+use super::disk::Call;
 use super::log::{Due, Log, remove_all};
 use super::news::{News, Page};
 use super::rewrite::Rewrite;
 use super::writer::Writing;
-use super::{StoreError, schema};
+use super::{StoreError, follower, schema};
 
 /// How long a page of leases may take to come: the DHCP thread answers between two batches.
 const PAGE_PATIENCE: Duration = Duration::from_secs(10);
@@ -122,12 +123,31 @@ impl Writing {
         // Whatever the disk has of groups that failed is not to be read again.
         let sequence = self.log.sequence();
         rewrite.finish(&self.spoilt, sequence, self.clock.now())?;
-        let connection = schema::open(&self.place.database())?;
+        let mut connection = schema::open(&self.place.database())?;
+        self.try_out(&mut connection, sequence)?;
         // Files that stay hold nothing that the database lacks.
         let _ = remove_all(&self.place.disk, &self.place.directory);
         self.backlog.reset();
-        self.log = Log::begin(self.place.clone(), self.backlog.clone(), sequence)
-            .map_err(|(error, _)| error)?;
+        let log = Log::begin(self.place.clone(), self.backlog.clone(), sequence);
+        self.log = log.map_err(|(error, _)| error)?;
+        // A disk that takes no group is not mended.
+        self.log.append(&[]).map_err(|(error, _)| error)?;
         self.follow(connection, sequence)
+    }
+
+    /// Does the new database take what the follower will write? Else it would fail at once again.
+    fn try_out(
+        &self,
+        connection: &mut rusqlite::Connection,
+        sequence: u64,
+    ) -> Result<(), StoreError> {
+        let (path, now) = (self.place.database(), self.clock.now());
+        let asked = self.place.disk.asked(Call::Follow);
+        asked.map_err(|cause| StoreError::file("write", &path, cause))?;
+        let nothing = std::iter::empty();
+        follower::write(connection, nothing, &[], (sequence, now))
+            .and_then(|()| follower::checkpoint(connection))
+            .map(drop)
+            .map_err(|cause| StoreError::sqlite("write", &path, cause))
     }
 }

@@ -150,16 +150,19 @@ impl Follower {
         Err(StoreError::Reader { path: self.place.database() })
     }
 
-    /// Takes the write-ahead log into the database, so that it can begin again. `false` if a reader
-    /// stands in the way.
     fn checkpoint(&self) -> Result<bool, StoreError> {
-        let read = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
-        let done: rusqlite::Result<(i64, i64)> =
-            self.connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], read);
-        let done =
-            done.map_err(|cause| StoreError::sqlite("write", &self.place.database(), cause))?;
-        Ok(done.0 == done.1)
+        let done = checkpoint(&self.connection);
+        done.map_err(|cause| StoreError::sqlite("write", &self.place.database(), cause))
     }
+}
+
+/// Takes the write-ahead log into the database, so that it can begin again. `false` if a reader
+/// stands in the way.
+pub(super) fn checkpoint(connection: &Connection) -> rusqlite::Result<bool> {
+    let read = |row: &rusqlite::Row<'_>| Ok((row.get(1)?, row.get(2)?));
+    let (all, done): (i64, i64) =
+        connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], read)?;
+    Ok(all == done)
 }
 
 fn read(newest: &mut Newest, part: &Part) -> Result<(), StoreError> {

@@ -19,6 +19,9 @@ const FILES: [&str; 7] = [
     "control.sock",
 ];
 
+/// The directory of certificates ([`crate::tls`]), which pxed makes as the user that it has become.
+const TLS: &str = "tls";
+
 /// Creates the directory if it is missing, and makes it and the store's files `user`'s.
 ///
 /// A directory with anything else in it is somebody's, and not given away: `--state-dir .` is a slip
@@ -51,7 +54,8 @@ pub(super) fn create_for(state_dir: &Path, user: &User) -> io::Result<()> {
 fn refuse_others(state_dir: &Path) -> io::Result<()> {
     for entry in std::fs::read_dir(state_dir)? {
         let name = entry?.file_name();
-        if !FILES.iter().any(|own| name == *own) && !super::log::is_name(&name) {
+        let own = FILES.iter().any(|own| name == *own) || super::log::is_name(&name);
+        if !own && name != TLS {
             let name = name.display();
             return Err(io::Error::other(format!("it holds {name}, so it is not pxed's own")));
         }
@@ -85,6 +89,10 @@ mod tests {
         let dir = parent.path().join("state");
         create_for(&dir, &myself()).unwrap();
         assert_eq!(dir.metadata().unwrap().mode() & 0o777, 0o700);
+        create_for(&dir, &myself()).unwrap();
+
+        std::fs::create_dir(dir.join(TLS)).unwrap();
+        std::fs::write(dir.join("commits.12"), "").unwrap();
         create_for(&dir, &myself()).unwrap();
 
         let foreign = dir.join("thesis.txt");

@@ -32,7 +32,7 @@ impl Server {
             }
             Err(error) => {
                 let event = told.and_then(|told| not_durable(told.event, done.lease.address));
-                self.outage.doubt(done.lease.address);
+                self.outage.doubt(&done.lease, done.before.as_ref());
                 self.take_back(done, error, now);
                 Output { event, ..Output::default() }
             }
