@@ -2,6 +2,7 @@
 import os
 import sqlite3
 import subprocess
+import time
 
 import bed
 import link
@@ -117,7 +118,8 @@ domain = "{bed.CIRCUIT_DOMAIN}"
 """
 
     def store(self):
-        """The lease database, as text: what outlives the process."""
+        """The lease database, as text: what outlives the process. It follows the commits within a second."""
+        time.sleep(1.5)
         database = f"file:{self.path('state')}/leases.db?mode=ro"
         with sqlite3.connect(database, uri=True, timeout=5) as connection:
             rows = connection.execute("SELECT * FROM leases").fetchall()
