@@ -6,7 +6,7 @@ import time
 
 import bed
 import link
-from servers.base import Process, size_on_disk
+from servers.base import Process
 
 SELF = os.environ.get("PXED", "pxed")
 
@@ -118,12 +118,17 @@ domain = "{bed.CIRCUIT_DOMAIN}"
 """
 
     def store(self):
-        """The lease database, as text: what outlives the process. It follows the commits within a second."""
+        """The lease database, as text: what outlives the process."""
+        return "\n".join(map(str, self.rows("SELECT * FROM leases")))
+
+    def written(self):
+        """How often a lease was written."""
+        [(written,)] = self.rows("SELECT total(version) FROM leases")
+        return written
+
+    def rows(self, query):
+        # The database follows the commits within a second.
         time.sleep(1.5)
         database = f"file:{self.path('state')}/leases.db?mode=ro"
         with sqlite3.connect(database, uri=True, timeout=5) as connection:
-            rows = connection.execute("SELECT * FROM leases").fetchall()
-        return "\n".join(map(str, rows))
-
-    def written(self):
-        return size_on_disk(*(f"{self.path('state')}/leases.db{end}" for end in ("", "-wal")))
+            return connection.execute(query).fetchall()
