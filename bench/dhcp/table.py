@@ -28,8 +28,11 @@ def tables(run, lines):
     how = (f"{run['rounds']} rounds of {run['seconds']:g} s for each figure, best rates to "
            f"{run['exact']:.0%}, options of `{run['firmware']}`")
     out = [report.head(run, lines, how), ""]
-    for part in (rates(names, lines, run), memory(names, lines), overload(lines), many(lines),
-                 validation(lines)):
+    there = {line.get("measure") for line in lines}
+    parts = [rates(names, lines, run), memory(names, lines)]
+    parts += [overload(lines)] if "slowed" in there else []
+    parts += [many(lines)] if "many leases" in there else []
+    for part in (*parts, validation(lines)):
         out += [*part, ""]
     return "\n".join(out + report.failures(lines)).rstrip() + "\n"
 
