@@ -32,6 +32,7 @@ mod relay;
 mod release;
 mod reply;
 mod request;
+mod rules;
 mod server;
 mod settings;
 mod shedding;

@@ -28,6 +28,16 @@ impl<T> Few<T> {
     }
 }
 
+impl<T: Ord> Few<T> {
+    /// In ascending order, each once.
+    pub fn sort_and_dedup(&mut self) {
+        if let Self::More(all) = self {
+            all.sort_unstable();
+            all.dedup();
+        }
+    }
+}
+
 impl<T> Deref for Few<T> {
     type Target = [T];
 
@@ -87,6 +97,9 @@ mod tests {
             let all: Vec<i32> = (0..count).collect();
             let few: Few<i32> = all.iter().copied().collect();
             assert_eq!(&few[..], &all[..]);
+            let mut doubled: Few<i32> = all.iter().rev().chain(&all).copied().collect();
+            doubled.sort_and_dedup();
+            assert_eq!(&doubled[..], &all[..]);
             assert_eq!(few.into_iter().collect::<Vec<i32>>(), all);
         }
     }

@@ -201,6 +201,12 @@ impl MacPattern {
         self.matches(other.begins) || other.matches(self.begins)
     }
 
+    /// What they begin with.
+    pub fn octets(&self) -> &[u8] {
+        let begins = (48_u32.saturating_sub(self.open) / 8) as usize;
+        self.begins.0.get(..begins).unwrap_or_default()
+    }
+
     /// The one MAC that it stands for, if it is whole.
     pub fn exact(&self) -> Option<Mac> {
         (self.open == 0).then_some(self.begins)
@@ -231,8 +237,7 @@ impl FromStr for MacPattern {
 
 impl fmt::Display for MacPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let octets = (48 - self.open as usize) / 8;
-        for (i, octet) in self.begins.0.iter().take(octets).enumerate() {
+        for (i, octet) in self.octets().iter().enumerate() {
             let colon = if i == 0 { "" } else { ":" };
             write!(f, "{colon}{octet:02x}")?;
         }

@@ -7,10 +7,10 @@ use super::class::{Class, Facts, MacPattern};
 use super::config::{Pool, Subnet};
 use super::quirks::Told;
 use super::relay::RelaySubOption;
+use super::rules::Rules;
 use super::settings::{Layers, Settings};
-use crate::Few;
 use crate::boot::Wishes;
-use crate::machine::{Firmware, Machine, Uuid};
+use crate::machine::{Firmware, Uuid};
 use crate::net::{Ipv4Net, Mac};
 use crate::text::{HostName, host_name};
 use crate::wire::options::code;
@@ -206,25 +206,20 @@ impl<'a> Entitled<'a> {
 }
 
 impl Policy {
-    /// What holds for a client on a subnet. Its groups are found here.
-    pub fn of<'a>(&'a self, subnet: &'a Subnet, facts: &Facts<'_>) -> Entitled<'a> {
+    /// What holds for a client on a subnet, by the rules that were made of this policy. Its groups
+    /// are found here.
+    pub(super) fn of<'a>(
+        &'a self,
+        rules: &Rules,
+        subnet: &'a Subnet,
+        facts: &Facts<'_>,
+    ) -> Entitled<'a> {
         let reservation = self.reservations.of(facts);
-        let groups = self.groups_of(facts.machine, reservation);
-        let facts = Facts { groups: &groups, ..*facts };
-        let classes = self.classes.iter().filter(|class| class.test.passes(&facts)).collect();
+        let groups = rules.groups(self, facts.machine, reservation);
+        let classes = rules.classes(self, &Facts { groups: &groups, ..*facts });
         let Subnet { settings, imposed, .. } = subnet;
         let everywhere = &self.everywhere;
         let layers = Layers { everywhere, subnet: settings, classes, groups, reservation, imposed };
         Entitled { reservation, layers }
-    }
-
-    fn groups_of(&self, machine: &Machine, reservation: Option<&Reservation>) -> Few<&Group> {
-        let named = reservation.and_then(|reservation| reservation.group.as_deref());
-        let mac = machine.mac();
-        let is_member = |group: &&Group| {
-            named == Some(&*group.name)
-                || mac.is_some_and(|mac| group.members.iter().any(|member| member.matches(mac)))
-        };
-        self.groups.iter().filter(is_member).collect()
     }
 }

@@ -8,7 +8,7 @@ use crate::wire::dhcp::{Message, is_sub_options};
 use crate::wire::options::code;
 
 /// A sub-option of option 82 that decides something here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the RFCs'")]
 pub enum RelaySubOption {

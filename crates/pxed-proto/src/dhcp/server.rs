@@ -15,6 +15,7 @@ use super::quirks::Quirks;
 use super::rate::{Buckets, Charge};
 use super::reason::Ignored;
 use super::reply::Spare;
+use super::rules::Rules;
 use super::table::{Hold, LeaseTable, Secret};
 use super::transmit::{Arrival, BOOT_SERVER_PORT, Transmit};
 use super::under_way::{Told, UnderWay};
@@ -45,6 +46,8 @@ pub struct Server {
     config: Arc<Config>,
     /// Where its subnets lie.
     topology: Topology,
+    /// Who its classes and groups are for.
+    rules: Rules,
     /// One for each subnet of the configuration, in the same order.
     pub(super) tables: Vec<LeaseTable>,
     under_way: UnderWay,
@@ -64,6 +67,7 @@ impl Server {
     pub fn new(config: Arc<Config>, secret: Secret) -> Self {
         Self {
             topology: Topology::of(&config),
+            rules: Rules::of(&config.policy),
             tables: tables(&config, secret),
             config,
             under_way: UnderWay::default(),
@@ -99,6 +103,7 @@ impl Server {
     /// Replies that wait for the store leave by the link of the same name, if there is one.
     pub fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
         self.topology = Topology::of(&config);
+        self.rules = Rules::of(&config.policy);
         let old = std::mem::replace(&mut self.tables, tables(&config, self.secret));
         let before = std::mem::replace(&mut self.config, config);
         self.under_way.move_replies(&before.links, &self.config.links);

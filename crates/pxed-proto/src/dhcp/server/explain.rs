@@ -72,7 +72,7 @@ impl Server {
         let subnet = self.config.subnets.get(asking.subnet_id.0)?;
         let relay = asking.relay.as_ref().map(Behind::agent);
         let facts = Facts { message, machine: &machine, firmware, relay, groups: &[] };
-        let entitled = self.config.policy.of(subnet, &facts);
+        let entitled = self.config.policy.of(&self.rules, subnet, &facts);
         let leased = asking.active().map(|lease| lease.address);
         let plain = matches!(firmware, Firmware::NotBooting | Firmware::Bootp);
         let form = (subnet.mode == Mode::Proxy && !plain).then(|| proxy::choice(&asking));

@@ -91,7 +91,7 @@ impl Server {
         let relay = relay_agent(heard, own);
         let agent_here = relay.as_ref().map(Behind::agent);
         let facts = Facts { message, machine: &machine, firmware, relay: agent_here, groups: &[] };
-        let entitled = self.config.policy.of(subnet, &facts);
+        let entitled = self.config.policy.of(&self.rules, subnet, &facts);
         Ok(Asking {
             now,
             link_id,
