@@ -3,7 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Options, RASPBERRY_PI_BOOT, Reply, header};
+use super::options::{Options, RASPBERRY_PI_BOOT};
+use super::{Reply, header};
 use crate::boot::Boot;
 use crate::dhcp::asking::Asking;
 use crate::dhcp::form::{Discovery, Form, Naming};
