@@ -4,7 +4,6 @@
 use super::asking::{Asking, Verdict};
 use super::lease::{Lease, LeaseState};
 use super::plan::Change;
-use super::rate::Port;
 use super::reason::Ignored;
 use crate::event::Outcome;
 use crate::limits;
@@ -51,15 +50,12 @@ pub(super) fn plan_decline(asking: &Asking<'_>) -> Verdict {
     if asking.table.declined_by(&asking.client, asking.now) >= limits::DECLINES_PER_CLIENT_MAX {
         return Verdict::ignored(Ignored::TooManyDeclines);
     }
-    let declines = |same: &dyn Fn(&Lease) -> bool| {
-        asking.table.declines(asking.now).filter(|lease| same(lease)).count()
-    };
-    if declines(&|_| true) as u64 >= (asking.table.pool_size() / 2).max(1) {
+    let half = usize::try_from(asking.table.pool_size() / 2).unwrap_or(usize::MAX).max(1);
+    if asking.table.has_declines(half, asking.now) {
         return Verdict::ignored(Ignored::PoolDeclines);
     }
-    let port = |lease: &Lease| lease.relay().as_ref().map(Port::of);
-    let here = port(lease);
-    if declines(&|other| port(other) == here) >= limits::DECLINES_PER_SOURCE_MAX {
+    let most = limits::DECLINES_PER_SOURCE_MAX;
+    if asking.table.has_declines_beside(lease, most, asking.now) {
         return Verdict::ignored(Ignored::SourceDeclines);
     }
     let probation = asking.subnet.decline_probation;

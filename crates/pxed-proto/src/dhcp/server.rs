@@ -26,7 +26,7 @@ use crate::machine::{Firmware, HardwareAddress, identify};
 use crate::wire::dhcp::{BOOTREQUEST, Message, MessageType};
 use crate::wire::options::code;
 use crate::wire::udp;
-use crate::{Few, Timestamp};
+use crate::{Few, Timestamp, limits};
 
 mod commits;
 mod explain;
@@ -213,16 +213,18 @@ impl Server {
         Output { event, transmit: reply, learned, ..Output::default() }
     }
 
-    /// Ends the offers and leases whose time is over, one event for each lease.
+    /// Ends the offers and leases whose time is over, one event for each lease: so many at once that
+    /// nobody waits for it, and the others at the next call. They count as over before that.
     pub fn handle_timeout(&mut self, now: Timestamp) -> Vec<Event> {
-        let expired = self.tables.iter_mut().flat_map(|table| table.expire(now));
+        let mut room = limits::EXPIRIES_AT_ONCE;
+        let expired = self.tables.iter_mut().flat_map(|table| table.expire(now, &mut room));
         expired
             .map(|lease| Event::Expired { address: lease.address, machine: lease.machine() })
             .collect()
     }
 
-    /// When [`Server::handle_timeout`] has something to do next; changes with every call that
-    /// takes `&mut self`.
+    /// When [`Server::handle_timeout`] has something to do next, which may be now; changes with every
+    /// call that takes `&mut self`.
     pub fn poll_timeout(&self) -> Option<Timestamp> {
         self.tables.iter().filter_map(LeaseTable::next_expiry).min()
     }

@@ -27,6 +27,7 @@ mod chunks;
 mod fresh;
 mod holds;
 mod leases;
+mod marks;
 mod queue;
 mod slots;
 
@@ -41,6 +42,7 @@ pub use self::choice::{Applicant, Standing};
 use self::fresh::Fresh;
 pub use self::holds::Hold;
 use self::leases::Leases;
+use self::marks::Marks;
 use self::queue::Queue;
 use super::config::{Pool, RelayCaps};
 use super::lease::{ClientKey, Lease, LeaseState};
@@ -57,8 +59,8 @@ pub struct LeaseTable {
     /// What is running, by its end or by an earlier time: a lease that is renewed moves only once it
     /// comes first.
     expiries: Queue,
-    /// What of that is out of use, by who declined it or answers for it.
-    declined: BTreeSet<(ClientKey, Ipv4Addr)>,
+    /// What of that is out of use.
+    marks: Marks,
     holds: BTreeMap<Ipv4Addr, Hold>,
     hold_of: BTreeMap<ClientKey, Ipv4Addr>,
     hold_ends: BTreeSet<(Timestamp, Ipv4Addr)>,
@@ -82,7 +84,7 @@ impl LeaseTable {
             reserved,
             leases: Leases::new(secret),
             expiries: Queue::default(),
-            declined: BTreeSet::new(),
+            marks: Marks::default(),
             holds: BTreeMap::new(),
             hold_of: BTreeMap::new(),
             hold_ends: BTreeSet::new(),
@@ -99,26 +101,6 @@ impl LeaseTable {
     /// The lease that the client has, or had last.
     pub fn of(&self, client: &ClientKey) -> Option<&Lease> {
         self.leases.of(client)
-    }
-
-    /// How many addresses are out of use at `now` because this client declined them, or answers for
-    /// them.
-    pub fn declined_by(&self, client: &ClientKey, now: Timestamp) -> usize {
-        self.marked_by(client, now).count()
-    }
-
-    fn marked_by(&self, client: &ClientKey, now: Timestamp) -> impl Iterator<Item = Ipv4Addr> {
-        let running =
-            move |address: &Ipv4Addr| self.get(*address).is_some_and(|l| l.is_running(now));
-        let from = (client.clone(), Ipv4Addr::UNSPECIFIED);
-        let its_own = self.declined.range(from..).take_while(move |(other, _)| other == client);
-        its_own.map(|(_, address)| *address).filter(running)
-    }
-
-    /// What is out of use at `now` by DECLINE.
-    pub fn declines(&self, now: Timestamp) -> impl Iterator<Item = &Lease> {
-        let marks = self.declined.iter().filter_map(|(_, address)| self.get(*address));
-        marks.filter(move |lease| lease.state == LeaseState::Declined && lease.is_running(now))
     }
 
     /// How many addresses the pools have.
@@ -176,14 +158,21 @@ impl LeaseTable {
         }
     }
 
-    /// Ends holds and leases whose time is over; returns the leases that a client lost by it.
-    pub fn expire(&mut self, now: Timestamp) -> Vec<Lease> {
-        while let Some(&ends) = self.hold_ends.first().filter(|(end, _)| *end <= now) {
+    /// Ends holds and leases whose time is over, as far as there is `room`; returns the leases that a
+    /// client lost by it. What is over and still stands here counts as over everywhere.
+    pub fn expire(&mut self, now: Timestamp, room: &mut usize) -> Vec<Lease> {
+        while *room > 0
+            && let Some(&ends) = self.hold_ends.first().filter(|(end, _)| *end <= now)
+        {
+            *room -= 1;
             self.hold_ends.remove(&ends);
             self.end_hold(ends.1);
         }
         let mut expired = Vec::new();
-        while let Some((time, number)) = self.expiries.first().filter(|(end, _)| *end <= now) {
+        while *room > 0
+            && let Some((time, number)) = self.expiries.first().filter(|(end, _)| *end <= now)
+        {
+            *room -= 1;
             let lease = self.leases.slots.get(number);
             if let Some(later) = lease.map(|lease| lease.expires).filter(|end| *end > time) {
                 self.expiries.postpone_first(later, &mut self.leases.slots);
@@ -215,7 +204,7 @@ impl LeaseTable {
     pub fn active_count(&self, now: Timestamp) -> usize {
         let lapsed = self.expiries.until(now).filter_map(|number| self.leases.slots.get(number));
         let lapsed = lapsed.filter(|lease| lease.expires <= now && !lease.is_mark()).count();
-        self.expiries.len() as usize - self.declined.len() - lapsed
+        self.expiries.len() as usize - self.marks.len() - lapsed
     }
 
     fn pool_of(&self, address: Ipv4Addr) -> Option<&PoolState> {
@@ -253,7 +242,7 @@ impl LeaseTable {
         let Some(lease) = self.leases.slots.get(number) else { return };
         self.behind.enter(lease.relay().as_ref(), lease.address);
         if lease.is_mark() {
-            self.declined.insert((lease.client(), lease.address));
+            self.marks.enter(lease);
         }
     }
 
@@ -262,7 +251,7 @@ impl LeaseTable {
         let Some(lease) = self.leases.slots.get(number) else { return };
         self.behind.leave(lease.relay().as_ref(), lease.address);
         if lease.is_mark() {
-            self.declined.remove(&(lease.client(), lease.address));
+            self.marks.leave(lease);
         }
     }
 

@@ -224,6 +224,15 @@ impl Lan {
 
     /// Time passes without a datagram.
     pub fn wakes(&mut self) -> Vec<Event> {
+        let mut told = Vec::new();
+        while self.server.poll_timeout().is_some_and(|due| due <= self.now) {
+            told.extend(self.wakes_once());
+        }
+        told
+    }
+
+    /// The same, and a datagram comes before all is done.
+    pub fn wakes_once(&mut self) -> Vec<Event> {
         self.server.handle_timeout(self.now)
     }
 

@@ -29,6 +29,7 @@ mod commits;
 mod cves;
 mod declines;
 mod discovers;
+mod endings;
 mod identities;
 mod informs;
 mod inspects;

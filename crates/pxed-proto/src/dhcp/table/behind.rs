@@ -1,6 +1,6 @@
 //! How many addresses are in use behind each circuit and remote ID, where there is a cap.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use super::LeaseTable;
@@ -13,13 +13,15 @@ impl LeaseTable {
     /// How many addresses are in use behind a place at `now`, leased or offered. Only places of a
     /// kind that has a cap are known.
     pub fn behind(&self, place: &Place, now: Timestamp) -> usize {
-        let over = |address: &Ipv4Addr| {
-            let runs = self.get(*address).is_some_and(|lease| lease.is_running(now));
-            let held = self.holds.get(address).is_some_and(|hold| hold.until > now);
-            self.behind.has(place, *address) && !runs && !held
+        let Some(addresses) = self.behind.in_use.get(place) else { return 0 };
+        if self.next_expiry().is_none_or(|next| next > now) {
+            return addresses.len();
+        }
+        let in_use = |address: &&Ipv4Addr| {
+            let runs = self.get(**address).is_some_and(|lease| lease.is_running(now));
+            runs || self.holds.get(*address).is_some_and(|hold| hold.until > now)
         };
-        let lapsed: BTreeSet<Ipv4Addr> = self.lapsed(now).filter(over).collect();
-        self.behind.count(place) - lapsed.len()
+        addresses.keys().filter(in_use).count()
     }
 
     /// Is an address of the client's, leased or offered, among them? A lease of which nothing was
@@ -43,10 +45,6 @@ pub(super) struct Behind {
 impl Behind {
     pub fn new(caps: RelayCaps) -> Self {
         Self { caps, in_use: BTreeMap::new() }
-    }
-
-    pub fn count(&self, place: &Place) -> usize {
-        self.in_use.get(place).map_or(0, BTreeMap::len)
     }
 
     pub fn has(&self, place: &Place, address: Ipv4Addr) -> bool {

@@ -6,6 +6,7 @@ use super::LeaseTable;
 use crate::Timestamp;
 use crate::dhcp::config::Pool;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::limits::EXPIRIES_AT_ONCE;
 use crate::machine::HardwareAddress;
 
 /// Who asks for an address, and what it may have.
@@ -100,10 +101,12 @@ impl LeaseTable {
             .or_else(|| self.lapsed(now).find(available))
     }
 
-    /// The addresses of holds and leases that have ended, and are not put away yet.
+    /// Addresses of holds and leases that have ended, and are not put away yet. Of many not all: they
+    /// are put away in a moment.
     pub(super) fn lapsed(&self, now: Timestamp) -> impl Iterator<Item = Ipv4Addr> {
         let holds = self.hold_ends.iter().take_while(move |(end, _)| *end <= now);
-        let leases = self.expiries.until(now).filter_map(|number| self.leases.slots.get(number));
+        let due = self.expiries.until(now).take(EXPIRIES_AT_ONCE);
+        let leases = due.filter_map(|number| self.leases.slots.get(number));
         let leases = leases.filter(move |lease| lease.expires <= now);
         holds.map(|(_, address)| *address).chain(leases.map(|lease| lease.address))
     }

@@ -79,7 +79,7 @@ fn a_pool_full_of_what_is_over_gives_what_is_free_for_longest() {
             }
         }
     }
-    table.expire(at(6_000));
+    expire(&mut table, at(6_000));
     for (step, (_, address)) in (0..).zip(free) {
         assert_eq!(offered(&table, at(6_000)), Some(address), "{step}");
         let client = ClientKey::Hardware(hardware(1_000_000 + step));
@@ -91,7 +91,7 @@ fn a_pool_full_of_what_is_over_gives_what_is_free_for_longest() {
         table.put(Lease { address, ..nth_lease(1_000_000 + step, 95_000) }, at(6_000));
     }
     assert_eq!(offered(&table, at(6_000)), None);
-    assert!(table.expire(at(80_000)).is_empty(), "a probation that ends is no client's loss");
+    assert!(expire(&mut table, at(80_000)).is_empty(), "a probation that ends is no client's loss");
     assert_eq!(offered(&table, at(80_000)), Some(nth(1)));
 }
 
@@ -112,7 +112,7 @@ fn a_million_leases_are_loaded_and_listed_and_end() {
         let own = table.of(&ClientKey::Hardware(hardware(number)));
         assert_eq!(own.map(|lease| lease.address), Some(nth(number)));
     }
-    let ended = table.expire(at(1_001));
+    let ended = expire(&mut table, at(1_001));
     assert!(ended.is_sorted_by_key(|lease| (lease.expires, lease.address)));
     assert_eq!(ended.len(), (0..LEASES).filter(|step| step % 3_600 < 2).count());
 }
@@ -125,7 +125,7 @@ fn a_lease_takes_less_than_a_hundred_octets() {
     let mut table = large(1 << 17);
     (0..LEASES).for_each(|number| drop(table.put(nth_lease(number, 500), at(0))));
     let [in_use, idle] = [0, 500].map(|seconds| {
-        table.expire(at(seconds));
+        expire(&mut table, at(seconds));
         let pool = &table.pools[0];
         let indexes = table.expiries.octets() + pool.idle.octets() + pool.fresh.octets();
         (table.leases.octets() + indexes) as f64 / f64::from(LEASES)
@@ -150,7 +150,7 @@ fn whatever_the_secret_everything_is_in_the_same_order() {
                 let lease = Lease { address, granted: now, expires, ..nth_lease(number, 0) };
                 table.put(lease, now);
             }
-            seen.push((chosen, table.expire(now), table.next_expiry()));
+            seen.push((chosen, expire(&mut table, now), table.next_expiry()));
         }
         let known: Vec<Lease> = table.leases_after(None).cloned().collect();
         (seen, known, table.into_parts().0)
