@@ -5,6 +5,7 @@
 //! becomes of the rest.
 
 mod counters;
+mod holders;
 mod limiter;
 mod lines;
 mod machines;

@@ -1,16 +1,18 @@
 //! Who has which address, by the events that say so: TFTP and HTTP know their clients by these.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
 use pxed_proto::event::{Event, Outcome};
 use pxed_proto::limits::ADDRESSES_ELSEWHERE_MAX;
 use pxed_proto::net::Mac;
 
+use super::holders::Holders;
+
 /// Machines by their addresses.
 #[derive(Debug, Default)]
 pub(super) struct Machines {
-    by_address: BTreeMap<Ipv4Addr, Mac>,
+    by_address: Holders,
     /// Those of them that nobody leased here, the oldest first: they never expire.
     elsewhere: VecDeque<Ipv4Addr>,
 }
@@ -18,7 +20,7 @@ pub(super) struct Machines {
 impl Machines {
     /// Whose an address is.
     pub(super) fn at(&self, address: Ipv4Addr) -> Option<Mac> {
-        self.by_address.get(&address).copied()
+        self.by_address.get(address)
     }
 
     /// A machine has leased an address.
@@ -33,14 +35,14 @@ impl Machines {
         }
         match event {
             Event::Expired { address, .. } | Event::Freed { address, .. } => {
-                self.by_address.remove(address);
+                self.by_address.remove(*address);
             }
             Event::Dhcp(event) => match (&event.outcome, event.request) {
                 (Outcome::BootServed { address, .. }, Some(request)) => {
                     self.has_address(*address, request.machine.mac());
                 }
                 (Outcome::Released { address } | Outcome::Declined { address, .. }, _) => {
-                    self.by_address.remove(address);
+                    self.by_address.remove(*address);
                 }
                 _ => {}
             },
@@ -64,7 +66,7 @@ impl Machines {
         if self.elsewhere.len() > ADDRESSES_ELSEWHERE_MAX
             && let Some(oldest) = self.elsewhere.pop_front()
         {
-            self.by_address.remove(&oldest);
+            self.by_address.remove(oldest);
         }
     }
 }
