@@ -11,24 +11,24 @@ mod lines;
 mod machines;
 mod queue;
 mod record;
+mod state;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::mem;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::{Duration, Instant};
 
 use pxed_proto::Timestamp;
-use pxed_proto::dhcp::{Ignored, Lease};
-use pxed_proto::event::{DhcpEvent, Event, HttpEvent, Outcome, TftpEvent, TlsEvent};
-use pxed_proto::limits;
+use pxed_proto::dhcp::Lease;
+use pxed_proto::event::Event;
 use pxed_proto::net::Mac;
 use tokio::sync::broadcast;
-use tracing::{Level, enabled, info, warn};
+use tracing::{Level, info, warn};
 
 use crate::log::LogFormat;
 use counters::{Counters, done};
@@ -39,9 +39,10 @@ use machines::Machines;
 pub use queue::Notebook;
 use queue::{Entry, Fact, Queue, Waiting};
 pub use record::Record;
+use state::State;
 
 /// How many events are kept for those who ask later: some hundred boots. An event is at most a few
-/// hundred octets and two texts of [`limits::FILE_NAME_MAX`], so they take 2 MB at the worst.
+/// hundred octets and two texts of [`FILE_NAME_MAX`](pxed_proto::limits::FILE_NAME_MAX), so they take 2 MB at the worst.
 const HISTORY: usize = 1000;
 
 /// How many events may wait for a listener that is slow; then it loses the oldest.
@@ -60,17 +61,6 @@ pub struct Journal {
     listeners: broadcast::Sender<Arc<Record>>,
     /// Who tells what waits; nobody, before it is started.
     teller: OnceLock<Thread>,
-}
-
-#[derive(Debug)]
-struct State {
-    /// The last events, the oldest first.
-    history: VecDeque<Arc<Record>>,
-    /// What the log has room for.
-    limiter: Limiter,
-    machines: Machines,
-    /// An empty queue, to be given for a full one.
-    empty: Waiting,
 }
 
 /// What the counters say.
@@ -261,93 +251,6 @@ impl Journal {
     }
 }
 
-impl State {
-    /// Is there room for it in the log? Whoever wants to see every datagram has it.
-    fn is_logged(&mut self, record: &Record, now: Instant) -> bool {
-        let limited = record.is_milestone() && !enabled!(Level::DEBUG);
-        let topic = record.topic().filter(|_| limited);
-        topic.is_none_or(|(what, source)| self.limiter.admits(what, source, now))
-    }
-
-    fn keep(&mut self, record: Arc<Record>) {
-        if self.history.len() >= HISTORY {
-            self.history.pop_front();
-        }
-        self.history.push_back(record);
-    }
-
-    fn warn_of(&mut self, event: &DhcpEvent) {
-        match event.outcome {
-            Outcome::Ignored(Ignored::NoPool | Ignored::PoolExhausted) => {
-                self.warn_at_times(
-                    "exhausted pools",
-                    format_args!("{}: {}", event.heard(), event.done()),
-                );
-            }
-            Outcome::NotDurable { .. } => {
-                self.warn_at_times("leases that were not stored", event.done())
-            }
-            Outcome::Ignored(
-                reason @ (Ignored::NewcomerRate | Ignored::PortRate | Ignored::InformRate),
-            ) => {
-                let (link, reason) = (&event.link, Ignored::to_string(&reason));
-                self.warn_at_times(
-                    "unknown machines that ask too often",
-                    format_args!("{link}: {reason}; the last: {}", event.heard()),
-                );
-            }
-            _ => {}
-        }
-    }
-
-    /// A peer may be able to cause it as often as it likes; the log is told once a minute.
-    fn warn_at_times(&mut self, trouble: &'static str, text: impl fmt::Display) {
-        if self.may_warn(trouble) {
-            warn!("{text}");
-        }
-    }
-
-    /// Is it the first of its minute?
-    fn may_warn(&mut self, trouble: &'static str) -> bool {
-        let now = Instant::now();
-        let is_first = self.limiter.admits_warning(trouble, now);
-        tell(&self.limiter.over(now));
-        is_first
-    }
-
-    /// The event with the machine that it is about, and no longer than is kept.
-    fn completed(&self, event: Event) -> Event {
-        match event {
-            Event::Tftp(event) => {
-                let machine = event.machine.or_else(|| self.machine_at(event.client));
-                Event::Tftp(TftpEvent { machine, ..event })
-            }
-            Event::Http(event) => {
-                let machine = event.machine.or_else(|| self.machine_at(event.client));
-                let (method, target) = (shortened(event.method), shortened(event.target));
-                Event::Http(HttpEvent { machine, method, target, ..event })
-            }
-            Event::Tls(event) => {
-                let machine = event.machine.or_else(|| self.machine_at(event.client));
-                Event::Tls(TlsEvent { machine, ..event })
-            }
-            other => other,
-        }
-    }
-
-    fn machine_at(&self, client: SocketAddr) -> Option<Mac> {
-        let IpAddr::V4(address) = client.ip() else { return None };
-        self.machines.at(address)
-    }
-}
-
-/// What a request's head has room for is more than anybody reads.
-fn shortened(mut text: String) -> String {
-    text.truncate(text.floor_char_boundary(limits::FILE_NAME_MAX));
-    text.shrink_to_fit();
-    text
-}
-
 impl fmt::Display for Tally {
     /// The counters as one line: `DISCOVER 3, OFFER 3; not answered: unknown-client 1`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -368,118 +271,4 @@ fn list(counts: &BTreeMap<&'static str, u64>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::Ipv4Addr;
-
-    use super::*;
-    use pxed_proto::boot::Boot;
-    use pxed_proto::dhcp::RequestState;
-    use pxed_proto::event::Request;
-    use pxed_proto::machine::{Firmware, Machine};
-    use pxed_proto::wire::dhcp::MessageType;
-
-    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
-
-    fn expired(number: u32) -> Event {
-        let machine = Machine::from(MAC);
-        Event::Expired { address: Ipv4Addr::from_bits(number), machine }
-    }
-
-    fn acked(address: Ipv4Addr) -> Event {
-        let request = Request {
-            message_type: Some(MessageType::Request),
-            xid: 1,
-            machine: Machine::from(MAC),
-            firmware: Firmware::Pxe(None),
-            relay: None,
-        };
-        let (state, lease_time) = (RequestState::Selecting, Duration::from_secs(60));
-        let outcome = Outcome::Acked { address, lease_time, state, boot: Boot::Nothing };
-        let (link, left_out) = (Arc::from("eth1"), Vec::new());
-        Event::Dhcp(DhcpEvent { link, request: Some(request), outcome, left_out })
-    }
-
-    fn number(record: &Record) -> u32 {
-        let Event::Expired { address, .. } = record.event else { panic!("{record:?}") };
-        address.to_bits()
-    }
-
-    #[test]
-    fn the_history_has_an_end_and_goes_on_where_it_ends() {
-        let journal = Journal::new(LogFormat::Text);
-        (0..1500).for_each(|number| journal.record(expired(number)));
-        let (history, mut listener) = journal.listen();
-        let numbers: Vec<u32> = history.iter().map(|record| number(record)).collect();
-        assert_eq!(numbers, (500..1500).collect::<Vec<_>>());
-        journal.record(expired(1500));
-        drop(journal.up_to_date());
-        assert_eq!(number(&listener.try_recv().unwrap()), 1500);
-        assert_eq!(journal.tally().done, BTreeMap::from([("expired", 1501)]));
-    }
-
-    #[test]
-    fn a_listener_that_is_slow_loses_the_oldest() {
-        let journal = Journal::new(LogFormat::Text);
-        let (_, mut listener) = journal.listen();
-        (0..1500).for_each(|number| journal.record(expired(number)));
-        drop(journal.up_to_date());
-        let lagged = broadcast::error::TryRecvError::Lagged(1500 - LISTENER_LAG as u64);
-        assert_eq!(listener.try_recv().unwrap_err(), lagged);
-        assert_eq!(
-            number(&listener.try_recv().unwrap()),
-            1500 - u32::try_from(LISTENER_LAG).unwrap()
-        );
-    }
-
-    #[test]
-    fn what_has_no_room_is_counted_and_who_has_an_address_is_kept() {
-        let journal = Arc::new(Journal::new(LogFormat::Text));
-        let mut notebook = Notebook::new(journal.clone());
-        let max = u32::try_from(limits::EVENTS_QUEUE).unwrap();
-        (0..max).for_each(|number| notebook.event(expired(number)));
-        assert!(notebook.hand_over());
-        let address = Ipv4Addr::new(10, 0, 0, 9);
-        notebook.event(acked(address));
-        notebook.event(expired(max));
-        assert!(notebook.hand_over());
-        let done = journal.tally().done;
-        assert_eq!([done["expired"], done["ACK"], done["events lost"]], [u64::from(max) + 1, 1, 2]);
-        let (history, _) = journal.listen();
-        assert_eq!(number(history.last().unwrap()), max - 1);
-        assert_eq!(journal.state().machines.at(address), Some(MAC));
-    }
-
-    #[test]
-    fn who_waits_for_nobody_keeps_what_it_has_while_another_has_the_queue() {
-        let journal = Arc::new(Journal::new(LogFormat::Text));
-        let mut notebook = Notebook::new(journal.clone());
-        notebook.event(expired(1));
-        let queue = journal.queue.hold();
-        assert!(!notebook.hand_over());
-        drop(queue);
-        assert!(notebook.hand_over());
-        notebook.event(expired(2));
-        drop(notebook);
-        let (history, _) = journal.listen();
-        let numbers: Vec<u32> = history.iter().map(|record| number(record)).collect();
-        assert_eq!(numbers, [1, 2]);
-    }
-
-    #[test]
-    fn a_thread_tells_what_waits() {
-        let journal = Arc::new(Journal::new(LogFormat::Text));
-        let (_, mut listener) = journal.listen();
-        let telling = Telling::start(journal.clone()).unwrap();
-        journal.record(expired(1));
-        assert_eq!(number(&listener.blocking_recv().unwrap()), 1);
-        journal.record(expired(2));
-        drop(telling);
-        assert_eq!(number(&listener.try_recv().unwrap()), 2);
-    }
-
-    #[test]
-    fn what_a_client_says_is_kept_no_longer_than_it_is_read() {
-        assert_eq!(shortened("é".repeat(10_000)).len(), limits::FILE_NAME_MAX);
-        assert_eq!(shortened("/boot.ipxe".to_owned()), "/boot.ipxe");
-    }
-}
+mod tests;
