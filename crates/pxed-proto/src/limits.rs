@@ -353,13 +353,22 @@ pub const HTTP_SLOWEST: u64 = 64 * 1000;
 /// have to give way to a newcomer.
 pub const HTTP_STALL: Duration = Duration::from_secs(5);
 
-/// How much of a file one call hands to a socket, in octets: what a fast client takes in a quarter of
-/// a millisecond, for which others wait at most.
-pub const HTTP_PART: u64 = 1 << 20;
+/// How much of a file one call hands to a socket, in octets: what a fast client takes in half a
+/// millisecond, for which others wait at most.
+pub const HTTP_PART: u64 = 2 << 20;
 
-/// The last octets of a file, which are read into memory and checked before they leave. With a slow
-/// reader's head they are all that a response holds: 32 MiB for every place there is.
-pub const HTTP_LAST: u64 = 8 * 1024;
+/// A file of so many octets, or a range of one, is read into memory and leaves with its head: a copy of
+/// so much costs less than the calls that save it. With a slow reader's head that is all that a
+/// response holds: 32 MiB for every place there is.
+pub const HTTP_SHORT: u64 = 8 * 1024;
+
+/// The last octets of a longer one, which are read and checked before they leave: enough to hold back,
+/// and little to copy.
+pub const HTTP_LAST: u64 = 1024;
+
+/// From so many octets on, an answer's segments are gathered: otherwise sendfile(2) ends every 64 KiB with a
+/// short one, and to say so, and that it is over, costs as much as several of these.
+pub const HTTP_LONG: u64 = 1 << 20;
 
 /// How much of what an HTTP client still sends after its last answer is read and dropped, in octets.
 pub const HTTP_LINGER_MAX: usize = 256 * 1024;

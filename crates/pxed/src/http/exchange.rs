@@ -1,5 +1,6 @@
 //! One request and its answer: what is told of it when it ends.
 
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -66,7 +67,9 @@ impl Exchange {
 impl Drop for Exchange {
     fn drop(&mut self) {
         self.http.running.fetch_sub(1, Ordering::Relaxed);
-        let duration = self.begun.elapsed();
-        (self.http.events)(Event::Http(HttpEvent { duration, ..self.event.clone() }));
+        let (method, target) = (take(&mut self.event.method), take(&mut self.event.target));
+        let (duration, broken_off) = (self.begun.elapsed(), self.event.broken_off.take());
+        let event = HttpEvent { method, target, duration, broken_off, ..self.event.clone() };
+        (self.http.events)(Event::Http(event));
     }
 }

@@ -33,6 +33,9 @@ impl Content {
     }
 }
 
+/// What a file's header fields take, in octets, and the rest of a head.
+const FIELDS: usize = 256;
+
 /// What becomes of the connection when the answer has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -46,7 +49,7 @@ pub(super) enum Next {
 
 impl Response {
     pub(super) fn new(status: u16, content_type: &str, content: Content) -> Self {
-        let mut response = Self { status, fields: String::new(), content };
+        let mut response = Self { status, fields: String::with_capacity(FIELDS), content };
         response.field("Content-Type", content_type);
         response
     }
@@ -67,7 +70,8 @@ impl Response {
     pub(super) fn head(&self, next: Next, now: SystemTime) -> Vec<u8> {
         let Self { status, fields, content } = self;
         let (reason, date) = (reason(*status), HttpDate::from(now));
-        let mut head = format!("HTTP/1.1 {status} {reason}\r\n{fields}");
+        let mut head = String::with_capacity(fields.len() + FIELDS);
+        let _ = write!(head, "HTTP/1.1 {status} {reason}\r\n{fields}");
         if *status != 304 {
             let _ = write!(head, "Content-Length: {}\r\n", content.len());
         }

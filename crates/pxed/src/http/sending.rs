@@ -41,34 +41,41 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// A file's range behind `head`. Its last octets are read and checked before they leave, so that
-    /// a client whose file has changed meanwhile gets no whole; a short one is all last octets.
+    /// A file's range behind `head`. Its last octets leave when the file is found to be the one that it
+    /// was, so that a client whose file has changed meanwhile gets no whole.
     async fn file(
         &mut self,
         mut head: Vec<u8>,
         file: Arc<OpenFile>,
         Range { start, end }: Range<u64>,
     ) -> Result<(), BrokenOff> {
-        let last = end.saturating_sub(limits::HTTP_LAST).max(start);
-        if last > start {
+        let (mut last, is_long) = (start, end - start >= limits::HTTP_LONG);
+        if end - start > limits::HTTP_SHORT {
+            last = end - limits::HTTP_LAST;
+            if is_long {
+                self.stream.gather(true);
+            }
             self.write(&head, true).await?;
             head.clear();
             self.most(&file, start..last).await?;
         }
-        head.extend(whole(&file, last..end).await?);
-        self.write(&head, false).await
+        head.extend(octets(&file, last..end).await?);
+        check(&file)?;
+        self.write(&head, false).await?;
+        if is_long {
+            self.stream.gather(false);
+        }
+        Ok(())
     }
 
     async fn most(&mut self, file: &Arc<OpenFile>, range: Range<u64>) -> Result<(), BrokenOff> {
         let mut at = range.start;
         while at < range.end {
             if self.stream.is_secure() {
-                let part = at..range.end.min(at + limits::TLS_PART);
-                let octets = whole(file, part).await?;
-                self.write(&octets, true).await?;
-                at += octets.len() as u64;
+                let part = octets(file, at..range.end.min(at + limits::TLS_PART)).await?;
+                self.write(&part, true).await?;
+                at += part.len() as u64;
             } else {
-                check(file)?;
                 at += self.part(file, at..range.end.min(at + limits::HTTP_PART)).await?;
             }
         }
@@ -106,15 +113,17 @@ impl Sending<'_> {
     }
 }
 
-/// Octets of a file that is still the one whose length and ETag the client has.
-async fn whole(file: &Arc<OpenFile>, range: Range<u64>) -> Result<Vec<u8>, BrokenOff> {
+/// Octets of a file, in memory.
+async fn octets(file: &Arc<OpenFile>, range: Range<u64>) -> Result<Vec<u8>, BrokenOff> {
     let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
-    let octets = read(file, range.start, len).await;
-    check(file)?;
-    octets.map_err(|error| BrokenOff::Unreadable(error.to_string()))
+    read(file, range.start, len).await.map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => BrokenOff::FileChanged,
+        _ => BrokenOff::Unreadable(error.to_string()),
+    })
 }
 
-/// Half a kernel and half its successor is worse than none.
+/// Is it still the file whose length and ETag the client has? Half a kernel and half its successor is
+/// worse than none.
 fn check(open: &OpenFile) -> Result<(), BrokenOff> {
     let unreadable = |error: io::Error| BrokenOff::Unreadable(error.to_string());
     let now = open.file.metadata().map_err(unreadable)?;

@@ -47,6 +47,15 @@ impl Stream {
         }
     }
 
+    /// Has what is written gathered into full segments from now on (TCP_CORK), or no longer: then the rest
+    /// leaves. TLS writes its records as they are.
+    pub(super) fn gather(&self, on: bool) {
+        if let Self::Plain(tcp) = self {
+            // Where the system does not, more and smaller segments leave.
+            let _ = SockRef::from(tcp).set_tcp_cork(on);
+        }
+    }
+
     /// Writes some of `octets`; where more is to follow, they may wait for it.
     pub(super) async fn write(&mut self, octets: &[u8], more: bool) -> io::Result<usize> {
         match self {
