@@ -266,6 +266,14 @@ pub const TFTP_WAIT_MIN: Duration = Duration::from_millis(200);
 /// The longest wait for an answer to a TFTP packet, unless the client asked for a longer one.
 pub const TFTP_BACKOFF_MAX: Duration = Duration::from_secs(8);
 
+/// How long the TFTP thread looks for a client's answer before it sleeps: several times what a virtual
+/// machine on the same host takes, and so little that nobody misses it on the same core.
+pub const TFTP_VIGIL: Duration = Duration::from_micros(30);
+
+/// How many answers are slept for, at the most, before it is tried again whether they come as soon as that: a
+/// thirty-thousandth of a core where each takes a millisecond.
+pub const TFTP_VIGIL_SELDOM: u32 = 1024;
+
 /// How long a TFTP client may be silent in the middle of a file: firmware gives up sooner.
 pub const TFTP_SILENCE_MAX: Duration = Duration::from_secs(30);
 

@@ -6,6 +6,7 @@
 mod cache;
 mod engine;
 mod exchange;
+mod ids;
 mod mailbox;
 mod opening;
 mod searches;
@@ -14,6 +15,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod timers;
+mod vigil;
 
 use std::io;
 use std::net::Ipv4Addr;

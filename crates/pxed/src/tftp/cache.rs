@@ -14,6 +14,7 @@ use std::sync::Arc;
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};
 use pxed_proto::limits::{TFTP_CACHE, TFTP_CHUNK};
 
+use super::ids::IdMap;
 use crate::files::OpenFile;
 use crate::net::read_at_hand;
 
@@ -140,9 +141,9 @@ fn replaced() -> io::Error {
 /// [`TFTP_CACHE`]; what was not used for the longest time gives way.
 #[derive(Debug, Default)]
 pub struct Cache {
-    kept: HashMap<u64, Kept>,
+    kept: IdMap<u64, Kept>,
     by_version: HashMap<Version, u64>,
-    chunks: HashMap<(u64, u32), Chunk>,
+    chunks: IdMap<(u64, u32), Chunk>,
     last_id: u64,
     /// Counts uses, so that the oldest is known.
     uses: u64,

@@ -7,7 +7,7 @@
 mod requests;
 mod transfers;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,10 +19,12 @@ use pxed_proto::event::TftpOutcome;
 use tokio::runtime::Handle;
 
 use super::cache::Cache;
+use super::ids::IdMap;
 use super::mailbox::{Letters, Mailbox, Word};
 use super::searches::Searches;
 use super::table::Table;
 use super::timers::Timers;
+use super::vigil::Vigil;
 use super::{Change, Listener, Server};
 use crate::net::{TftpBatch, TftpSocket};
 
@@ -62,7 +64,8 @@ pub struct Engine {
     searches: Searches,
     cache: Cache,
     /// Chunks that are being read, and who waits for them.
-    reading: HashMap<(u64, u32), Vec<u64>>,
+    reading: IdMap<(u64, u32), Vec<u64>>,
+    vigil: Vigil,
     /// Octets of all texts that are being sent.
     texts: usize,
     /// How many transfers may still have sockets of their own.
@@ -93,7 +96,8 @@ impl Engine {
             timers: Timers::default(),
             searches: Searches::default(),
             cache: Cache::default(),
-            reading: HashMap::new(),
+            reading: IdMap::default(),
+            vigil: Vigil::default(),
             texts: 0,
             own_ports_left: server.own_ports,
             began: Instant::now(),
@@ -109,7 +113,7 @@ impl Engine {
         let mut batch = TftpBatch::new();
         let mut events = [EpollEvent::empty(); EVENTS];
         while !self.is_over() {
-            let count = match self.epoll.wait(&mut events, self.patience()) {
+            let count = match self.wait(&mut events) {
                 Err(Errno::EINTR) => 0,
                 result => result?,
             };
@@ -120,6 +124,14 @@ impl Engine {
             self.handle_timeouts();
         }
         Ok(())
+    }
+
+    fn wait(&mut self, events: &mut [EpollEvent]) -> nix::Result<usize> {
+        let epoll = &self.epoll;
+        match self.vigil.keep(|| epoll.wait(events, EpollTimeout::ZERO))? {
+            0 => self.epoll.wait(events, self.patience()),
+            found => Ok(found),
+        }
     }
 
     fn is_over(&self) -> bool {

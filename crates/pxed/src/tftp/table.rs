@@ -12,11 +12,12 @@ use pxed_proto::limits::{
 };
 
 use super::exchange::Exchange;
+use super::ids::IdMap;
 
 /// All requests that are being served.
 #[derive(Debug)]
 pub struct Table {
-    exchanges: HashMap<u64, Exchange>,
+    exchanges: IdMap<u64, Exchange>,
     /// The last request of a client's port, by link.
     latest: HashMap<(u64, SocketAddrV4), u64>,
     clients: HashMap<Ipv4Addr, Count>,

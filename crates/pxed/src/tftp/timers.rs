@@ -1,14 +1,16 @@
 //! When to look at what again: one time for each, which is only moved when it comes too late.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 
 use pxed_proto::Timestamp;
+
+use super::ids::IdMap;
 
 /// The times.
 #[derive(Debug, Default)]
 pub struct Timers {
     in_order: BTreeSet<(Timestamp, u64)>,
-    of: HashMap<u64, Timestamp>,
+    of: IdMap<u64, Timestamp>,
 }
 
 impl Timers {

@@ -144,6 +144,9 @@ impl Engine {
         if let Some(deadline) = sending.transfer.poll_timeout() {
             self.timers.no_later_than(id, deadline);
         }
+        if sending.transfer.settings().windowsize == 1 {
+            self.vigil.want();
+        }
         match flushed {
             Ok(()) => {}
             Err(Pause::Read(index)) => self.read(id, index),
