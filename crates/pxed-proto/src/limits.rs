@@ -119,9 +119,13 @@ pub const BACKLOG_MAX: usize = 8192;
 /// How many octets all datagrams that wait may have: as many messages of a PXE ROM as fit three queues.
 pub const BACKLOG_OCTETS_MAX: usize = 16 << 20;
 
-/// How many have to wait of one urgency before copies are left out, and of newcomers the newest is
-/// answered first: ten milliseconds of work, within which no client notices an order.
+/// How many have to wait of one urgency before copies are left out: ten milliseconds of work.
 pub const BACKLOG_LONG: usize = 512;
+
+/// How long the oldest newcomer has to have waited before the newest is answered first. No client notices
+/// such an order; and where some wait for seconds, those who came last still listen, so that no OFFER is made
+/// in vain as long as there is another one to make.
+pub const BACKLOG_LATE: Duration = Duration::from_millis(50);
 
 /// How many lease changes have to wait in the backlog, behind a store that is behind, before newcomers
 /// are let in by ones, a millisecond each: an OFFER that is taken makes one change more.

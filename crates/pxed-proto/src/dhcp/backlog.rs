@@ -10,8 +10,8 @@ use super::transmit::Arrival;
 use super::urgency::Urgency;
 use crate::Timestamp;
 use crate::limits::{
-    BACKLOG_LONG, BACKLOG_MAX, BACKLOG_OCTETS_MAX, BACKLOG_STORE_BEHIND, BACKLOG_TURN,
-    DISCOVER_PATIENCE,
+    BACKLOG_LATE, BACKLOG_LONG, BACKLOG_MAX, BACKLOG_OCTETS_MAX, BACKLOG_STORE_BEHIND,
+    BACKLOG_TURN, DISCOVER_PATIENCE,
 };
 use crate::wire::glance::{Glance, Kind};
 
@@ -148,11 +148,10 @@ impl Backlog {
     ) -> Option<&Waiting> {
         loop {
             let urgency = self.next(now, store_is_behind)?;
-            let queue = self.queue(urgency);
-            // The newest of many newcomers: who has waited long has given up.
-            let from_end = urgency == Urgency::Newcomer && queue.waiting > BACKLOG_LONG;
-            let ticket =
-                if from_end { queue.tickets.pop_back() } else { queue.tickets.pop_front() };
+            // The newest of newcomers, where they have to wait: who has waited long may have given up.
+            let from_end = urgency == Urgency::Newcomer && self.is_late(now);
+            let tickets = &mut self.queue(urgency).tickets;
+            let ticket = if from_end { tickets.pop_back() } else { tickets.pop_front() };
             let Some(slot) = self.give_up(ticket?) else { continue };
             let Some(Slot { waiting: Waiting { since, glance, .. }, .. }) = self.slots.get(slot)
             else {
@@ -202,6 +201,23 @@ impl Backlog {
             .into_iter()
             .find(|urgency| self.waiting(*urgency) > 0)
             .filter(|urgency| *urgency == Urgency::BootServer || lets_in)
+    }
+
+    /// Has a newcomer waited for so long that there is more to do than can be done?
+    fn is_late(&mut self, now: Timestamp) -> bool {
+        while let Some(oldest) = self.queue(Urgency::Newcomer).tickets.front().copied() {
+            if let Some(since) = self.since(oldest) {
+                return now.since(since) >= BACKLOG_LATE;
+            }
+            self.queue(Urgency::Newcomer).tickets.pop_front();
+        }
+        false
+    }
+
+    /// Since when a datagram waits; `None` if it is gone.
+    fn since(&self, ticket: Ticket) -> Option<Timestamp> {
+        let slot = self.slots.get(usize::try_from(ticket.slot).ok()?)?;
+        (slot.tenancy == ticket.tenancy).then_some(slot.waiting.since)
     }
 
     fn is_by_turn(&self) -> bool {

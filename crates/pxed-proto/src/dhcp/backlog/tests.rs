@@ -109,11 +109,14 @@ fn of_many_newcomers_the_newest_are_answered_and_the_oldest_are_shed() {
     let kind = Kind::Message(MessageType::Discover);
     assert_eq!(bench.shed.first(), Some(&Shed { kind, reason: Ignored::Overload }));
     assert_eq!(bench.shed(Ignored::Overload), 100);
-    let long = u32::try_from(BACKLOG_LONG).unwrap();
-    let newest: Vec<u32> = (0..many - 100 - long).map_while(|_| bench.take()).collect();
-    assert!(newest.iter().rev().copied().eq(100 + long..many), "the newest first");
-    assert_eq!(bench.take(), Some(100), "of few the oldest");
-    assert_eq!(bench.backlog.len(), BACKLOG_LONG - 1);
+    assert_eq!(bench.take(), Some(100), "the oldest, while nobody waits for long");
+    bench.now += u64::try_from(BACKLOG_LATE.as_millis()).unwrap();
+    bench.discover(many);
+    let newest: Vec<u32> = std::iter::from_fn(|| bench.take()).collect();
+    assert!(newest.iter().rev().copied().eq(101..=many), "the newest first");
+    bench.discover(1);
+    bench.discover(2);
+    assert_eq!(bench.take(), Some(1), "and the oldest again");
 }
 
 #[test]
