@@ -298,6 +298,7 @@ fn go_on_from(clock: Clock, seen: Timestamp) -> Clock {
 /// The DHCP server with the leases of the store.
 fn load(store: &mut Store, config: &Config, now: Timestamp) -> Result<dhcp::Server, RunError> {
     let mut server = dhcp::Server::new(config.dhcp.clone(), secret());
+    server.expect(store.count()?);
     let (mut count, mut elsewhere) = (0, 0);
     let loaded = store.load(|lease| {
         count += 1;

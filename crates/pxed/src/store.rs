@@ -197,6 +197,13 @@ impl Store {
         self.seen
     }
 
+    /// How many leases are in it.
+    pub fn count(&self) -> Result<u32, StoreError> {
+        let counted =
+            self.connection.query_row("SELECT count(*) FROM lease_rows", [], |row| row.get(0));
+        counted.map_err(|cause| StoreError::sqlite("read", &self.place.database(), cause))
+    }
+
     /// Reads everything: every lease that can be read goes to `each`, also those that are over, in
     /// the order of addresses.
     pub fn load(&mut self, each: impl FnMut(Lease)) -> Result<Loaded, StoreError> {

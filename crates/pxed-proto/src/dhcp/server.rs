@@ -98,6 +98,11 @@ impl Server {
         true
     }
 
+    /// Makes room for so many leases that are to be loaded.
+    pub fn expect(&mut self, leases: u32) {
+        self.tables.iter_mut().for_each(|table| table.expect(leases));
+    }
+
     /// Takes another configuration. Leases stay, also those whose address is no longer leased: they
     /// live until they expire. Offers that are held stay as far as their address is still leased.
     /// Replies that wait for the store leave by the link of the same name, if there is one.

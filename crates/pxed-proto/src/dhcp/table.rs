@@ -93,6 +93,12 @@ impl LeaseTable {
         }
     }
 
+    /// Makes room for so many leases, and no more than there are addresses.
+    pub fn expect(&mut self, leases: u32) {
+        let addresses: u64 = self.pools.iter().map(|pool| pool.pool.range.count()).sum();
+        self.leases.expect(u32::try_from(addresses).unwrap_or(u32::MAX).min(leases));
+    }
+
     /// The last that was written of an address.
     pub fn get(&self, address: Ipv4Addr) -> Option<&Lease> {
         self.leases.get(address)

@@ -31,6 +31,14 @@ impl ByClient {
         Self { hasher, chains: Chunks::default(), len: 0 }
     }
 
+    /// Makes room for so many, while there is nobody: then they need not be told apart again and again as
+    /// they come.
+    pub fn expect(&mut self, clients: u32) {
+        while self.len == 0 && self.chains.len() < clients {
+            self.chains.push(Link::NONE);
+        }
+    }
+
     /// The lease that the client is found by.
     pub fn get(&self, client: &ClientKey, slots: &Slots) -> Option<u32> {
         self.find(self.hash(client), client, slots)
@@ -177,7 +185,14 @@ mod tests {
     /// Beside a plain map, through its whole growth.
     #[test]
     fn it_is_a_map() {
+        for expected in [0, 700, 5_000] {
+            it_is_a_map_with_room_for(expected);
+        }
+    }
+
+    fn it_is_a_map_with_room_for(expected: u32) {
         let (mut slots, mut table) = (Slots::default(), ByClient::new(Secret([7; 16])));
+        table.expect(expected);
         let mut plain = BTreeMap::new();
         for round in 0..9_000_u32 {
             let client = round * 7919 % 2_503;

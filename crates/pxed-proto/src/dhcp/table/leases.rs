@@ -24,6 +24,11 @@ impl Leases {
         Self { slots: Slots::default(), by_address: ByAddress::default(), by_client }
     }
 
+    /// Makes room for so many.
+    pub fn expect(&mut self, leases: u32) {
+        self.by_client.expect(leases);
+    }
+
     /// The number of an address's lease.
     pub fn number(&self, address: Ipv4Addr) -> Option<u32> {
         self.by_address.get(address)
