@@ -87,7 +87,10 @@ impl TftpSocket {
 
     /// Sends one datagram that is put together of `parts`.
     pub fn send(&self, at: Destination, parts: &[IoSlice<'_>]) -> io::Result<()> {
-        self.send_with(at, parts, None)
+        match (parts, at.from) {
+            ([packet], None) => self.0.send_to(packet, at.to).map(drop),
+            _ => self.send_with(at, parts, None),
+        }
     }
 
     /// Sends datagrams of `segment` octets each, the last of which may be shorter, in one call (UDP
