@@ -2,12 +2,13 @@
 //!
 //! The log, the counters and every later view read these and nothing else, so they cannot
 //! disagree. Each datagram on a DHCP port yields exactly one event; so does each TFTP request and
-//! each HTTP request, when it ends, and each handshake of TLS that
-//! fails.
+//! each HTTP request, when it ends, each handshake of TLS that fails, and each change of what the lease
+//! store does.
 
 mod dhcp;
 mod http;
 mod other_server;
+mod store;
 mod tftp;
 mod tls;
 
@@ -24,6 +25,7 @@ use crate::time::Human;
 pub use dhcp::{DhcpEvent, Outcome, Request};
 pub use http::{BrokenOff, HttpEvent};
 pub use other_server::{Deed, OtherServer, Trouble};
+pub use store::StoreEvent;
 pub use tftp::{TftpEvent, TftpOutcome};
 pub use tls::{TlsEvent, TlsTrouble};
 
@@ -67,6 +69,8 @@ pub enum Event {
     Http(HttpEvent),
     /// A client wanted HTTPS, and there is none for it.
     Tls(TlsEvent),
+    /// The lease store fails, or works again.
+    Store(StoreEvent),
 }
 
 /// An address that somebody has who was not given it.

@@ -338,6 +338,7 @@ impl World {
             Event::Tftp(event) => self.transcript.line(self.now, "pxed", event),
             Event::Http(event) => self.transcript.line(self.now, "pxed", event),
             Event::Tls(event) => self.transcript.line(self.now, "pxed", event),
+            Event::Store(event) => self.transcript.line(self.now, "pxed", event),
         }
     }
 }

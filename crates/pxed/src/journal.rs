@@ -28,7 +28,7 @@ use pxed_proto::dhcp::Lease;
 use pxed_proto::event::Event;
 use pxed_proto::net::Mac;
 use tokio::sync::broadcast;
-use tracing::{Level, info, warn};
+use tracing::Level;
 
 use crate::log::LogFormat;
 use counters::{Counters, done};
@@ -42,7 +42,8 @@ pub use record::Record;
 use state::State;
 
 /// How many events are kept for those who ask later: some hundred boots. An event is at most a few
-/// hundred octets and two texts of [`FILE_NAME_MAX`](pxed_proto::limits::FILE_NAME_MAX), so they take 2 MB at the worst.
+/// hundred octets and two texts of [`FILE_NAME_MAX`](pxed_proto::limits::FILE_NAME_MAX), so they take
+/// 2 MB at the worst.
 const HISTORY: usize = 1000;
 
 /// How many events may wait for a listener that is slow; then it loses the oldest.
@@ -207,8 +208,11 @@ impl Journal {
                 let text = format_args!("the store can not be written: {error}");
                 state.warn_at_times("store troubles", text);
             }
-            Fact::Store(news) if news.is_trouble() => warn!("{news}"),
-            Fact::Store(news) => info!("{news}"),
+            Fact::Store(news) => {
+                if let Some(event) = news.told() {
+                    self.take_event(state, time, Event::Store(event));
+                }
+            }
             Fact::Overload => state.warn_at_times(
                 "overload",
                 "more is asked than can be answered: the most urgent is answered first, and pxed status                  counts what is not (overload, repeated, stale)",

@@ -42,6 +42,7 @@ pub(super) const DONE: &[&str] = &[
     "HTTPS refused",
     "send failed",
     "script failed",
+    "store troubles",
     "events lost",
 ];
 
@@ -108,6 +109,8 @@ impl Counters {
     /// Counts an event.
     pub fn event(&self, event: &Event) {
         self.count(match event {
+            // Who has news of the store counts them before they are one.
+            Event::Store(_) => return,
             Event::Dhcp(event) => return self.dhcp(event),
             Event::Expired { .. } => done!("expired"),
             Event::Freed { .. } => done!("freed"),

@@ -52,7 +52,8 @@ impl Machines {
             | Event::Learned(_)
             | Event::Tftp(_)
             | Event::Http(_)
-            | Event::Tls(_) => {}
+            | Event::Tls(_)
+            | Event::Store(_) => {}
         }
     }
 

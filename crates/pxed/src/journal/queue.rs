@@ -141,8 +141,12 @@ impl Notebook {
         self.note(Fact::StoreFailed(error));
     }
 
-    /// The store fails, works again, or has something else to say that is told each time.
+    /// The store fails, works again, or has something else to say that is told each time: counted here,
+    /// and made an event by who tells it.
     pub fn store(&mut self, news: News) {
+        if news.is_trouble() {
+            self.journal.counters.count(done!("store troubles"));
+        }
         self.note(Fact::Store(news));
     }
 

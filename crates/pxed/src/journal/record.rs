@@ -53,11 +53,13 @@ impl Record {
             | Event::Freed { .. }
             | Event::Learned(_)
             | Event::Http(_)
-            | Event::Tls(_) => true,
+            | Event::Tls(_)
+            | Event::Store(_) => true,
         }
     }
 
-    /// What its line in the log is about, and who caused it; `None` for an operator's doing.
+    /// What its line in the log is about, and who caused it; `None` for an operator's doing, and the
+    /// store's.
     pub fn topic(&self) -> Option<(What, Source)> {
         Some(match &self.event {
             Event::Dhcp(event) => {
@@ -75,9 +77,10 @@ impl Record {
             }
             Event::OtherServer(other) => (("other servers", ""), Source::Host(other.server.into())),
             Event::Learned(quirk) => (("learned", ""), Source::Hardware(quirk.hardware)),
-            Event::Expired { .. } | Event::Freed { .. } | Event::NoDhcpServer { .. } => {
-                return None;
-            }
+            Event::Expired { .. }
+            | Event::Freed { .. }
+            | Event::NoDhcpServer { .. }
+            | Event::Store(_) => return None,
         })
     }
 
@@ -94,6 +97,7 @@ impl Record {
             Event::Tftp(event) => event.machine,
             Event::Http(event) => event.machine,
             Event::Tls(event) => event.machine,
+            Event::Store(_) => None,
         }
     }
 
@@ -120,12 +124,17 @@ impl Record {
             Event::Tftp(event) => event.to_string(),
             Event::Http(event) => event.to_string(),
             Event::Tls(event) => event.to_string(),
+            Event::Store(event) => event.to_string(),
         }
     }
 
     /// How loud its line in the log is, where nothing else is said.
     pub fn level(&self) -> Level {
-        if self.is_milestone() { Level::INFO } else { Level::DEBUG }
+        match &self.event {
+            Event::Store(event) if event.is_trouble() => Level::WARN,
+            _ if self.is_milestone() => Level::INFO,
+            _ => Level::DEBUG,
+        }
     }
 }
 

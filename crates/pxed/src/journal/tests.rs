@@ -4,13 +4,14 @@ use std::net::Ipv4Addr;
 
 use pxed_proto::boot::Boot;
 use pxed_proto::dhcp::RequestState;
-use pxed_proto::event::{DhcpEvent, Outcome, Request};
+use pxed_proto::event::{DhcpEvent, Outcome, Request, StoreEvent};
 use pxed_proto::limits;
 use pxed_proto::machine::{Firmware, Machine};
 use pxed_proto::wire::dhcp::MessageType;
 
 use super::state::shortened;
 use super::*;
+use crate::store::{News, StoreError};
 
 const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 
@@ -112,4 +113,21 @@ fn a_thread_tells_what_waits() {
 fn what_a_client_says_is_kept_no_longer_than_it_is_read() {
     assert_eq!(shortened("é".repeat(10_000)).len(), limits::FILE_NAME_MAX);
     assert_eq!(shortened("/boot.ipxe".to_owned()), "/boot.ipxe");
+}
+
+/// Once for each change, counted where it is trouble, and kept for who asks.
+#[test]
+fn news_of_the_store_are_events() {
+    let journal = Arc::new(Journal::new(LogFormat::Text));
+    let mut notebook = Notebook::new(journal.clone());
+    let after = Duration::from_secs(3);
+    notebook.store(News::Fails(StoreError::WriterDied));
+    notebook.store(News::Works(after));
+    assert!(notebook.hand_over());
+    let (history, _) = journal.listen();
+    let events: Vec<&Event> = history.iter().map(|record| &record.event).collect();
+    let error = StoreError::WriterDied.to_string();
+    let expected = [StoreEvent::Fails { error }, StoreEvent::Works { after }].map(Event::Store);
+    assert_eq!(events, expected.iter().collect::<Vec<_>>());
+    assert_eq!(journal.tally().done, BTreeMap::from([("store troubles", 1)]));
 }

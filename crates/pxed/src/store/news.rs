@@ -1,13 +1,12 @@
 //! What the store tells the DHCP thread.
 
-use std::fmt;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{Commit, CommitError, CommitId, Lease, Quirk};
-use pxed_proto::time::Human;
+use pxed_proto::event::StoreEvent;
 
 use super::StoreError;
 
@@ -39,33 +38,17 @@ impl News {
     pub fn is_trouble(&self) -> bool {
         matches!(self, Self::Fails(_) | Self::Behind(_) | Self::Edited(_))
     }
-}
 
-impl fmt::Display for News {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Answers(answers) => {
-                let (durable, failed) = (answers.durable.len(), answers.failed.len());
-                write!(f, "{durable} leases are stored, {failed} are not")
-            }
-            Self::Fails(error) => write!(
-                f,
-                "leases can not be stored: {error}. Until they can, leases that are stored are \
-                 acknowledged for the time that is left of them, and nothing is leased anew"
-            ),
-            Self::Wants(_) => f.write_str("the database is made anew"),
-            Self::Works(after) => write!(f, "leases are stored again, after {}", Human(*after)),
-            Self::Behind(error) => {
-                write!(f, "leases are durable, but leases.db does not get them for now: {error}")
-            }
-            Self::CaughtUp => f.write_str("leases.db gets the leases again"),
-            Self::Edited(path) => write!(
-                f,
-                "another program has changed {} while pxed runs: what pxed knows is written over it \
-                 when a lease changes next, and the rest is read at the next start; stop pxed to edit it",
-                path.display()
-            ),
-        }
+    /// What is told of it, if it is not between the store and the DHCP thread alone.
+    pub fn told(self) -> Option<StoreEvent> {
+        Some(match self {
+            Self::Answers(_) | Self::Wants(_) => return None,
+            Self::Fails(error) => StoreEvent::Fails { error: error.to_string() },
+            Self::Works(after) => StoreEvent::Works { after },
+            Self::Behind(error) => StoreEvent::Behind { error: error.to_string() },
+            Self::CaughtUp => StoreEvent::CaughtUp,
+            Self::Edited(path) => StoreEvent::Edited { file: path.display().to_string() },
+        })
     }
 }
 

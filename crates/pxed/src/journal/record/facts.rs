@@ -6,8 +6,8 @@ use std::time::Duration;
 use pxed_proto::boot::Boot;
 use pxed_proto::dhcp::Quirk;
 use pxed_proto::event::{
-    BrokenOff, Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, TftpEvent,
-    TftpOutcome, TlsEvent, Trouble,
+    BrokenOff, Conflict, Deed, DhcpEvent, Event, HttpEvent, OtherServer, Outcome, StoreEvent,
+    TftpEvent, TftpOutcome, TlsEvent, Trouble,
 };
 use pxed_proto::machine::Machine;
 use pxed_proto::text::Printable;
@@ -36,6 +36,7 @@ impl Record {
             Event::Tftp(event) => Facts::Tftp(tftp(event)),
             Event::Http(event) => Facts::Http(http(event)),
             Event::Tls(event) => Facts::Tls(tls(event)),
+            Event::Store(event) => Facts::Store(store(event)),
         };
         let timestamp = Rfc3339(self.time).to_string();
         Line { timestamp, level: level.as_str(), message: self.message(), facts }
@@ -67,6 +68,7 @@ enum Facts<'a> {
     Tftp(Tftp),
     Http(Http),
     Tls(Tls),
+    Store(Store<'a>),
 }
 
 #[derive(Serialize)]
@@ -363,6 +365,29 @@ fn tls(event: &TlsEvent) -> Tls {
     }
 }
 
+#[derive(Serialize)]
+struct Store<'a> {
+    outcome: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a str>,
+}
+
+fn store(event: &StoreEvent) -> Store<'_> {
+    let facts = Store { outcome: event.label(), reason: None, seconds: None, file: None };
+    match event {
+        StoreEvent::Fails { error } | StoreEvent::Behind { error } => {
+            Store { reason: Some(error), ..facts }
+        }
+        StoreEvent::Works { after } => Store { seconds: Some(after.as_secs()), ..facts },
+        StoreEvent::Edited { file } => Store { file: Some(file), ..facts },
+        StoreEvent::CaughtUp => facts,
+    }
+}
+
 fn milliseconds(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -370,6 +395,7 @@ fn milliseconds(duration: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use pxed_proto::net::Mac;
+    use serde_json::json;
 
     use super::*;
 
@@ -396,5 +422,34 @@ mod tests {
         }
         assert_eq!(line["seconds"], 600);
         assert_eq!(record.mac(), Some(Mac([2, 0xbd, 0, 0, 0, 1])));
+    }
+
+    #[test]
+    fn trouble_with_the_store_is_an_event_and_loud() {
+        let error = || "disk full".to_owned();
+        let file = "/var/lib/pxed/leases.db".to_owned();
+        for (event, level, more) in [
+            (StoreEvent::Fails { error: error() }, "WARN", json!({ "reason": "disk full" })),
+            (
+                StoreEvent::Works { after: Duration::from_secs(90) },
+                "INFO",
+                json!({ "seconds": 90 }),
+            ),
+            (StoreEvent::Behind { error: error() }, "WARN", json!({ "reason": "disk full" })),
+            (StoreEvent::CaughtUp, "INFO", json!({})),
+            (StoreEvent::Edited { file: file.clone() }, "WARN", json!({ "file": file })),
+        ] {
+            let (outcome, message) = (event.label(), event.to_string());
+            let record = Record::new(Event::Store(event));
+            let mut line = serde_json::to_value(&record).unwrap();
+            let line = line.as_object_mut().unwrap();
+            assert!(line.remove("timestamp").is_some());
+            let mut expected = json!({
+                "level": level, "message": message, "kind": "store", "outcome": outcome,
+            });
+            expected.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+            assert_eq!(*line, *expected.as_object().unwrap());
+            assert_eq!((record.is_milestone(), record.topic(), record.mac()), (true, None, None));
+        }
     }
 }
