@@ -103,8 +103,8 @@ pub const QUIRK_WRITTEN_AGAIN: Duration = Duration::from_secs(86_400);
 
 /// How many lease changes may wait for the store at once: several groups of the store's, so that it
 /// never runs dry. Who comes then waits in the backlog, where the more urgent overtake. One change takes
-/// 2.4 kB while it waits (the resident memory of a test process with renewals by a PXE ROM), so that all
-/// of them take 20 MB.
+/// 1.0 kB while it waits, most of it its reply (the growth of resident memory by so many renewals of
+/// EDK2), so that all of them take 8 MB; more would only wait longer.
 pub const COMMITS_MAX: usize = 8192;
 
 /// How long a lease change may wait for the store before the server counts it as behind, and lets the
@@ -328,9 +328,10 @@ pub const FILE_NAME_MAX: usize = 512;
 /// How many entries of a directory are looked at for a name in letters of another case.
 pub const CASE_ENTRIES_MAX: usize = 4096;
 
-/// Files and sockets that pxed has open beside HTTP's: a TFTP transfer has two, DHCP and the store a few
-/// for each interface.
-pub const OTHER_FILES: u64 = 2 * TFTP_TRANSFERS_MAX as u64 + 256;
+/// Files and sockets that pxed has open beside HTTP's. A TFTP transfer has a socket, unless all share one,
+/// and a file that it shares with all who fetch the same: of the loaders and configurations of a site a
+/// quarter as many are open at once. DHCP and the store have a few for each interface.
+pub const OTHER_FILES: u64 = TFTP_TRANSFERS_MAX as u64 * 5 / 4 + 256;
 
 /// HTTP connections at once, all clients together. One that is idle takes a file descriptor and some
 /// 2 kB; a newcomer takes the place of one that waits, of the address that has most.
