@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_dropped_in_the_kernel_while_most_is_answered() {
+    fn item_132_nothing_is_dropped_in_the_kernel_while_most_is_answered() {
         let mut bench = Bench::new();
         for (come, can) in [(0, 1000), (10, 1000), (1000, 1000), (1250, 1000), (1250, 1000)] {
             bench.interval(come, can);
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn of_four_times_too_many_a_little_more_is_read_than_can_be_answered() {
+    fn item_132_of_four_times_too_many_a_little_more_is_read_than_can_be_answered() {
         let mut bench = Bench::new();
         let read: Vec<u64> = (0..200).map(|_| bench.interval(4000, 1000)).collect();
         assert_eq!(read[..2], [4000, 4000]);
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_when_it_is_calm() {
+    fn item_132_it_ends_when_it_is_calm() {
         let mut bench = Bench::new();
         (0..100).for_each(|_| _ = bench.interval(20_000, 1000));
         assert!(bench.share < Share(Share::ALL.0 / 16));

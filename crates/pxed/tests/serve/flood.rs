@@ -32,8 +32,8 @@ fn count(of: &Value) -> u64 {
 
 /// Each datagram that was read is answered or has a reason, whether or not there was an event of it.
 #[test]
-fn in_a_flood_nothing_is_miscounted_and_who_has_a_lease_is_served() {
-    story("in_a_flood_nothing_is_miscounted_and_who_has_a_lease_is_served", |lan| {
+fn item_132_in_a_flood_nothing_is_miscounted_and_who_has_a_lease_is_served() {
+    story("item_132_in_a_flood_nothing_is_miscounted_and_who_has_a_lease_is_served", |lan| {
         let pxed = lan.pxed("");
         let machine = lan.machine(1);
         let lease = machine.get_address();

@@ -1,3 +1,5 @@
+//! Who is answered, in which order, and who is not.
+
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 use super::*;
@@ -63,7 +65,7 @@ impl Bench {
 }
 
 #[test]
-fn the_most_urgent_comes_first_and_of_equals_the_first() {
+fn item_132_the_most_urgent_comes_first_and_of_equals_the_first() {
     let mut bench = Bench::default();
     bench.discover(1);
     bench.request(2);
@@ -84,7 +86,7 @@ fn the_most_urgent_comes_first_and_of_equals_the_first() {
 }
 
 #[test]
-fn renewals_without_end_keep_nobody_out() {
+fn item_132_renewals_without_end_keep_nobody_out() {
     let mut bench = Bench::default();
     (1..=3).for_each(|xid| bench.discover(xid));
     (11..=13).for_each(|xid| bench.request(xid));
@@ -101,7 +103,7 @@ fn renewals_without_end_keep_nobody_out() {
 }
 
 #[test]
-fn of_many_newcomers_the_newest_are_answered_and_the_oldest_are_shed() {
+fn item_132_of_many_newcomers_the_newest_are_answered_and_the_oldest_are_shed() {
     let mut bench = Bench::default();
     let many = u32::try_from(BACKLOG_MAX).unwrap() + 100;
     (0..many).for_each(|xid| bench.discover(xid));
@@ -129,7 +131,7 @@ fn requests_are_answered_in_their_order_however_many_wait() {
 }
 
 #[test]
-fn a_retransmission_takes_the_place_of_what_waits() {
+fn item_132_a_retransmission_takes_the_place_of_what_waits() {
     let mut bench = Bench::default();
     let long = u32::try_from(BACKLOG_LONG).unwrap();
     (0..long).for_each(|xid| bench.discover(xid));
@@ -166,7 +168,7 @@ fn who_has_given_up_is_not_answered() {
 }
 
 #[test]
-fn behind_a_slow_store_changes_wait_and_newcomers_come_one_by_one() {
+fn item_132_behind_a_slow_store_changes_wait_and_newcomers_come_one_by_one() {
     let mut bench = Bench::default();
     let many = u32::try_from(BACKLOG_STORE_BEHIND).unwrap();
     (1..many).for_each(|xid| bench.request(xid));
