@@ -49,7 +49,13 @@ pub fn dotted(address: Ipv4Addr) -> Ascii<15> {
         if i > 0 {
             text.push(b'.');
         }
-        text.push_decimal(octet.into());
+        if octet >= 100 {
+            text.push(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            text.push(b'0' + octet / 10 % 10);
+        }
+        text.push(b'0' + octet % 10);
     }
     text
 }

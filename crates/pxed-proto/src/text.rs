@@ -50,15 +50,19 @@ impl<const N: usize> Ascii<N> {
         }
     }
 
+    /// The same as octets.
+    pub fn as_bytes(&self) -> &[u8] {
+        self.octets.get(..self.len).unwrap_or_default()
+    }
+
     /// A number.
     pub fn push_decimal(&mut self, number: u16) {
-        let mut unit = 1;
-        while number / unit > 9 {
-            unit *= 10;
-        }
-        while unit > 0 {
-            self.push(b'0' + u8::try_from(number / unit % 10).unwrap_or_default());
-            unit /= 10;
+        let mut is_begun = false;
+        for unit in [10_000, 1000, 100, 10, 1] {
+            is_begun |= number >= unit || unit == 1;
+            if is_begun {
+                self.push(b'0' + u8::try_from(number / unit % 10).unwrap_or_default());
+            }
         }
     }
 
@@ -74,7 +78,7 @@ impl<const N: usize> Deref for Ascii<N> {
     type Target = str;
 
     fn deref(&self) -> &str {
-        str::from_utf8(self.octets.get(..self.len).unwrap_or_default()).unwrap_or_default()
+        str::from_utf8(self.as_bytes()).unwrap_or_default()
     }
 }
 

@@ -103,10 +103,13 @@ fn remembered(asking: &Asking<'_>, address: Ipv4Addr, state: RequestState, boot:
     }
     let reserved = asking.reserved_and_free();
     let not_yours = || refuse(asking, Some(address), NakReason::NotYours);
-    match (asking.table.of(&asking.client), asking.standing(address)) {
-        _ if reserved.is_some_and(|reserved| reserved != address) => not_yours(),
-        (Some(lease), _) if lease.address == address => grant(asking, address, state, boot),
-        _ if reserved == Some(address) => grant(asking, address, state, boot),
+    if reserved.is_some_and(|reserved| reserved != address) {
+        return not_yours();
+    }
+    if reserved == Some(address) || asking.own.is_some_and(|lease| lease.address == address) {
+        return grant(asking, address, state, boot);
+    }
+    match (asking.own, asking.standing(address)) {
         _ if asking.active().is_some() || asking.elsewhere.is_some() => not_yours(),
         // Whoever told the client, the address is another's now.
         (_, Standing::InUse) => refuse(asking, Some(address), NakReason::InUse),
@@ -154,7 +157,7 @@ pub(super) fn grant(
 /// worth a write: never longer than the store knows. An offer was of a whole one.
 fn still_fresh(asking: &Asking<'_>, lease: &Lease, state: RequestState) -> Option<Duration> {
     let anew = matches!(state, RequestState::Selecting | RequestState::RapidCommit);
-    if anew || asking.elsewhere.is_some() {
+    if anew || asking.elsewhere.is_some() || asking.subnet.lease_cache == 0 {
         return None;
     }
     let stored = asking.stored(lease)?;

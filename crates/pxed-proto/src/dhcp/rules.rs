@@ -93,6 +93,9 @@ impl Rules {
 
 /// What stands at these places, each once.
 fn in_order<T>(mut places: Few<u32>, all: &[T]) -> Few<&T> {
+    if places.is_empty() {
+        return Few::None;
+    }
     places.sort_and_dedup();
     places.into_iter().filter_map(|place| all.get(place as usize)).collect()
 }

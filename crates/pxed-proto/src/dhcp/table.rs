@@ -246,7 +246,9 @@ impl LeaseTable {
     /// A lease runs from now on: its address is in use, or out of use.
     fn begin(&mut self, number: u32) {
         let Some(lease) = self.leases.slots.get(number) else { return };
-        self.behind.enter(lease.relay().as_ref(), lease.address);
+        if self.behind.is_capped() {
+            self.behind.enter(lease.relay().as_ref(), lease.address);
+        }
         if lease.is_mark() {
             self.marks.enter(lease);
         }
@@ -255,7 +257,9 @@ impl LeaseTable {
     /// It runs no more.
     fn end(&mut self, number: u32) {
         let Some(lease) = self.leases.slots.get(number) else { return };
-        self.behind.leave(lease.relay().as_ref(), lease.address);
+        if self.behind.is_capped() {
+            self.behind.leave(lease.relay().as_ref(), lease.address);
+        }
         if lease.is_mark() {
             self.marks.leave(lease);
         }

@@ -40,7 +40,9 @@ impl Said {
         let (address, information) =
             relay.map(|relay| (relay.address.octets(), &*relay.information)).unzip();
         let address = address.as_ref().map_or(&[][..], |address| address);
-        Self(Some([&head, id, name, address, information.unwrap_or_default()].concat().into()))
+        // Straight into its place: the length is known.
+        let all = head.iter().chain(id).chain(name).chain(address);
+        Self(Some(all.chain(information.unwrap_or_default()).copied().collect()))
     }
 
     /// Option 61, if the client is known by it.

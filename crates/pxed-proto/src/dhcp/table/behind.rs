@@ -56,6 +56,11 @@ impl Behind {
         self.places(agent).next().is_some()
     }
 
+    /// Is there a cap at all?
+    pub fn is_capped(&self) -> bool {
+        self.caps != RelayCaps::default()
+    }
+
     /// An address is in use behind it, for one reason more.
     pub fn enter(&mut self, agent: Option<&RelayAgent>, address: Ipv4Addr) {
         for place in self.places(agent) {
