@@ -4,34 +4,49 @@ use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
-use pxed_proto::event::TftpEvent;
-use pxed_proto::limits::{TFTP_SEARCH_PAUSE, TFTP_SEARCHES_MAX};
+use pxed_proto::event::{TftpEvent, TftpOutcome};
+use pxed_proto::limits::{TFTP_COPY, TFTP_SEARCH_PAUSE, TFTP_SEARCHES_MAX};
 use pxed_proto::tftp::step;
 
 /// The searches.
 #[derive(Debug, Default)]
 pub struct Searches(HashMap<Ipv4Addr, Search>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Search {
     names: u16,
     last: Timestamp,
+    /// The name that was not there last, and the port that asked for it.
+    latest: (u16, Vec<u8>),
+    /// No other name comes after it.
+    is_over: bool,
 }
 
 impl Searches {
-    /// The event with the names that went before it, if it is of a search.
-    pub fn follow(&mut self, now: Timestamp, client: Ipv4Addr, event: TftpEvent) -> TftpEvent {
+    /// The event with the names that went before it, if it is of a search; nothing where the client has
+    /// asked twice, before it heard that the name is not there: pxelinux does so with its first.
+    pub fn follow(
+        &mut self,
+        now: Timestamp,
+        client: Ipv4Addr,
+        event: TftpEvent,
+    ) -> Option<TftpEvent> {
         if step(&event.file).is_none() {
-            return event;
+            return Some(event);
+        }
+        if self.0.get(&client).is_some_and(|search| search.is_repeated(now, &event)) {
+            return None;
         }
         let before = self.0.remove(&client);
-        let before = before.filter(|search| now.since(search.last) < TFTP_SEARCH_PAUSE);
+        let before = before.filter(|search| search.goes_on(now));
         let searched = before.map_or(0, |search| search.names);
-        if event.goes_on() {
+        if event.outcome == TftpOutcome::NotFound {
             self.make_room();
-            self.0.insert(client, Search { names: searched.saturating_add(1), last: now });
+            let latest = (event.client.port(), event.file.clone());
+            let (names, is_over) = (searched.saturating_add(1), !event.goes_on());
+            self.0.insert(client, Search { names, last: now, latest, is_over });
         }
-        TftpEvent { searched, ..event }
+        Some(TftpEvent { searched, ..event })
     }
 
     fn make_room(&mut self) {
@@ -45,11 +60,23 @@ impl Searches {
     }
 }
 
+impl Search {
+    fn goes_on(&self, now: Timestamp) -> bool {
+        !self.is_over && now.since(self.last) < TFTP_SEARCH_PAUSE
+    }
+
+    fn is_repeated(&self, now: Timestamp, event: &TftpEvent) -> bool {
+        let (port, name) = &self.latest;
+        event.outcome == TftpOutcome::NotFound
+            && now.since(self.last) < TFTP_COPY
+            && (*port, &**name) == (event.client.port(), &*event.file)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::net::SocketAddrV4;
 
-    use pxed_proto::event::TftpOutcome;
     use pxed_proto::wire::tftp::read_request;
 
     use super::super::exchange::unsent;
@@ -69,7 +96,7 @@ mod tests {
         seconds: u64,
         (client, event): (Ipv4Addr, TftpEvent),
     ) -> (u16, bool) {
-        let event = searches.follow(Timestamp::from_millis(seconds * 1000), client, event);
+        let event = searches.follow(Timestamp::from_millis(seconds * 1000), client, event).unwrap();
         (event.searched, !event.goes_on())
     }
 
@@ -92,7 +119,30 @@ mod tests {
             let told = follow(&mut searches, seconds, event(host, file, outcome));
             assert_eq!(told, expected, "{file}");
         }
-        assert!(searches.0.is_empty());
+        // Nothing came after the one's last name; the other's was there.
+        assert!(searches.0.values().all(|search| search.is_over) && searches.0.len() == 1);
+    }
+
+    /// Of a request that came twice the second is not told.
+    #[test]
+    fn a_name_that_is_asked_for_twice_is_one() {
+        let mut searches = Searches::default();
+        for (millis, port, file, told) in [
+            (0, 2070, "pxelinux.cfg/01-88-99-aa-bb-cc-dd", Some(0)),
+            (40, 2070, "pxelinux.cfg/01-88-99-aa-bb-cc-dd", None),
+            (999, 2070, "pxelinux.cfg/01-88-99-aa-bb-cc-dd", None),
+            (1000, 2070, "pxelinux.cfg/01-88-99-aa-bb-cc-dd", Some(1)),
+            (1001, 2071, "pxelinux.cfg/01-88-99-aa-bb-cc-dd", Some(2)),
+            (1002, 2071, "pxelinux.cfg/C0A8025B", Some(3)),
+            (1003, 2072, "pxelinux.cfg/default", Some(4)),
+            (1004, 2072, "pxelinux.cfg/default", None),
+            (1005, 2073, "pxelinux.cfg/default", Some(0)),
+        ] {
+            let (client, event) = event(1, file, TftpOutcome::NotFound);
+            let event = TftpEvent { client: (client, port).into(), ..event };
+            let event = searches.follow(Timestamp::from_millis(millis), client, event);
+            assert_eq!(event.map(|event| event.searched), told, "{millis}");
+        }
     }
 
     #[test]

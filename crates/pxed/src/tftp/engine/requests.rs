@@ -145,10 +145,10 @@ impl Engine {
         }
     }
 
-    /// The one event of a request.
+    /// The one event of a request, which may have come twice.
     pub(super) fn report(&mut self, exchange: &Exchange, outcome: TftpOutcome) {
         let event = exchange.event(self.now, outcome);
         let event = self.searches.follow(self.now, *exchange.parties.client.ip(), event);
-        (self.server.events)(event);
+        event.into_iter().for_each(|event| (self.server.events)(event));
     }
 }
