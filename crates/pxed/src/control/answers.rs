@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
+use pxed_proto::boot::Scheme;
 use pxed_proto::dhcp::{AddressState, ClientKey, Config, KnownAddress, PoolUse, Subnet, SubnetUse};
 use pxed_proto::text::Hex;
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,9 @@ pub struct SubnetStatus {
     /// Where machines are sent for files.
     pub tftp: String,
     pub http: String,
+    /// The same by HTTPS, where that is on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub https: Option<String>,
     pub pools: Vec<PoolStatus>,
     /// Leases of addresses that are in no pool any more.
     pub leased_outside_pools: u64,
@@ -174,7 +178,11 @@ fn subnet_status(config: &Config, subnet: &Subnet, used: &SubnetUse) -> SubnetSt
         mode: mode_name(subnet.mode).to_owned(),
         server: subnet.server.to_string(),
         tftp: tftp_of(config, subnet).to_string(),
-        http: format!("http://{}/", subnet.services.http),
+        http: format!("{}/", subnet.services.web(Scheme::Http)),
+        https: subnet
+            .services
+            .https_port
+            .map(|_| format!("{}/", subnet.services.web(Scheme::Https))),
         pools: used.pools.iter().map(pool_status).collect(),
         leased_outside_pools: used.outside,
     }

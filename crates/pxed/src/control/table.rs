@@ -148,13 +148,16 @@ fn others(others: &[OtherServerStatus]) -> String {
 }
 
 fn subnets(subnets: &[SubnetStatus]) -> Vec<Vec<String>> {
-    let heading = ["INTERFACE", "SUBNET", "MODE", "SERVER", "TFTP", "HTTP"];
+    let mut heading = ["INTERFACE", "SUBNET", "MODE", "SERVER", "TFTP", "HTTP"].to_vec();
+    let is_secure = subnets.iter().any(|subnet| subnet.https.is_some());
+    heading.extend(is_secure.then_some("HTTPS"));
     let row = |subnet: &SubnetStatus| {
-        let SubnetStatus { interface, subnet, mode, server, tftp, http, .. } = subnet;
-        [interface, subnet, mode, server, tftp, http].map(String::clone).to_vec()
+        let SubnetStatus { interface, subnet, mode, server, tftp, http, https, .. } = subnet;
+        let row = [interface, subnet, mode, server, tftp, http].into_iter().chain(https);
+        row.cloned().collect()
     };
     let rows = subnets.iter().map(row);
-    std::iter::once(heading.map(str::to_owned).to_vec()).chain(rows).collect()
+    std::iter::once(heading.into_iter().map(str::to_owned).collect()).chain(rows).collect()
 }
 
 fn pools(subnets: &[SubnetStatus]) -> Vec<Vec<String>> {

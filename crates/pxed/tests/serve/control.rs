@@ -126,6 +126,14 @@ fn the_status_says_what_is_served_and_how_it_goes() {
             assert!(table.out.contains(text), "no {text} in\n{}", table.out);
         }
         pxed.stop();
+        let pxed = lan.pxed("--https");
+        let https = "https://192.168.77.1:8443/";
+        assert_eq!(objects(&ask(lan, "status --json"))[0]["subnets"][0]["https"], https);
+        let table = ask(lan, "status").out;
+        for text in ["  HTTP                       HTTPS\n", &format!("8067/  {https}\n")] {
+            assert!(table.contains(text), "no {text:?} in\n{table}");
+        }
+        pxed.stop();
     });
 }
 
