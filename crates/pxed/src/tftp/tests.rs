@@ -3,6 +3,7 @@
 mod ends;
 mod names;
 mod ports;
+mod segments;
 mod transfers;
 
 use std::fs;
