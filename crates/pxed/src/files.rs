@@ -5,6 +5,7 @@
 //! a profile's kernel and initrd), which can lie anywhere on disk. A file is open for one transfer
 //! only, so its successor is served from the next request on.
 
+mod at_hand;
 mod letters;
 mod names;
 
@@ -19,7 +20,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, OFlag, OpenHow, ResolveFlag, openat2};
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2};
 use pxed_proto::net::Mac;
 
 use names::{OUTSIDE, PROFILE_PREFIX, normalized};
@@ -202,35 +203,8 @@ impl Roots {
     }
 }
 
-impl Files {
-    /// The same as [`Files::open`], if the kernel can do it from memory alone; nothing, where somebody
-    /// might have to wait for a disk, or where there is more to say.
-    pub fn open_at_hand(&self, name: &[u8]) -> Option<OpenFile> {
-        let name = normalized(name).ok()?;
-        let roots = self.roots();
-        let named = roots.named.get(&name);
-        let of_profile = named.is_some() && name.starts_with(PROFILE_PREFIX);
-        let found = match roots.boot_dir.as_ref().filter(|_| !of_profile) {
-            Some(dir) => openat2(&dir.fd, OsStr::from_bytes(&name), how(BENEATH | cached())),
-            None => Err(Errno::ENOENT),
-        };
-        let found = match (found, named) {
-            // It may be there in other letters.
-            (Err(Errno::ENOENT), _) if roots.case_insensitive && !of_profile => return None,
-            (Err(Errno::ENOENT), Some(path)) => openat2(AT_FDCWD, path, how(cached())),
-            (found, _) => found,
-        };
-        regular(File::from(found.ok()?)).ok()
-    }
-}
-
 /// Of a name from the network.
 const BENEATH: ResolveFlag = ResolveFlag::RESOLVE_BENEATH.union(ResolveFlag::RESOLVE_NO_MAGICLINKS);
-
-/// Fail rather than wait (Linux 5.12).
-fn cached() -> ResolveFlag {
-    ResolveFlag::from_bits_retain(libc::RESOLVE_CACHED)
-}
 
 fn how(resolve: ResolveFlag) -> OpenHow {
     let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC | OFlag::O_NOCTTY;
@@ -341,7 +315,7 @@ mod tests {
         ] {
             assert_eq!(read(&files, name).as_deref(), Ok(text), "{name}");
             // What was opened just now the kernel still knows, and it is the same.
-            let at_hand = files.open_at_hand(name.as_bytes()).map(|mut open| {
+            let at_hand = files.open_at_hand(name.as_bytes(), None).map(|mut open| {
                 let mut text = String::new();
                 open.file.read_to_string(&mut text).unwrap();
                 text
@@ -349,9 +323,10 @@ mod tests {
             assert!(at_hand.is_none_or(|at_hand| at_hand == text), "{name}");
         }
         assert!(
-            files.open_at_hand(b"../secret").is_none() && files.open_at_hand(b"none").is_none()
+            files.open_at_hand(b"../secret", None).is_none()
+                && files.open_at_hand(b"none", None).is_none()
         );
-        assert!(files.open_at_hand(b"arm64/grub.efi").is_some(), "this kernel is too old");
+        assert!(files.open_at_hand(b"arm64/grub.efi", None).is_some(), "this kernel is too old");
     }
 
     #[test]
@@ -396,9 +371,15 @@ mod tests {
         let files = files(&root);
         let read = |name: &str, last| {
             let machine = Some(Mac([0x52, 0x54, 0, 0, 0, last]));
-            let mut text = String::new();
-            let mut open = files.open_for(name.as_bytes(), machine)?;
-            open.file.read_to_string(&mut text).map(|_| text).map_err(OpenError::from)
+            let text = |mut open: OpenFile| {
+                let mut text = String::new();
+                open.file.read_to_string(&mut text).map(|_| text)
+            };
+            let found = text(files.open_for(name.as_bytes(), machine)?)?;
+            // What was opened just now the kernel still knows, and it is the same.
+            let at_hand = files.open_at_hand(name.as_bytes(), machine).map(text).transpose()?;
+            assert!(at_hand.is_none_or(|at_hand| at_hand == found), "{name}");
+            Ok::<_, OpenError>(found)
         };
         for (name, last, text) in [
             ("undionly.kpxe", 1, "one"),

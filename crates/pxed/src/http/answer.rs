@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pxed_proto::boot::Web;
+use pxed_proto::net::Mac;
 use tokio::task::spawn_blocking;
 
 use super::head::Head;
@@ -20,8 +21,8 @@ This is pxed, a network-boot server.
 
 /machine/<mac>/boot.ipxe   the iPXE script of a machine, its MAC written aa-bb-cc-dd-ee-ff
 /boot.ipxe?mac=<mac>       the same
-/machine/<mac>/<name>      a file, fetched by a machine
-/files/<name>              a file
+/machine/<mac>/<name>      a file, as that machine gets it: of a directory of its own, if it has one
+/files/<name>              a file, as everybody gets it
 /ca.pem, /ca.der           whom to trust by HTTPS, where that is on with a certificate of pxed's own
 ";
 
@@ -50,7 +51,7 @@ pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &
         }
         Resource::File(name) => {
             let content_type = content_type(&name);
-            match open(http, name).await {
+            match open(http, name, target.machine).await {
                 Ok((open, validators)) => file(open, &validators, content_type, head),
                 Err(error) => failure(&error),
             }
@@ -87,14 +88,18 @@ fn failure(error: &OpenError) -> Response {
 
 /// Opens on a blocking thread, unless the kernel knows the file: the boot directory may be on a disk that
 /// sleeps, or on a network.
-async fn open(http: &Http, name: Vec<u8>) -> Result<(OpenFile, Validators), OpenError> {
-    if let Some(open) = http.files.open_at_hand(&name) {
+async fn open(
+    http: &Http,
+    name: Vec<u8>,
+    machine: Option<Mac>,
+) -> Result<(OpenFile, Validators), OpenError> {
+    if let Some(open) = http.files.open_at_hand(&name, machine) {
         let validators = Validators::of(&open)?;
         return Ok((open, validators));
     }
     let files = http.files.clone();
     let opening = spawn_blocking(move || {
-        let open = files.open(&name)?;
+        let open = files.open_for(&name, machine)?;
         let validators = Validators::of(&open)?;
         Ok((open, validators))
     });

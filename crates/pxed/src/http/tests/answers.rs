@@ -169,3 +169,29 @@ fn nothing_outside_is_served() {
     }
     server.end();
 }
+
+#[test]
+fn a_machine_gets_its_own_file_and_everybody_else_the_common_one() {
+    let server = Server::start();
+    for (directory, text) in [("52-54-00-ab-cd-ef", "its own"), ("01-52-54-00-ab-cd-e0", "other")] {
+        fs::create_dir(server.path(directory)).unwrap();
+        fs::write(server.path(directory).join("preseed.cfg"), text).unwrap();
+    }
+    fs::write(server.path("preseed.cfg"), "common").unwrap();
+    for (path, text) in [
+        ("/machine/52-54-00-ab-cd-ef/preseed.cfg", "its own"),
+        ("/machine/52:54:00:AB:CD:E0/preseed.cfg", "other"),
+        ("/machine/52-54-00-ab-cd-e1/preseed.cfg", "common"),
+        ("/machine/52-54-00-ab-cd-ef/ten", "0123456789"),
+        ("/files/preseed.cfg", "common"),
+        ("/files/52-54-00-ab-cd-ef/preseed.cfg", "its own"),
+        ("/files/9ffefdef/preseed.cfg", "common"),
+    ] {
+        // By the slow way first, and then by the fast one.
+        for _ in 0..2 {
+            assert_eq!(server.get(path, "").text(), text, "{path}");
+        }
+    }
+    assert_eq!(server.get("/machine/52-54-00-ab-cd-ef/../secret", "").status(), 400);
+    server.end();
+}
