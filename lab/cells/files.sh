@@ -77,6 +77,70 @@ cell_http() {
     fact "GET, HEAD, Range"
 }
 
+# What pxed writes for who asks, by TFTP and by HTTP: for a machine that took its address as firmware does, and
+# for one that nobody knows.
+cell_written() {
+    need tftp tftp-hpa
+    need curl curl
+    need dhclient isc-dhcp-client
+    network 1
+    files
+    mkdir -p "$FILES/own"
+    echo "# the operator's own" >"$FILES/own/grub.cfg"
+    cat >"$CELL/pxed.toml" <<TOML
+state-dir = "$CELL/state"
+boot-dir = "$FILES"
+
+[[subnet]]
+interface = "eth0"
+range = ["$RANGE"]
+
+[[class]]
+name = "arm64"
+match = { arch = "uefi-arm64" }
+boot = "lab"
+
+[profile.lab]
+kernel = "$FILES/noise"
+initrd = ["$FILES/even"]
+append = "mac={{ mac }} ip={{ ip }}"
+TOML
+    serve_file "$CELL/pxed.toml"
+    step "an address, as UEFI of arm64 asks for it"
+    printf '%s\n' 'option arch code 93 = unsigned integer 16;' 'send arch 11;' \
+        'send vendor-class-identifier "PXEClient:Arch:00011:UNDI:003016";' >"$CELL/arm64.conf"
+    on c1 dhclient -1 -cf "$CELL/arm64.conf" -lf "$CELL/arm64.leases" -pf "$CELL/arm64.pid" c1 2>"$CELL/dhclient.log" ||
+        fail "no address: $(tail -1 "$CELL/dhclient.log")"
+    local mac ip tftp http
+    mac=$(on c1 cat /sys/class/net/c1/address)
+    ip=$(on c1 ip -4 -o addr show dev c1 | awk '{ sub("/.*", "", $4); print $4 }')
+    tftp="(tftp,$SERVER)/profile/lab" http="(http,$SERVER:8067)/machine/${mac//:/-}/profile/lab"
+    step "grub.cfg"
+    tftp_hpa get grub/grub.cfg by-tftp
+    fetch -f -o "$GOT/by-http" "$FILES_URL/grub/grub.cfg"
+    same "by TFTP" "if linux $tftp/noise mac=$mac ip=$ip; then" "$(sed -n 2p "$GOT/by-tftp")"
+    same "by TFTP" "    if initrd $tftp/even; then" "$(sed -n 3p "$GOT/by-tftp")"
+    sed "s|$tftp|$http|" "$GOT/by-tftp" | cmp - "$GOT/by-http" || fail "by HTTP it differs in more than the device"
+    step "the kernel that it names"
+    tftp_hpa get /profile/lab/noise file
+    same_file noise
+    step "boot.ipxe"
+    tftp_hpa get boot.ipxe by-tftp
+    fetch -f -o "$GOT/by-http" "http://$SERVER:8067/machine/${mac//:/-}/boot.ipxe?profile=lab"
+    cmp "$GOT/by-tftp" "$GOT/by-http" || fail "boot.ipxe differs"
+    grep -q "mac=$mac ip=$ip" "$GOT/by-tftp" || fail "it is not the machine's"
+    step "one's own wins"
+    tftp_hpa get own/grub.cfg file
+    same_file own/grub.cfg
+    step "who is not known"
+    on c1 ip addr flush dev c1
+    address_c1
+    log_mark
+    tftp_hpa get grub.cfg file >"$GOT/answer" 2>&1 || true
+    wait_for 3 log_since "the machine has no profile to boot" || fail "the log does not say why"
+    fact "grub.cfg and boot.ipxe, for $ip as by HTTP"
+}
+
 # Nobody writes to a boot server.
 cell_write_refused() {
     need tftp tftp-hpa
@@ -181,5 +245,6 @@ nobody_is_served() { on srv "$PXED" status --state-dir "$CELL/state" --json | gr
 cell tftp check 60 cell_tftp
 cell tftp-stalled full 120 cell_tftp_stalled
 cell http check 60 cell_http
+cell written check 60 cell_written
 cell write-refused check 60 cell_write_refused
 cell outside-names check 60 cell_outside_names

@@ -61,6 +61,41 @@ cell_grub() {
     linux_fact
 }
 
+# The same GRUB without a configuration of its own: it boots its machine's profile, all by TFTP.
+cell_grub_profile() {
+    network
+    mkdir -p "$CELL/files"
+    cp "$BOOT/grubnetx64.efi" "$CELL/files"
+    cat >"$CELL/pxed.toml" <<TOML
+state-dir = "$CELL/state"
+boot-dir = "$CELL/files"
+loader = { uefi-x64 = "grubnetx64.efi" }
+
+[[subnet]]
+interface = "eth0"
+range = ["$RANGE"]
+
+[[reservation]]
+mac = "$MACHINE_MAC"
+boot = "lab"
+
+[profile.lab]
+kernel = "$BOOT/vmlinuz"
+initrd = ["$BOOT/initrd.gz"]
+append = "$ARGUMENTS"
+TOML
+    chmod -R a+rX "$CELL/files"
+    serve_file "$CELL/pxed.toml"
+    step "power on"
+    machine uefi
+    machine_shows 400 "LAB-LINUX-OK .*\]"
+    machine_off
+    said "TFTP /grub/grub.cfg" "$MACHINE_MAC" || fail "grub.cfg was not fetched"
+    said "TFTP /profile/lab/initrd.gz" "$MACHINE_MAC" || fail "the initrd did not come by TFTP"
+    all_answered
+    linux_fact
+}
+
 # PXELINUX looks for the configuration of a machine, of its address, of its network: what is not there is
 # answered at once, and what is there is found.
 cell_pxelinux_search() {
@@ -113,5 +148,6 @@ cell full-uefi-http check 300 cell_boots uefi-http no
 cell full-bios-tftp full 600 cell_boots bios-tftp no
 cell bios-tftp check 150 cell_script bios-plain
 cell uefi-grub full 600 cell_grub
+cell uefi-grub-profile full 600 cell_grub_profile
 cell pxelinux-search check 180 cell_pxelinux_search
 cell bios-e1000 full 300 cell_boots bios-ipxe-rom no e1000

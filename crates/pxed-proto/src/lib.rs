@@ -9,7 +9,7 @@
 //! 3. [`catalog`] holds what there is to boot, [`boot::decide`] chooses. There is one decision, and
 //!    DHCP, TFTP and HTTP all ask it.
 //! 4. [`dhcp::Server`] plans and applies one datagram; [`tftp::Transfer`] sends one file.
-//! 5. [`ipxe`] writes the script that takes the machine to its kernel.
+//! 5. [`ipxe`] writes the script that takes the machine to its kernel, [`grub`] the configuration.
 //!
 //! Everything that happens is an [`event::Event`], also every datagram that deserves no answer.
 //! Everything that grows has a bound in [`limits`].
@@ -21,6 +21,7 @@ pub mod catalog;
 pub mod dhcp;
 pub mod event;
 mod few;
+pub mod grub;
 pub mod ipxe;
 pub mod limits;
 pub mod machine;

@@ -9,6 +9,7 @@
 //! The thread waits for its sockets and for [words] of others, and for nothing else: neither for the
 //! disk, nor for who reads the log.
 
+mod booting;
 mod committing;
 mod mailbox;
 mod probes;
@@ -37,6 +38,8 @@ use crate::clock::Clock;
 use crate::journal::{Journal, Notebook};
 use crate::net::DhcpSockets;
 use crate::store::{Store, StoreError, Writer};
+pub use booting::Asks;
+use booting::Booting;
 use committing::StoreLag;
 use mailbox::{Fetches, Reply, Word};
 pub use mailbox::{Mailbox, OtherServer, Quirks, ReleaseError, Status, Wanted};
@@ -104,6 +107,7 @@ impl Driver {
             learned: Vec::new(),
             releases: BTreeMap::new(),
             wanted_page: None,
+            booting: Booting::default(),
             probes: Probes::default(),
             stopping: false,
             _life: life,
@@ -183,6 +187,8 @@ struct Worker {
     releases: BTreeMap<CommitId, (Lease, ReleaseReply)>,
     /// The store wants the leases behind this address.
     wanted_page: Option<Option<Ipv4Addr>>,
+    /// What machines that boot have said.
+    booting: Booting,
     /// Addresses that were asked for.
     probes: Probes,
     /// It was told to end, or has nothing left to do it with.

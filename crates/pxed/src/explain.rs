@@ -108,7 +108,7 @@ fn link(interface: Option<&str>, config: &dhcp::Config) -> Result<LinkId, String
 }
 
 /// How such a message comes in.
-fn arrival(message: Option<&Message<'_>>, link: LinkId, config: &dhcp::Config) -> Arrival {
+pub fn arrival(message: Option<&Message<'_>>, link: LinkId, config: &dhcp::Config) -> Arrival {
     let relay = message.map(|message| message.giaddr).filter(|relay| !relay.is_unspecified());
     let own = || config.links.get(link.0)?.addresses.first().copied();
     let client = message.map_or(Ipv4Addr::UNSPECIFIED, |message| message.ciaddr);

@@ -65,6 +65,9 @@ pub enum OpenError {
     /// There is no regular file of that name.
     #[error("no such file")]
     NotFound,
+    /// There is no file of that name, and why none is written.
+    #[error("{0}")]
+    NotWritten(&'static str),
     /// No file can have that name, and why.
     #[error("{0}")]
     Illegal(&'static str),

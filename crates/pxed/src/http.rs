@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_openssl::SslStream;
 
-use crate::files::Files;
+use crate::served::Served;
 use crate::tls::{self, Tls};
 use answer::Peer;
 use connection::Connection;
@@ -67,7 +67,7 @@ pub type Events = Arc<dyn Fn(Event) + Send + Sync>;
 
 /// What is served, and who hears of it.
 pub struct Http {
-    files: Arc<Files>,
+    served: Served,
     script: Script,
     events: Events,
     running: AtomicUsize,
@@ -86,9 +86,9 @@ pub enum Listeners {
 }
 
 impl Http {
-    /// A server of `files` and of what `script` writes.
-    pub fn new(files: Arc<Files>, script: Script, events: Events) -> Self {
-        Self { files, script, events, running: AtomicUsize::new(0), places: places(), tls: None }
+    /// A server of this, and of what `script` writes.
+    pub fn new(served: Served, script: Script, events: Events) -> Self {
+        Self { served, script, events, running: AtomicUsize::new(0), places: places(), tls: None }
     }
 
     /// The same, with the certificate of whoever made that of `tls`.

@@ -19,10 +19,12 @@ mod privileges;
 mod probe;
 mod reload;
 mod script;
+mod served;
 mod server;
 mod store;
 mod tftp;
 mod tls;
+mod written;
 
 use std::error::Error;
 use std::io::{self, IsTerminal, Write};

@@ -63,12 +63,11 @@ impl Live {
         self.rules.read().unwrap_or_else(PoisonError::into_inner).catalog.clone()
     }
 
-    /// The text of a file that is served without being one: by TFTP, at this address of pxed's.
-    pub fn written(&self, name: &[u8], server: Ipv4Addr) -> Option<String> {
-        let base_name = name.rsplit(|octet| [b'/', b'\\'].contains(octet)).next();
+    /// The script for iPXE that has asked this address of pxed's for one by TFTP; none where pxed gives
+    /// the addresses.
+    pub fn autoexec(&self, server: Ipv4Addr) -> Option<String> {
         let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
-        let wanted = base_name == Some(ipxe::AUTOEXEC.as_bytes());
-        (wanted && rules.proxies.contains(&server)).then(|| ipxe::autoexec(server))
+        rules.proxies.contains(&server).then(|| ipxe::autoexec(server))
     }
 
     fn take(&self, config: &dhcp::Config) {

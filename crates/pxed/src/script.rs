@@ -41,50 +41,47 @@ pub fn write(
     catalog: &Catalog,
     file: &dyn Fn(&str) -> Result<String, String>,
 ) -> Result<String, String> {
-    let machine = machine(request);
-    let profile = request.profile.as_deref().map(Arc::from);
-    let wishes = Wishes { profile: profile.as_ref(), ..Wishes::default() };
-    // Whoever asks for a script runs iPXE.
-    let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, catalog) else {
-        return Ok(String::new());
-    };
-    let facts = facts(request, &machine);
-    match profile {
-        Profile::Script(name) => file(name)
-            .and_then(|text| render(&text, &facts))
+    match filled(request, catalog)? {
+        Profile::Script(name) => file(&name)
+            .and_then(|text| render(&text, &facts(request)))
             .map_err(|error| format!("{name}: {error}")),
-        profile => written(&machine, profile, request, &facts),
+        profile => Ok(ipxe::script(&machine(request), &profile, &request.web).unwrap_or_default()),
     }
 }
 
-fn machine(request: &ScriptRequest) -> Machine {
+/// Who a script is for.
+pub fn machine(request: &ScriptRequest) -> Machine {
     let nobody = HardwareAddress::from(pxed_proto::net::Mac([0; 6]));
     request.machine.map_or(Machine { hardware: nobody, uuid: None }, Machine::from)
 }
 
-/// The script of a profile that pxed writes, its arguments filled in.
-fn written(
-    machine: &Machine,
-    profile: &Profile,
-    request: &ScriptRequest,
-    facts: &Value,
-) -> Result<String, String> {
-    let filled = match profile {
+/// The profile that is decided on, its arguments filled in.
+///
+/// # Errors
+///
+/// What is wrong with the template.
+pub fn filled(request: &ScriptRequest, catalog: &Catalog) -> Result<Profile, String> {
+    let profile = request.profile.as_deref().map(Arc::from);
+    let wishes = Wishes { profile: profile.as_ref(), ..Wishes::default() };
+    // Whoever asks for a script runs iPXE, or a loader in its place.
+    let Decision::Script(profile) = decide(Firmware::Ipxe(None), &wishes, catalog) else {
+        return Ok(Profile::Nothing);
+    };
+    Ok(match profile {
         Profile::Linux { kernel, initrds, arguments } => Profile::Linux {
             kernel: kernel.clone(),
             initrds: initrds.clone(),
-            arguments: render(arguments, facts)?,
+            arguments: render(arguments, &facts(request))?,
         },
         other => other.clone(),
-    };
-    Ok(ipxe::script(machine, &filled, &request.web).unwrap_or_default())
+    })
 }
 
 /// What templates may use.
-fn facts(request: &ScriptRequest, machine: &Machine) -> Value {
+fn facts(request: &ScriptRequest) -> Value {
     let ip = request.client.ip();
     context! {
-        mac => machine.mac().map(|mac| mac.to_string()).unwrap_or_default(),
+        mac => request.machine.map(|mac| mac.to_string()).unwrap_or_default(),
         uuid => request.uuid.clone().unwrap_or_default(),
         ip => ip.to_string(),
         server => request.web.address.ip().to_string(),

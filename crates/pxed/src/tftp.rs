@@ -18,7 +18,6 @@ mod timers;
 mod vigil;
 
 use std::io;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
@@ -27,13 +26,11 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit};
 use pxed_proto::event::TftpEvent;
 use pxed_proto::limits;
-use pxed_proto::net::Mac;
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::files::Files;
+use crate::served::Served;
 use engine::Engine;
 use mailbox::{Mailbox, Word, mailbox};
-pub use opening::Parties;
 
 /// The socket of one interface, on which requests come in.
 #[derive(Debug)]
@@ -57,19 +54,10 @@ pub enum Change {
     Mtu(Arc<str>, u32),
 }
 
-/// The text of a file that is none: by the name that was asked for, and by who asks. It may wait for
-/// a disk.
-pub type Written = Arc<dyn Fn(&[u8], Parties) -> Option<String> + Send + Sync>;
-
-/// Which machine has an address.
-pub type MachineOf = Arc<dyn Fn(Ipv4Addr) -> Option<Mac> + Send + Sync>;
-
 /// The TFTP server.
 #[derive(Clone)]
 pub struct Server {
-    files: Arc<Files>,
-    written: Written,
-    machine_of: MachineOf,
+    served: Served,
     events: Arc<dyn Fn(TftpEvent) + Send + Sync>,
     running: Arc<AtomicUsize>,
     single_port: bool,
@@ -78,28 +66,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server of these files, which tells of each request when it has ended.
-    pub fn new(files: Arc<Files>, events: Arc<dyn Fn(TftpEvent) + Send + Sync>) -> Self {
+    /// A server of this, which tells of each request when it has ended.
+    pub fn new(served: Served, events: Arc<dyn Fn(TftpEvent) + Send + Sync>) -> Self {
         Self {
-            files,
-            written: Arc::new(|_, _| None),
-            machine_of: Arc::new(|_| None),
+            served,
             events,
             running: Arc::default(),
             single_port: false,
             own_ports: Self::own_ports(),
             grace: limits::SHUTDOWN_GRACE,
         }
-    }
-
-    /// The same, which serves also what is written when it is asked for; a file of that name wins.
-    pub fn writing(self, written: Written) -> Self {
-        Self { written, ..self }
-    }
-
-    /// The same, which knows machines by their addresses, and so the directories that are theirs.
-    pub fn knowing(self, machine_of: MachineOf) -> Self {
-        Self { machine_of, ..self }
     }
 
     /// The same, which sends everything from the port that requests come to, or from a port for each

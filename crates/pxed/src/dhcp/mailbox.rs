@@ -16,6 +16,7 @@ use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use super::booting::{Asks, Boots};
 use crate::explain::{Inquiry, Unscripted};
 use crate::net::DhcpSockets;
 use crate::store::{Lag, News};
@@ -37,6 +38,7 @@ pub(super) enum Word {
     Status(Reply<Status>),
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
+    Boots(Asks, Reply<Boots>),
     Explain(Inquiry, Reply<Result<Unscripted, String>>),
     /// A file is fetched: by a URL that names a machine, from an address.
     Fetched(Option<Mac>, Ipv4Addr),
@@ -175,6 +177,12 @@ impl Mailbox {
     /// What would become of a datagram now; the error is an interface that is not served.
     pub async fn explain(&self, inquiry: Inquiry) -> Option<Result<Unscripted, String>> {
         self.ask(|reply| Word::Explain(inquiry, reply)).await
+    }
+
+    /// What a machine is to boot that asks for a file whose name does not say it; `None` if the thread
+    /// does not answer.
+    pub async fn boots(&self, asks: Asks) -> Option<Boots> {
+        self.ask(|reply| Word::Boots(asks, reply)).await
     }
 
     /// A machine fetches a file: the one that its URL names, or whoever has the address. Never waits.

@@ -61,13 +61,16 @@ impl Worker {
     pub(super) fn answer(&mut self, now: Timestamp) {
         for _ in 0..ROUND {
             let is_store_behind = self.is_store_behind(now);
-            let Self { backlog, shedding, notebook, server, .. } = self;
+            let Self { backlog, shedding, notebook, server, booting, .. } = self;
             let shed = &mut |shed: Shed| {
                 notebook.shed(&shed);
                 shedding.shed(&shed);
             };
             let Some(waiting) = backlog.take(now, is_store_behind, shed) else { return };
             let plan = server.plan(now, waiting.link, &waiting.arrival, &waiting.datagram);
+            if let Some(request) = &plan.event.request {
+                booting.hear(request, (waiting.link, waiting.arrival), &waiting.datagram);
+            }
             let output = server.apply(plan, now);
             self.carry_out(output, now);
         }

@@ -30,6 +30,9 @@ impl Worker {
                 drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
             }
             Word::Release(address, reply) => self.release(address, reply),
+            Word::Boots(asks, reply) => {
+                drop(reply.send(self.booting.decide(&self.server, asks, now)));
+            }
             Word::Explain(inquiry, reply) => {
                 drop(reply.send(explain(&self.server, &inquiry, now)));
             }

@@ -5,7 +5,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use pxed_proto::boot::Web;
-use pxed_proto::net::Mac;
 use tokio::task::spawn_blocking;
 
 use super::head::Head;
@@ -15,6 +14,7 @@ use super::target::{CaForm, Resource, Target};
 use super::validators::{Standing, Validators};
 use super::{Http, ScriptRequest};
 use crate::files::{OpenError, OpenFile};
+use crate::served::{Asker, At, Found};
 
 const INDEX: &str = "\
 This is pxed, a network-boot server.
@@ -51,8 +51,11 @@ pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &
         }
         Resource::File(name) => {
             let content_type = content_type(&name);
-            match open(http, name, target.machine).await {
-                Ok((open, validators)) => file(open, &validators, content_type, head),
+            let Peer { client, web } = peer;
+            let asker = Asker { machine: target.machine, client, at: At::Web(web) };
+            match open(http, name, asker).await {
+                Ok(Opened::File(open, validators)) => file(open, &validators, content_type, head),
+                Ok(Opened::Text(text)) => Response::text(200, text),
                 Err(error) => failure(&error),
             }
         }
@@ -74,7 +77,7 @@ fn authority(http: &Http, form: CaForm) -> Response {
 
 fn failure(error: &OpenError) -> Response {
     let status = match error {
-        OpenError::NotFound => 404,
+        OpenError::NotFound | OpenError::NotWritten(_) => 404,
         OpenError::Illegal(_) => 400,
         OpenError::Io(error) => match error.raw_os_error() {
             Some(libc::EACCES | libc::EPERM) => 403,
@@ -88,22 +91,29 @@ fn failure(error: &OpenError) -> Response {
 
 /// Opens on a blocking thread, unless the kernel knows the file: the boot directory may be on a disk that
 /// sleeps, or on a network.
-async fn open(
-    http: &Http,
-    name: Vec<u8>,
-    machine: Option<Mac>,
-) -> Result<(OpenFile, Validators), OpenError> {
-    if let Some(open) = http.files.open_at_hand(&name, machine) {
-        let validators = Validators::of(&open)?;
-        return Ok((open, validators));
+async fn open(http: &Http, name: Vec<u8>, asker: Asker) -> Result<Opened, OpenError> {
+    if let Some(open) = http.served.open_at_hand(&name, asker.machine) {
+        return Opened::file(open);
     }
-    let files = http.files.clone();
-    let opening = spawn_blocking(move || {
-        let open = files.open_for(&name, machine)?;
-        let validators = Validators::of(&open)?;
-        Ok((open, validators))
+    let served = http.served.clone();
+    let opening = spawn_blocking(move || match served.open(&name, &asker)? {
+        Found::File(open) => Opened::file(open),
+        Found::Text(text) => Ok(Opened::Text(text)),
     });
     opening.await.map_err(|error| OpenError::Io(io::Error::other(error)))?
+}
+
+/// What a name was found to be.
+enum Opened {
+    File(OpenFile, Validators),
+    Text(String),
+}
+
+impl Opened {
+    fn file(open: OpenFile) -> Result<Self, OpenError> {
+        let validators = Validators::of(&open)?;
+        Ok(Self::File(open, validators))
+    }
 }
 
 fn file(open: OpenFile, validators: &Validators, content_type: &str, head: &Head) -> Response {

@@ -18,6 +18,7 @@ use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::files::Files;
 
 /// No test waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -59,7 +60,7 @@ impl Server {
             Event::Http(event) => drop(sender.send(event)),
             other => panic!("{other:?}"),
         });
-        let http = Arc::new(Http { places, ..Http::new(files, script, events_to) });
+        let http = Arc::new(Http { places, ..Http::new(Served::new(files), script, events_to) });
         let (stop, shutdown) = watch::channel(false);
         let threads = if places == limits::HTTP_CONNECTIONS_MAX { 2 } else { 1 };
         let mut runtime = match paused {

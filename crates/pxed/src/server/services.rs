@@ -25,8 +25,10 @@ use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::reload::{Live, Reload};
 use crate::script;
+use crate::served::Served;
 use crate::tftp;
 use crate::tls::Tls;
+use crate::written;
 
 /// What is listened on.
 pub(super) struct Listeners {
@@ -58,7 +60,6 @@ impl Services {
         journal: Arc<Journal>,
         clock: Clock,
     ) -> Self {
-        let files = live.files.clone();
         let (tftp_journal, http_journal) = (journal.clone(), journal.clone());
         let (tftp_dhcp, http_dhcp) = (dhcp.clone(), dhcp.clone());
         let tftp_event = move |event: TftpEvent| {
@@ -76,23 +77,17 @@ impl Services {
             http_journal.record(event);
         };
         let script = script::writer(live.clone(), journal.clone());
-        let written: tftp::Written = {
-            let live = live.clone();
-            Arc::new(move |name, parties| live.written(name, parties.local))
-        };
-        let machine_of: tftp::MachineOf = {
-            let journal = journal.clone();
-            Arc::new(move |address| journal.machine_at(address))
-        };
-        let tftp = tftp::Server::new(files.clone(), Arc::new(tftp_event));
+        let served = Served::new(live.files.clone())
+            .writing(written::writer(live.clone(), dhcp.clone(), script.clone()))
+            .knowing({
+                let journal = journal.clone();
+                Arc::new(move |address| journal.machine_at(address))
+            });
+        let http = Http::new(served.clone(), script, Arc::new(http_event));
         Self {
-            tftp: tftp
-                .writing(written)
-                .knowing(machine_of)
+            tftp: tftp::Server::new(served, Arc::new(tftp_event))
                 .single_port(config.service.tftp_single_port),
-            http: Arc::new(
-                Http::new(files, script, Arc::new(http_event)).trusting(live.tls.clone()),
-            ),
+            http: Arc::new(http.trusting(live.tls.clone())),
             tls: live.tls.clone(),
             journal,
             clock,

@@ -108,7 +108,7 @@ pub fn unsent(parties: &Parties, datagram: &[u8], outcome: TftpOutcome) -> TftpE
     };
     let Settings { blksize, windowsize, .. } = Settings::default();
     TftpEvent {
-        machine: parties.machine,
+        machine: None,
         client: parties.client.into(),
         file,
         outcome,

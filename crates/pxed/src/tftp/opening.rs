@@ -4,21 +4,18 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 
 use pxed_proto::event::TftpOutcome;
 use pxed_proto::limits::TFTP_NETASCII_MAX;
-use pxed_proto::net::Mac;
 use pxed_proto::tftp::{netascii, refusal};
 use pxed_proto::wire::tftp::{ErrorCode, Mode, Request};
 
-use super::Server;
 use super::cache::Opened;
 use crate::files::{OpenError, OpenFile};
+use crate::served::{self, Asker, At, Served};
 
 /// Who asks, and whom.
 #[derive(Clone, Copy, Debug)]
 pub struct Parties {
     /// Who asks.
     pub client: SocketAddrV4,
-    /// The machine that has this address, if that is known.
-    pub machine: Option<Mac>,
     /// The address that was asked.
     pub local: Ipv4Addr,
 }
@@ -63,27 +60,27 @@ impl From<OpenError> for Denial {
                 let (text, outcome) = ("no such file", TftpOutcome::NotFound);
                 Self { code: ErrorCode::FileNotFound, text, outcome }
             }
+            OpenError::NotWritten(reason) => Self::refused(ErrorCode::FileNotFound, reason),
             OpenError::Illegal(reason) => Self::refused(ErrorCode::AccessViolation, reason),
             OpenError::Io(error) => Self::failed(error),
         }
     }
 }
 
-/// Looks for it; a file wins over what would be written under its name.
-pub fn open(server: &Server, request: &Request<'_>, parties: Parties) -> Result<Found, Denial> {
+/// Looks for it, as whoever has the client's address.
+pub fn open(served: &Served, request: &Request<'_>, parties: &Parties) -> Result<Found, Denial> {
     if let Some(refusal) = refusal(request) {
         return Err(Denial::refused(refusal.code(), refusal.as_str()));
     }
     let is_text = request.mode == Mode::Netascii;
-    match server.files.open_for(request.file, parties.machine) {
-        Ok(file) if is_text => converted(file),
-        Ok(file) => Opened::new(file).map(Found::File).map_err(Denial::failed),
-        Err(OpenError::NotFound) => {
-            let text = (server.written)(request.file, parties).ok_or(OpenError::NotFound)?;
-            let text = text.into_bytes();
-            Ok(Found::Text(if is_text { netascii(&text) } else { text }))
-        }
-        Err(error) => Err(error.into()),
+    let client = parties.client.into();
+    let machine = served.machine_at(client);
+    let asker = Asker { machine, client, at: At::Tftp(parties.local) };
+    match served.open(request.file, &asker)? {
+        served::Found::File(file) if is_text => converted(file),
+        served::Found::File(file) => Opened::new(file).map(Found::File).map_err(Denial::failed),
+        served::Found::Text(text) if is_text => Ok(Found::Text(netascii(text.as_bytes()))),
+        served::Found::Text(text) => Ok(Found::Text(text.into_bytes())),
     }
 }
 

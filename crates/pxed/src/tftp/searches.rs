@@ -86,7 +86,7 @@ mod tests {
     fn event(host: u32, file: &str, outcome: TftpOutcome) -> (Ipv4Addr, TftpEvent) {
         let address = Ipv4Addr::from_bits(host);
         let client = SocketAddrV4::new(address, 2070);
-        let parties = Parties { client, machine: None, local: Ipv4Addr::LOCALHOST };
+        let parties = Parties { client, local: Ipv4Addr::LOCALHOST };
         (address, unsent(&parties, &read_request(file.as_bytes(), "octet", &[]), outcome))
     }
 

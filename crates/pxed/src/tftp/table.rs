@@ -196,7 +196,7 @@ mod tests {
     }
 
     fn exchange(client: SocketAddrV4, datagram: &[u8]) -> Exchange {
-        let parties = Parties { client, machine: None, local: Ipv4Addr::LOCALHOST };
+        let parties = Parties { client, local: Ipv4Addr::LOCALHOST };
         Exchange::new(LINK, parties, datagram, NOW)
     }
 

@@ -19,7 +19,9 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::files::{Files, OpenError};
 use crate::net::{Interface, bind_udp};
+use crate::served::Written;
 
 /// Loopback answers at once; this is for machines that are busy with something else.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -63,11 +65,15 @@ impl Lab {
         let dir = tempfile::tempdir().unwrap();
         let files = Arc::new(Files::new(Some(dir.path()), Vec::new()).unwrap());
         let (tell, events) = mpsc::unbounded_channel();
-        let server = Server::new(files, Arc::new(move |event| drop(tell.send(event))))
-            .writing(Arc::new(|name, parties| {
-                (name == b"written").then(|| format!("by {}", parties.local))
-            }))
+        let written: Written = Arc::new(|name, asker| match name {
+            b"written" => Ok(format!("by {:?} for {:?}", asker.at, asker.machine)),
+            b"not written" => Err(OpenError::NotWritten("there is nothing to write")),
+            _ => Err(OpenError::NotFound),
+        });
+        let served = Served::new(files)
+            .writing(written)
             .knowing(Arc::new(|client| (client == Ipv4Addr::LOCALHOST).then_some(MAC)));
+        let server = Server::new(served, Arc::new(move |event| drop(tell.send(event))));
         let server = adapted(Server { grace: Duration::ZERO, ..server });
         let (port, listener) = listener(mtu);
         let (stop, stopped) = watch::channel(false);

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::files::Files;
 use crate::http::{self, Http};
+use crate::served::Served;
 
 /// No test waits this long unless it fails.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -64,7 +65,8 @@ impl Server {
         let files = Arc::new(Files::new(Some(boot.path()), Vec::new()).unwrap());
         let (sender, events) = mpsc::channel();
         let script = Arc::new(|request: &http::ScriptRequest| request.web.to_string());
-        let http = Http::new(files, script, Arc::new(move |event| drop(sender.send(event))));
+        let events_to = Arc::new(move |event| drop(sender.send(event)));
+        let http = Http::new(Served::new(files), script, events_to);
         let http = Arc::new(http.trusting(Some(tls.clone())));
         let runtime = Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();

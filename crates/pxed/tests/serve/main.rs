@@ -31,3 +31,4 @@ mod proxy;
 mod quirks;
 mod refusals;
 mod reload;
+mod written;

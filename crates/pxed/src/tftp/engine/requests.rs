@@ -37,7 +37,7 @@ impl Engine {
     fn take(&mut self, link: u64, arrival: &TftpArrival<'_>) {
         let packet = Packet::parse(arrival.datagram);
         let TftpArrival { client, local, .. } = *arrival;
-        let parties = Parties { client, machine: None, local };
+        let parties = Parties { client, local };
         let reason = match packet {
             Ok(Packet::Request(_)) if arrival.unicast => {
                 return self.admit(link, parties, arrival.datagram);
@@ -97,8 +97,7 @@ impl Engine {
         let (server, mailbox) = (self.server.clone(), self.mailbox.clone());
         self.jobs.spawn_blocking(move || {
             if let Ok(Packet::Request(request)) = Packet::parse(&datagram) {
-                let machine = (server.machine_of)(*parties.client.ip());
-                let found = opening::open(&server, &request, Parties { machine, ..parties });
+                let found = opening::open(&server.served, &request, &parties);
                 mailbox.tell(Word::Opened { id, found });
             }
         });

@@ -63,7 +63,10 @@ async fn what_is_no_file_may_be_written_and_a_file_of_that_name_wins() {
     let mut lab = Lab::new().await;
     let mut client = Client::new(&lab).await;
     client.asks(b"\0\x01written\0octet\0").await;
-    assert_eq!(client.hears_data().await, b"by 127.0.0.2");
+    assert_eq!(
+        client.hears_data().await,
+        b"by Tftp(127.0.0.2) for Some(Mac([82, 84, 0, 0, 0, 1]))"
+    );
     client.says(&ack(1)).await;
     assert_eq!(lab.event().await.outcome, TftpOutcome::Completed);
     let content = lab.file("written", 10);

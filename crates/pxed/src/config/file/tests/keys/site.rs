@@ -18,6 +18,7 @@ use crate::http::{self, Http};
 use crate::journal::Journal;
 use crate::reload::Live;
 use crate::script;
+use crate::served::Served;
 use crate::tls;
 
 /// The files that sites name; `DIR` is where they are.
@@ -199,7 +200,8 @@ impl Site {
         let files = Arc::new(self.config.files().unwrap());
         let live = Arc::new(Live::new(&self.config.dhcp, files.clone()));
         let journal = Arc::new(Journal::new(LogFormat::Text));
-        let http = Arc::new(Http::new(files, script::writer(live, journal), Arc::new(drop)));
+        let http =
+            Arc::new(Http::new(Served::new(files), script::writer(live, journal), Arc::new(drop)));
         let runtime = tokio::runtime::Builder::new_multi_thread();
         let runtime = { runtime }.worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
