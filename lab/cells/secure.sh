@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # HTTPS, and what UEFI HTTP Boot can load beside a program.
 
-# secure_site CLASS-KEYS: a file with HTTPS, and one class: firmware of HTTP Boot
+# secure_site CLASS-KEYS [MORE]: a file with HTTPS, and one class: firmware of HTTP Boot
 secure_site() {
     cat >"$CELL/pxed.toml" <<TOML
 state-dir = "$CELL/state"
@@ -20,6 +20,7 @@ $1
 
 [profile.lab]
 script = "$CELL/lab.ipxe"
+${2:-}
 TOML
     # shellcheck disable=SC2016 # for iPXE to expand
     printf '#!ipxe\necho LAB-SCRIPT-OK ${net0/ip}\n' >"$CELL/lab.ipxe"
@@ -113,8 +114,9 @@ cell_uefi_https_untrusted() {
     fact "$(grep -m1 -o 'no HTTPS for .*' "$LOG" | cut -c1-90)"
 }
 
-# an ISO, and a disk image, become a RAM disk by their URL
+# an ISO, and a disk image, become a RAM disk by their URL: as boot file, or as profile
 cell_uefi_http_image() {
+    local name=lab.$1
     need mcopy mtools
     need mkfs.vfat dosfstools
     need xorriso xorriso
@@ -129,12 +131,18 @@ cell_uefi_http_image() {
         cp "$CELL/iso/efi.img" "$FILES/lab.img"
     fi
     chmod a+r "$FILES"/*
-    secure_site "bootfile = \"lab.$1\""
+    if [[ ${2:-} == profile ]]; then
+        name=profile/live/lab.$1
+        secure_site 'boot = "live"' "[profile.live]
+image = \"$FILES/lab.$1\""
+    else
+        secure_site "bootfile = \"lab.$1\""
+    fi
     step "power on"
     machine uefi-http
     machine_shows 150 "LAB-SCRIPT-OK 192\.168\.77\.1"
     machine_off
-    said "HTTP GET /machine/52-54-00-77-00-01/lab.$1" 200 || fail "lab.$1 was not fetched"
+    said "HTTP GET /machine/52-54-00-77-00-01/$name" 200 || fail "$name was not fetched"
     all_answered
     fact "script after $MACHINE_SECONDS s, by the iPXE of lab.$1"
 }
@@ -170,3 +178,4 @@ cell uefi-https check 240 cell_uefi_https
 cell uefi-https-untrusted full 240 cell_uefi_https_untrusted
 cell uefi-http-iso check 240 cell_uefi_http_image iso
 cell uefi-http-img full 240 cell_uefi_http_image img
+cell uefi-http-profile full 240 cell_uefi_http_image iso profile

@@ -18,7 +18,7 @@ pub enum Decision<'c> {
     NotBooting,
     /// A loader's file, which brings it to iPXE.
     Loader(&'c Arc<str>),
-    /// The boot file that the operator named.
+    /// The boot file that the operator named, for the machine or as its profile's image.
     BootFile(&'c Arc<str>),
     /// A script: iPXE is there.
     Script(&'c Profile),
@@ -59,13 +59,22 @@ pub fn decide<'c>(firmware: Firmware, wishes: &Wishes<'c>, catalog: &'c Catalog)
         Firmware::Pxe(Some(Architecture::RASPBERRY_PI)) => return Decision::OwnFiles,
         // A PXE ROM can not load a URL.
         Firmware::Pxe(arch) => (arch, wishes.boot_file.filter(|file| !is_url(file))),
-        Firmware::HttpBoot(arch) => (arch, wishes.boot_file),
+        Firmware::HttpBoot(arch) => (arch, wishes.boot_file.or_else(|| image(wishes, catalog))),
     };
     let known = || arch.and_then(|arch| catalog.loader(arch)).map(|loader| &loader.file);
     match (named, wishes.loader.or_else(known)) {
         (Some(file), _) => Decision::BootFile(file),
         (None, Some(file)) => Decision::Loader(file),
         (None, None) => Decision::NoLoader(arch),
+    }
+}
+
+/// The image that is the machine's profile: it needs no iPXE, but firmware that makes a RAM disk of what
+/// it fetches (UEFI 2.10 section 24.7), which is HTTP Boot's.
+fn image<'c>(wishes: &Wishes<'c>, catalog: &'c Catalog) -> Option<&'c Arc<str>> {
+    match catalog.profile(wishes.profile.map(|name| &**name)) {
+        Profile::Image(image) => Some(image),
+        _ => None,
     }
 }
 
@@ -414,6 +423,40 @@ mod tests {
         assert_eq!(told(Firmware::Pxe(x64), &wishes), "tftp://192.168.77.1/snponly.efi");
         let url = told(Firmware::Ipxe(x64), &wishes);
         assert!(url.ends_with("/boot.ipxe?profile=debian"), "{url}");
+    }
+
+    #[test]
+    fn a_profile_that_is_an_image_is_for_http_boot_alone() {
+        let image = Profile::Image("profile/live/live.iso".into());
+        let mut catalog = Catalog { profiles: [("live".to_owned(), image)].into(), ..catalog() };
+        let [live, own] = ["live", "own.efi"].map(Arc::from);
+        let told = |firmware, wishes: &Wishes<'_>, catalog: &Catalog| match Boot::of(
+            &Machine::from(MAC),
+            firmware,
+            wishes,
+            catalog,
+            &services(),
+        ) {
+            Boot::File(file) => file.to_string(),
+            other => format!("{other:?}"),
+        };
+        let x64 = Some(Architecture::HTTP_X64);
+        let base = "http://192.168.77.1:8067/machine/52-54-00-12-34-56";
+        let mut wishes = Wishes { profile: Some(&live), ..Wishes::default() };
+        let iso = format!("{base}/profile/live/live.iso");
+        assert_eq!(told(Firmware::HttpBoot(x64), &wishes, &catalog), iso);
+        let arm64 = Firmware::HttpBoot(Some(Architecture::HTTP_ARM64));
+        assert_eq!(told(arm64, &wishes, &catalog), iso, "it needs no loader");
+        let pxe = Firmware::Pxe(Some(Architecture::UEFI_X64));
+        assert_eq!(told(pxe, &wishes, &catalog), "tftp://192.168.77.1/ipxe.efi");
+        let script = format!("{base}/boot.ipxe?profile=live");
+        assert_eq!(told(Firmware::Ipxe(x64), &wishes, &catalog), script);
+        wishes.boot_file = Some(&own);
+        let named = format!("{base}/own.efi");
+        assert_eq!(told(Firmware::HttpBoot(x64), &wishes, &catalog), named);
+        // As everybody's profile.
+        catalog.default_profile = Some(live.clone());
+        assert_eq!(told(Firmware::HttpBoot(x64), &Wishes::default(), &catalog), iso);
     }
 
     #[test]

@@ -67,4 +67,6 @@ pub enum Profile {
     Script(String),
     /// A program that iPXE is to chainload, by its URL.
     Program(String),
+    /// An ISO or disk image, by its served name: UEFI HTTP Boot loads it whole, and boots from there.
+    Image(Arc<str>),
 }

@@ -35,6 +35,7 @@ pub fn config(
         Profile::Linux { kernel, initrds, arguments } => (kernel, initrds, arguments),
         Profile::Script(_) => return Err("the machine's profile is an iPXE script, not for GRUB"),
         Profile::Program(_) => return Err("the machine's profile is a program that iPXE loads"),
+        Profile::Image(_) => return Err("the machine's profile is an image, for HTTP Boot alone"),
         Profile::Nothing => return Err("the machine has no profile to boot"),
     };
     let file = |name: &str| Place { device, machine, name }.to_string();
@@ -147,7 +148,8 @@ mod tests {
     #[test]
     fn what_grub_can_not_boot_is_said() {
         let url = "http://10.0.0.9/x.efi".to_owned();
-        for profile in [Profile::Nothing, Profile::Script("a".to_owned()), Profile::Program(url)] {
+        let others = [Profile::Script("a".to_owned()), Profile::Program(url)];
+        for profile in [Profile::Nothing, Profile::Image("a".into())].into_iter().chain(others) {
             assert!(of(&profile, Device::Tftp(SERVER)).is_err(), "{profile:?}");
         }
     }

@@ -43,6 +43,7 @@ pub fn script(machine: &Machine, profile: &Profile, at: &Web) -> Option<String> 
     match profile {
         Profile::Script(_) => return None,
         Profile::Nothing => script.push_str(NOTHING),
+        Profile::Image(_) => script.push_str(IMAGE),
         Profile::Program(url) => {
             line(&mut script, format_args!("chain {url} || goto failed"));
         }
@@ -114,6 +115,14 @@ echo pxed: name a profile by boot = in its file, or give it --kernel and --initr
 goto failed
 ";
 
+/// iPXE could attach an image by the BIOS's or UEFI's disk interface, which an operating system in it
+/// does not find again once it runs drivers of its own.
+const IMAGE: &str = "\
+echo pxed: this machine's profile is an image, which only the firmware's HTTP Boot can boot.
+echo pxed: switch UEFI HTTP Boot on in its setup, or give it another profile by boot =.
+goto failed
+";
+
 /// A non-zero exit lets the firmware go on to its next boot device; zero would stop UEFI there.
 const FAILED: &str = "
 :failed
@@ -162,6 +171,8 @@ mod tests {
     #[test]
     fn every_profile_but_the_users_script_is_written_here() {
         assert!(rendered(&Profile::Nothing).unwrap().contains("nothing is configured"));
+        let image = Profile::Image("profile/live.iso".into());
+        assert!(rendered(&image).unwrap().contains("only the firmware's HTTP Boot can boot.\n"));
         let program = Profile::Program("tftp://10.0.0.9/pxelinux.0".to_owned());
         assert!(rendered(&program).unwrap().contains("chain tftp://10.0.0.9/pxelinux.0 ||"));
         assert_eq!(rendered(&Profile::Script("profile/mine.ipxe".to_owned())), None);

@@ -6,6 +6,7 @@
 
 mod answer;
 mod flags;
+mod image;
 
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
@@ -79,6 +80,7 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
     if let Change::Probe { wait, .. } = plan.change {
         explained.probe_ms = u64::try_from(wait.as_millis()).ok();
     }
+    explained.notes.extend(found.as_ref().and_then(|found| image::note(found, &config.catalog)));
     explained.notes.extend(asks_boot_server(&plan.event.outcome));
     let event = Record::new(Event::Dhcp(plan.event));
     explained.event = serde_json::to_value(&event).unwrap_or_default();
@@ -92,7 +94,8 @@ pub fn explain(server: &Server, inquiry: &Inquiry, now: Timestamp) -> Result<Uns
         let has_profile = |request: &ScriptRequest| {
             *config.catalog.profile(request.profile.as_deref()) != Profile::Nothing
         };
-        let request = request.filter(has_profile);
+        let boots_image = found.as_ref().and_then(|found| image::is_booted(found, &config.catalog));
+        let request = request.filter(has_profile).filter(|_| boots_image != Some(true));
         script = request.map(|request| (request, config.catalog.clone()));
     }
     Ok(Unscripted { explained, script })

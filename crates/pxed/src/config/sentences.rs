@@ -102,6 +102,7 @@ impl Config {
                 Profile::Nothing => continue,
                 Profile::Script(_) => format!("{who} run the iPXE script"),
                 Profile::Program(file) => format!("{who} chainload {file} by iPXE"),
+                Profile::Image(file) => format!("{who} boot the image {file} by UEFI HTTP Boot"),
                 Profile::Linux { arguments, .. } => {
                     format!("{who} boot Linux, arguments \"{arguments}\"")
                 }

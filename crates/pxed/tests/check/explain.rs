@@ -169,3 +169,22 @@ fn where_nothing_boots_no_script_is_shown() {
     assert_eq!(said.code, Some(2));
     has_all(&said.err, &["--firmware bios does not go with --arch"]);
 }
+
+#[test]
+fn a_profile_that_is_an_image_is_for_http_boot_and_others_are_told_so() {
+    let site = SITE.replace("kernel = \"DIR/vmlinuz\"", "image = \"DIR/live.iso\"");
+    let append = site.lines().find(|line| line.starts_with("append")).unwrap().to_owned();
+    let dir = directory(&site.replace(&append, ""));
+    let explain = |firmware: &str| {
+        let words = "explain --config f.toml --mac 02:07:00:00:00:01 --firmware";
+        pxed(dir.path(), &format!("{words} {firmware}")).out
+    };
+    let text = explain("uefi-http");
+    let url = "boot http://127.0.0.1:8067/machine/02-07-00-00-00-01/profile/linux/live.iso\n";
+    has_all(&text, &[url, "profile linux by group rack\n"]);
+    assert!(!text.contains("script") && !text.contains("can not"), "{text}");
+    for firmware in ["uefi", "bios", "ipxe"] {
+        let note = "its profile is an image, which only UEFI HTTP Boot boots: iPXE can not\n";
+        has_all(&explain(firmware), &[note, "profile linux by group rack\n", "echo pxed: this"]);
+    }
+}

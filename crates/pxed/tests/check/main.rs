@@ -82,6 +82,7 @@ fn directory(text: &str) -> tempfile::TempDir {
         ("ipxe.efi", "a loader"),
         ("grubaa64.efi", "GRUB"),
         ("vmlinuz", "a kernel"),
+        ("live.iso", "an image"),
         ("menu.ipxe", "#!ipxe\necho {{ mac }} at {{ ip }}\n"),
         ("f.toml", &text.replace("DIR", dir.path().to_str().unwrap())),
     ] {

@@ -31,9 +31,9 @@ pub fn profiles(top: &Table<'_>) -> (BTreeMap<String, Profile>, Vec<NamedFile>) 
 }
 
 fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<Profile> {
-    let kinds = ["kernel", "script", "program"];
+    let kinds = ["kernel", "script", "program", "image"];
     if kinds.iter().filter(|kind| table.has(kind)).count() != 1 {
-        let text = "a profile has one of kernel, script and program";
+        let text = "a profile has one of kernel, script, program and image";
         table.problem(Problem::error(table.span(), text));
         return None;
     }
@@ -57,6 +57,9 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
         check_script(table, &script);
         return file(name, table, &script, files).map(Profile::Script);
     }
+    if let Some(path) = table.text("image") {
+        return image(name, table, &path, files);
+    }
     let kernel = file(name, table, &table.text("kernel")?, files)?;
     let initrds = table.list("initrd", |path| Ok(path.to_owned()));
     let initrds = initrds.iter().filter_map(|initrd| file(name, table, initrd, files)).collect();
@@ -66,6 +69,30 @@ fn profile(name: &str, table: &Table<'_>, files: &mut Vec<NamedFile>) -> Option<
     });
     let arguments = arguments.map(|at| at.value).unwrap_or_default();
     Some(Profile::Linux { kernel, initrds, arguments })
+}
+
+/// The longest name of an image: with the profile's it stands in a URL, which has to fit a DHCP option.
+const IMAGE_NAME_MAX: usize = 128;
+
+/// An image is what its name says it is: by that pxed tells firmware, which goes by nothing else.
+fn image(
+    profile: &str,
+    table: &Table<'_>,
+    path: &At<String>,
+    files: &mut Vec<NamedFile>,
+) -> Option<Profile> {
+    let name = path.value.rsplit('/').next().unwrap_or_default();
+    let ending = name.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+    let mistake = match ending.as_str() {
+        "iso" | "img" if name.len() <= IMAGE_NAME_MAX => None,
+        "iso" | "img" => Some(format!("an image's name has up to {IMAGE_NAME_MAX} characters")),
+        _ => Some("an image's name ends with .iso or .img: firmware goes by that".to_owned()),
+    };
+    if let Some(text) = mistake {
+        table.problem(Problem::error(path.span.clone(), text));
+        return None;
+    }
+    file(profile, table, path, files).map(|name| Profile::Image(name.into()))
 }
 
 /// A script is read anew for every machine, so that one with a mistake can still be mended.

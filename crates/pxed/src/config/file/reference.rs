@@ -28,7 +28,8 @@ fn keys(text: &mut String, section: &Section) {
     for key in section.keys().filter(|key| !key.example.is_empty()) {
         let doc = wrapped(&documented(key), "# ");
         let (name, example) = (key.name, example_of(section, key));
-        let alternative = section.path == PROFILE.path && matches!(name, "script" | "program");
+        let alternative =
+            section.path == PROFILE.path && matches!(name, "script" | "program" | "image");
         let mark = if alternative { "# or" } else { "#:" };
         let _ = write!(text, "\n# {doc}\n{mark} {name} = {example}\n");
     }

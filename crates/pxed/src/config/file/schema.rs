@@ -539,7 +539,7 @@ pub const RESERVATION: Section = Section {
 /// `[profile.NAME]`.
 pub const PROFILE: Section = Section {
     path: "[profile.NAME]",
-    doc: "A way to boot: a kernel, a script or a program. Text between {{ and }} is filled in for \
+    doc: "A way to boot: a kernel, a script, a program or an image. Text between {{ and }} is filled in for \
           each machine: mac, uuid, ip, server, http.",
     groups: &[&[
         key("kernel", "\"/srv/boot/vmlinuz\"", "none", "A Linux kernel."),
@@ -561,6 +561,13 @@ pub const PROFILE: Section = Section {
             "\"http://192.168.77.1/grubx64.efi\"",
             "none",
             "A program that iPXE chainloads, by its URL, instead of a kernel.",
+        ),
+        key(
+            "image",
+            "\"/srv/boot/live.iso\"",
+            "none",
+            "An ISO or disk image (.iso, .img) that UEFI HTTP Boot loads into a RAM disk, instead of \
+             a kernel. Other firmware can not boot it, and iPXE says so.",
         ),
     ]],
 };

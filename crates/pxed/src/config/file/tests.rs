@@ -303,8 +303,10 @@ fn mistakes_are_answered_with_what_to_write() {
         (
             "[profile.d]\nprogram = \"tftp://a/b\"\nscript = \"/x\"",
             "4:1",
-            &["one of kernel, script"],
+            &["one of kernel, script, program and image"],
         ),
+        ("[profile.d]\nimage = \"/etc/hostname\"", "5:9", &["ends with .iso or .img"]),
+        ("[profile.d]\nimage = \"/nowhere.iso\"", "5:9", &["/nowhere.iso: there is no such"]),
         (
             "[profile.d]\nkernel = \"/etc/hostname\"\nappend = \"x={{ maac }}\"",
             "6:10",

@@ -3,12 +3,16 @@
 use super::super::schema::PROFILE;
 use super::{Case, Site, case, stranger};
 
+const KERNEL: &str = "kernel = \"DIR/vmlinuz\"\n";
+
+/// Of a machine that boots it.
+fn profile(lines: &str) -> String {
+    let machine = "[[reservation]]\nmac = \"52:54:00:00:00:01\"\nboot = \"own\"\n";
+    format!("{machine}[profile.own]\n{lines}")
+}
+
 pub fn cases() -> Vec<Case> {
-    let profile = |lines: &str| {
-        let machine = "[[reservation]]\nmac = \"52:54:00:00:00:01\"\nboot = \"own\"\n";
-        format!("{machine}[profile.own]\n{lines}")
-    };
-    let kernel = "kernel = \"DIR/vmlinuz\"\n";
+    let kernel = KERNEL;
     let with = |more: &str| format!("{kernel}{more}");
     let tried = |key: &'static str, [without, with]: [&str; 2], difference: &[&str]| {
         let [without, with] = [profile(without), profile(with)];
@@ -69,7 +73,35 @@ pub fn cases() -> Vec<Case> {
                 "+ chain http://192.168.77.1/grubx64.efi || goto failed",
             ],
         ),
+        image(),
     ]
+}
+
+/// For firmware that boots by HTTP, and what iPXE says of it.
+fn image() -> Case {
+    let [kernel, image] = [KERNEL, "image = \"DIR/live.iso\""].map(profile);
+    case(
+        (&PROFILE, "image"),
+        "#more",
+        [&kernel, &image],
+        |site| {
+            let http_boot = site.offer(&stranger().http_boot(16));
+            http_boot.into_iter().chain(boots(site)).collect()
+        },
+        &[
+            "- OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+             http://192.168.77.1:8067/machine/52-54-00-00-00-01/ipxe.efi",
+            "- kernel http://HERE/machine/52-54-00-00-00-01/profile/own/vmlinuz || goto failed",
+            "- boot || goto failed",
+            "+ OFFER 192.168.77.100 to 52:54:00:00:00:01, boot \
+             http://192.168.77.1:8067/machine/52-54-00-00-00-01/profile/own/live.iso",
+            "+ echo pxed: this machine's profile is an image, which only the firmware's HTTP Boot \
+             can boot.",
+            "+ echo pxed: switch UEFI HTTP Boot on in its setup, or give it another profile by \
+             boot =.",
+            "+ goto failed",
+        ],
+    )
 }
 
 /// The script of a machine that has a UUID.

@@ -22,13 +22,14 @@ use crate::served::Served;
 use crate::tls;
 
 /// The files that sites name; `DIR` is where they are.
-const FILES: [(&str, &str); 10] = [
+const FILES: [(&str, &str); 11] = [
     ("boot/undionly.kpxe", "iPXE"),
     ("boot/ipxe.efi", "iPXE"),
     ("boot/ipxe-arm64.efi", "iPXE"),
     ("boot/own.efi", "the user's own"),
     ("boot/hello.txt", "hello"),
     ("vmlinuz", "a kernel"),
+    ("live.iso", "an image"),
     ("initrd.gz", "an initrd"),
     ("menu.ipxe", "#!ipxe\necho menu for {{ mac }} at {{ ip }}\n"),
     (
@@ -290,6 +291,13 @@ impl Client {
     /// It runs PXE firmware of an architecture.
     pub fn pxe(self, arch: u16) -> Self {
         let class = format!("PXEClient:Arch:{arch:05}:UNDI:003016");
+        let said = self.says(code::VENDOR_CLASS, class.as_bytes());
+        said.says(code::CLIENT_ARCHITECTURE, &arch.to_be_bytes())
+    }
+
+    /// It runs HTTP Boot of an architecture.
+    pub fn http_boot(self, arch: u16) -> Self {
+        let class = format!("HTTPClient:Arch:{arch:05}:UNDI:003016");
         let said = self.says(code::VENDOR_CLASS, class.as_bytes());
         said.says(code::CLIENT_ARCHITECTURE, &arch.to_be_bytes())
     }
