@@ -37,33 +37,11 @@ binaries() {
     export LAB PXED=${PXED:-$target/release/pxed} PXED_BENCH=${PXED_BENCH:-$target/release/pxed-bench}
 }
 
-# servers: what $BENCH/packages names and is not installed is unpacked, so that no service of theirs ever
-# starts on this machine.  A package behind "apart:" has files that another one has too, so it is
-# unpacked into a folder of its name.
+# servers: of $BENCH/packages, unpacked, so that no service of theirs ever starts on this machine
 servers() {
     export SERVERS=$ROOT/target/bench/servers
-    local list=$SERVERS/$(basename "$BENCH").packages
-    cmp --quiet "$BENCH/packages" "$list" || unpack "$list"
+    "$ROOT/packages/unpack" "$SERVERS" "$BENCH/packages"
     export PATH=$SERVERS/usr/sbin:$SERVERS/usr/bin:$PATH:/usr/sbin
     SERVER_LIBRARIES=$SERVERS/usr/lib/$(uname -m)-linux-gnu
     export SERVER_LIBRARIES
 }
-
-unpack() {
-    local debs=$SERVERS/archives package
-    mkdir -p "$debs/partial"
-    apt-get update -qq
-    # shellcheck disable=SC2046 # words
-    # Others may install meanwhile.
-    apt-get install -qq --download-only --no-install-recommends -y -o DPkg::Lock::Timeout=300 \
-        -o Dir::Cache::archives="$debs" $(packages | grep -v '^apart:') >/dev/null
-    for package in "$debs"/*.deb; do
-        [[ ! -e $package ]] || dpkg-deb -x "$package" "$SERVERS"
-    done
-    for package in $(packages | sed -n 's/^apart://p'); do
-        mkdir -p "$SERVERS/$package"
-        (cd "$SERVERS/$package" && apt-get download -qq "$package" 2>/dev/null && dpkg-deb -x ./*.deb . && rm ./*.deb)
-    done
-    cp "$BENCH/packages" "$1"
-}
-packages() { sed 's/#.*//' "$BENCH/packages" | tr -d ' ' | grep .; }

@@ -26,7 +26,7 @@ unpacked() {
     job dhcp env "LD_LIBRARY_PATH=$SERVERS/usr/lib/$(uname -m)-linux-gnu" \
         "KEA_PIDFILE_DIR=$NEIGHBOUR_DIR" "KEA_LOCKFILE_DIR=$NEIGHBOUR_DIR" "$SERVERS/usr/sbin/$1" "${@:2}"
 }
-need_unpacked() { [[ -x $SERVERS/usr/sbin/$1 ]] || skip "no $1: lab/unpack-servers $SERVERS"; }
+need_unpacked() { [[ -x $SERVERS/usr/sbin/$1 ]] || skip "no $1: packages/unpack $SERVERS lab/conformance.d/packages"; }
 
 start_dnsmasq() {
     need dnsmasq dnsmasq-base
