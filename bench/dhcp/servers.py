@@ -1,13 +1,13 @@
 """The servers: one network each, no conflict probes, logs as they are by default, into a file."""
 import json
-import os
 import shutil
 import time
 
 import bed
+import dnsmasq
 import process
+import pxed
 
-LEASE_SECONDS = 3600
 # Pools' last addresses: for rates 65,536 addresses, for many leases 262,144 and 1,048,576.
 SMALL, LARGE, HUGE = "10.128.255.255", "10.131.255.255", "10.143.255.255"
 
@@ -34,10 +34,7 @@ class Server(process.Server):
 
 class Pxed(Server):
     def command(self):
-        config = self.write("pxed.toml", f"""
-state-dir = "{self.path('state')}"
-user = "root"
-lease-time = "{LEASE_SECONDS}s"
+        return pxed.command(self, self.last, f"""
 dns = ["{bed.SERVER}"]
 bootfile = "ipxe.efi"
 conflict-probe = "off"
@@ -46,15 +43,7 @@ machine-rate = 0
 newcomer-rate = 0
 port-rate = 0
 max-port-offers = 4096
-
-[[subnet]]
-interface = "eth0"
-network = "{bed.NETWORK}"
-server-ip = "{bed.SERVER}"
-range = ["{bed.FIRST}-{self.last}"]
-router = ["{bed.SERVER}"]
 """)
-        return [os.environ.get("PXED", "pxed"), "serve", "--config", config]
 
 
 class Kea(Server):
@@ -80,7 +69,7 @@ class Kea(Server):
             "lease-database": {"type": "memfile", "persist": True,
                                "name": self.path("leases.csv")},
             "multi-threading": {"enable-multi-threading": self.threads},
-            "valid-lifetime": LEASE_SECONDS, "authoritative": True, "subnet4": [subnet],
+            "valid-lifetime": bed.LEASE_SECONDS, "authoritative": True, "subnet4": [subnet],
             "loggers": [{"name": "kea-dhcp4", "severity": "INFO", "output_options": [log]}],
         }
         return ["kea-dhcp4", "-c", self.write("kea.json", json.dumps({"Dhcp4": settings}))]
@@ -94,28 +83,13 @@ class Dnsmasq(Server):
         self.lease_file = self.keeps_leases = lease_file
 
     def command(self):
-        leases = f"dhcp-leasefile={self.path('leases')}" if self.lease_file else "leasefile-ro"
-        config = self.write("dnsmasq.conf", f"""
-port=0
-no-resolv
-no-hosts
-no-ping
-user=root
-pid-file=
-interface=eth0
-log-facility={self.path('dnsmasq.log')}
-dhcp-authoritative
-dhcp-lease-max=1000000
-dhcp-range={bed.FIRST},{self.last},255.0.0.0,{LEASE_SECONDS}s
-dhcp-option=option:router,{bed.SERVER}
+        return dnsmasq.command(self, dnsmasq.addresses(self.last), f"""
 dhcp-option=option:dns-server,{bed.SERVER}
 dhcp-boot=ipxe.efi,,{bed.SERVER}
-{leases}
-""")
-        return ["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"]
+""", f"dhcp-leasefile={self.path('leases')}" if self.lease_file else "leasefile-ro")
 
     def preload(self, leases):
-        ends = int(time.time()) + LEASE_SECONDS
+        ends = int(time.time()) + bed.LEASE_SECONDS
         line = f"{ends} {{mac}} {{address}} * 01:{{mac}}\n"
         self.write("leases", "".join(line.format(mac=mac, address=address)
                                      for mac, address in machines(leases)))
@@ -128,8 +102,8 @@ class Isc(Server):
         config = self.write("dhcpd.conf", f"""
 authoritative;
 ping-check false;
-default-lease-time {LEASE_SECONDS};
-max-lease-time {LEASE_SECONDS};
+default-lease-time {bed.LEASE_SECONDS};
+max-lease-time {bed.LEASE_SECONDS};
 option domain-name-servers {bed.SERVER};
 next-server {bed.SERVER};
 filename "ipxe.efi";
@@ -145,7 +119,7 @@ subnet 10.0.0.0 netmask 255.0.0.0 {{
 
     def preload(self, leases):
         now = time.gmtime()
-        ends = time.gmtime(time.time() + LEASE_SECONDS)
+        ends = time.gmtime(time.time() + bed.LEASE_SECONDS)
         stamp = "%w %Y/%m/%d %H:%M:%S"
         begun, over = time.strftime(stamp, now), time.strftime(stamp, ends)
         self.write("leases", "".join(f"""lease {address} {{

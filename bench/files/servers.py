@@ -3,10 +3,14 @@ import os
 import subprocess
 
 import bed
+import dnsmasq
 import process
+import pxed
 import web
 
 HTTP, HTTPS = 8067, 8443
+# Nobody asks for an address.
+LAST = "10.128.0.9"
 SERVERS = os.environ.get("SERVERS", "")
 
 
@@ -27,19 +31,11 @@ class Pxed(Folder):
 
     def command(self):
         secure = f"https = true\nhttps-port = {HTTPS}" if knows_https() else ""
-        return [os.environ["PXED"], "serve", "--config", self.write("pxed.toml", f"""
-state-dir = "{self.path('state')}"
-user = "root"
+        return pxed.command(self, LAST, f"""
 http-port = {HTTP}
 boot-dir = "{self.folder}"
 {secure}
-
-[[subnet]]
-interface = "eth0"
-network = "{bed.NETWORK}"
-server-ip = "{bed.SERVER}"
-range = ["10.64.0.1-10.64.0.9"]
-""")]
+""")
 
     def http_path(self, name):
         return f"/files/{name}"
@@ -69,17 +65,7 @@ class Atftpd(Folder):
 
 class Dnsmasq(Folder):
     def command(self):
-        return ["dnsmasq", "--keep-in-foreground", "--conf-file=" + self.write("dnsmasq.conf", f"""
-port=0
-no-resolv
-user=root
-pid-file=
-interface=eth0
-log-facility={self.path('dnsmasq.log')}
-enable-tftp
-tftp-root={self.folder}
-tftp-max=1000
-""")]
+        return dnsmasq.command(self, dnsmasq.files(self.folder))
 
 
 class Nginx(Folder):

@@ -5,6 +5,7 @@ import subprocess
 SERVER, RELAY, NETWORK = "10.0.0.1", "10.0.0.2", "10.0.0.0/8"
 # All addresses from 10.128.0.0 on are machines', and so they are here.
 FIRST, MACHINES = "10.128.0.0", "10.128.0.0/9"
+LEASE_SECONDS = 3600
 NAMESPACE, SERVER_CORE, OUR_CORE = "srv", 0, 1
 
 

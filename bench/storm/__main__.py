@@ -8,12 +8,14 @@ import sys
 import time
 
 import bed
+import dnsmasq
 import process
+import pxed
 import report
 import web
 from report import spread
 
-LEASE_SECONDS, PORT = 3600, 8067
+PORT = 8067
 LOADER, KERNEL, INITRD = "ipxe.efi", "vmlinuz", "initrd.gz"
 # Addresses for a rack, and some.
 LAST = "10.128.31.255"
@@ -27,27 +29,17 @@ class Pxed(process.Server):
         self.folder = folder
 
     def command(self):
-        return [os.environ["PXED"], "serve", "--config", self.write("pxed.toml", f"""
-state-dir = "{self.path('state')}"
-user = "root"
-lease-time = "{LEASE_SECONDS}s"
+        return pxed.command(self, LAST, f"""
 http-port = {PORT}
 boot-dir = "{self.folder.path}"
 loader = {{ uefi-x64 = "{LOADER}" }}
 boot = "lab"
 conflict-probe = "off"
-
+""", f"""
 [profile.lab]
 kernel = "{self.folder.path}/{KERNEL}"
 initrd = ["{self.folder.path}/{INITRD}"]
-
-[[subnet]]
-interface = "eth0"
-network = "{bed.NETWORK}"
-server-ip = "{bed.SERVER}"
-range = ["{bed.FIRST}-{LAST}"]
-router = ["{bed.SERVER}"]
-""")]
+""")
 
 
 class Usual(process.Server):
@@ -66,28 +58,13 @@ boot || goto failed
 :failed
 exit 1
 """)
-        config = self.write("dnsmasq.conf", f"""
-port=0
-no-resolv
-no-hosts
-no-ping
-user=root
-pid-file=
-interface=eth0
-log-facility={self.path('dnsmasq.log')}
-dhcp-authoritative
-dhcp-lease-max=10000
+        loaders = f"""
 dhcp-leasefile={self.path('leases')}
-dhcp-range={bed.FIRST},{LAST},255.0.0.0,{LEASE_SECONDS}s
-dhcp-option=option:router,{bed.SERVER}
 dhcp-match=set:ipxe,175
 dhcp-boot=tag:!ipxe,{LOADER},,{bed.SERVER}
 dhcp-boot=tag:ipxe,{url}/boot.ipxe,,{bed.SERVER}
-enable-tftp
-tftp-root={files}
-tftp-max=1000
-""")
-        return [["dnsmasq", "--keep-in-foreground", f"--conf-file={config}"],
+"""
+        return [dnsmasq.command(self, dnsmasq.addresses(LAST), dnsmasq.files(files), loaders),
                 web.nginx(self, files, PORT)]
 
 
