@@ -12,6 +12,7 @@ mod record;
 mod replay;
 mod segment;
 
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 
 use pxed_proto::dhcp::Commit;
@@ -36,6 +37,8 @@ pub(super) struct Log {
     at: u64,
     /// The last group that was tried.
     sequence: u64,
+    /// Of all groups that this log writes: [`frame`].
+    mask: u64,
     frame: Vec<u8>,
 }
 
@@ -47,12 +50,13 @@ impl Log {
         sequence: u64,
     ) -> Result<Self, (StoreError, Kind)> {
         let segment = next_segment(&place, &backlog)?;
-        Ok(Self { place, backlog, segment, at: 0, sequence, frame: Vec::new() })
+        let mask = RandomState::new().build_hasher().finish();
+        Ok(Self { place, backlog, segment, at: 0, sequence, mask, frame: Vec::new() })
     }
 
     /// Makes a group durable, or says what is to be thought of the disk.
     pub fn append(&mut self, group: &[Commit]) -> Result<(), (StoreError, Kind)> {
-        frame::write(self.sequence + 1, group, &mut self.frame);
+        frame::write(self.sequence + 1, self.mask, group, &mut self.frame);
         let size = self.frame.len() as u64;
         if self.at + size > limits::LOG_SEGMENT {
             self.make_room()?;

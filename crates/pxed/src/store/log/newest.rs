@@ -2,11 +2,12 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use pxed_proto::dhcp::Lease;
 
-use super::frame::{self, Frame};
+use super::frame::{self, Frame, HEADER, unmask};
 use super::record;
 
 /// Records, and where the newest of each address is.
@@ -32,17 +33,31 @@ impl Newest {
     /// where the first begins that it did not.
     pub fn take(&mut self, mut at: usize, mut takes: impl FnMut(&Frame<'_>) -> Take) -> usize {
         while let Some(frame) = frame::read(self.octets.get(at..).unwrap_or_default()) {
+            let (mask, length, size) = (frame.mask, frame.records.len(), frame.size);
             match takes(&frame) {
-                Take::Records => index(&mut self.places, &self.octets, &frame),
+                Take::Records => self.index(mask, at + HEADER..at + HEADER + length),
                 Take::Nothing => {}
                 Take::End => break,
             }
-            at += frame.size;
+            at += size;
         }
         at
     }
 
-    /// What was read.
+    /// Takes the mask off records, and notes where they are.
+    fn index(&mut self, mask: u64, records: Range<usize>) {
+        let (mut at, end) = (records.start, records.end);
+        let Some(records) = self.octets.get_mut(records) else { return };
+        unmask(mask, records);
+        let mut rest = &*records;
+        while let Some((address, _, behind)) = record::first(rest) {
+            self.places.push(u64::from(address.to_bits()) << 32 | at as u64);
+            at = end - behind.len();
+            rest = behind;
+        }
+    }
+
+    /// What was read, and of what was taken the records without their masks.
     pub fn octets(&self) -> &[u8] {
         &self.octets
     }
@@ -71,14 +86,4 @@ pub(in crate::store) enum Take {
     Nothing,
     /// It is no part of it.
     End,
-}
-
-fn index(places: &mut Vec<u64>, octets: &[u8], frame: &Frame<'_>) {
-    let mut rest = frame.records;
-    while let Some((address, _, behind)) = record::first(rest) {
-        // Both are parts of one slice.
-        let at = rest.as_ptr().addr() - octets.as_ptr().addr();
-        places.push(u64::from(address.to_bits()) << 32 | at as u64);
-        rest = behind;
-    }
 }

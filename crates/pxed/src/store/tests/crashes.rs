@@ -48,7 +48,6 @@ fn three() -> [Vec<Commit>; 3] {
 fn item_129_a_group_that_is_torn_anywhere_is_dropped() {
     let (bed, file) = groups(&three());
     let (_, begin) = groups(&three()[..2]);
-    assert_eq!(file[..begin.len()], begin);
     let before = [lease(1, 2), lease(2, 1)];
     for cut in begin.len()..file.len() - 7 {
         let mut torn = file.clone();
@@ -82,11 +81,30 @@ fn damage_before_a_whole_group_stops_the_start() {
         assert!(error.contains("move the files commits.* away to go on with"), "{error}");
     }
     let mut damaged = file.clone();
-    damaged[30] ^= 1;
+    damaged[40] ^= 1;
     fs::write(bed.file("commits.0"), damaged).unwrap();
     let error = bed.error();
     assert!(error.contains("is damaged: group 1 is missing or can not be read"), "{error}");
     assert_eq!(bed.files(), ["commits.0", "leases.db"], "and nothing was deleted");
+}
+
+/// A client says what it likes, also what reads as a group of the log: it is none, where the one that it
+/// stands in is torn.
+#[test]
+fn what_a_client_says_is_no_group() {
+    let fourth = vec![commit(6, &lease(9, 1))];
+    let (_, three_groups) = groups(&three());
+    let (_, four_groups) = groups(&[three().as_slice(), &[fourth]].concat());
+    let forged = &four_groups[three_groups.len()..];
+    let (_, begin) = groups(&three()[..2]);
+    for misaligned in 0..8 {
+        let identifier = [&vec![0; misaligned], forged].concat();
+        let said = Said::new(&ClientKey::Identifier(identifier.into()), None, None);
+        let last = vec![commit(4, &Lease { said, ..lease(3, 1) })];
+        let (bed, mut file) = groups(&[&three()[..2], &[last]].concat());
+        file[begin.len()] ^= 1;
+        assert_eq!(replayed(&bed, &file).unwrap(), [lease(1, 2), lease(2, 1)], "{misaligned}");
+    }
 }
 
 #[test]
