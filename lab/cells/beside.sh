@@ -83,4 +83,5 @@ cell beside-own-host check 60 cell_own_host
 for kind in dnsmasq kea isc; do
     cell "beside-$kind" check 90 cell_undisturbed "$kind" plain
     cell "beside-$kind-own" check 90 cell_undisturbed "$kind" own
+    waits "beside-$kind" "beside-$kind-own"
 done

@@ -114,6 +114,7 @@ for kind in dhclient udhcpc dhcpcd; do
     cell "two-$kind" check 60 cell_two "$kind"
     cell "restart-$kind" check 90 cell_restart "$kind" TERM
     cell "crash-$kind" check 90 cell_restart "$kind" KILL
+    waits {lease,renew,release,two,restart,crash}-"$kind"
 done
 
 # Behind ISC's relay agent, which adds option 82: a lease, a renewal that is routed past it, and
@@ -189,3 +190,4 @@ networkd_bound() { grep -qs '^ADDRESS=' /run/systemd/netif/leases/*; }
 
 cell relayed check 60 cell_relayed
 cell networkd check 60 cell_networkd
+waits relayed networkd

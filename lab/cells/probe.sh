@@ -223,3 +223,4 @@ cell serve-chooses check 60 cell_serve_chooses
 cell probe-servers check 60 cell_probe_servers
 cell probe-offers check 60 cell_probe_offers
 cell probe-files check 60 cell_probe_files
+waits serve-chooses probe-servers probe-offers probe-files

@@ -223,3 +223,4 @@ cell flood check 60 cell_flood
 cell bridge check 60 cell_bridge
 cell interface-returns check 60 cell_interface_returns
 cell conformance check 180 cell_conformance
+waits silent lab-notices interface-returns conformance

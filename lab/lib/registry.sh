@@ -4,9 +4,15 @@
 #   cell NAME SET SECONDS FUNCTION [ARGUMENT...]
 #
 # SET is `check` (part of ./check), `full` or `slow`; after SECONDS the cell is ended and has failed.
+#
+#   waits NAME...
+#
+# These wait for timers and need hardly any processor: they run beside those that do.
 
-CELLS=()
+CELLS=() WAITING=" "
 cell() { CELLS+=("$*"); }
+waits() { WAITING+="$* "; }
+is_waiting() { [[ $WAITING == *" $1 "* ]]; }
 
 for file in "$LAB"/cells/*.sh; do
     # shellcheck source=/dev/null
