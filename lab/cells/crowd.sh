@@ -99,8 +99,12 @@ cell_http_resumed() {
     truncate -s 256M "$FILES/large" # more than the sockets of both sides hold
     serve --boot-dir "$FILES"
     step "broken off"
+    local clients=()
     for ((i = 0; i < 60; i++)); do
-        on c1 timeout 0.2 curl -sS --limit-rate 100k -o "$GOT/part" "$FILES_URL/large" 2>/dev/null || true
+        on c1 timeout 0.2 curl -sS --limit-rate 100k -o "$GOT/part$i" "$FILES_URL/large" 2>/dev/null &
+        clients+=($!)
+        # Ten at a time, or curl would take longer to start than it has.
+        ((i % 10 < 9)) || { wait "${clients[@]}" || true; clients=(); }
     done
     ended() { (($(grep -c 'GET /files/large .* broken off: the client has gone' "$LOG") >= 40)); }
     wait_for 10 ended || fail "not every download that ended is told"
@@ -114,3 +118,4 @@ cell_http_resumed() {
 cell http-crowd check 300 cell_http_crowd
 cell http-few-files check 90 cell_http_few_files
 cell http-resumed check 60 cell_http_resumed
+waits http-few-files http-resumed
