@@ -205,7 +205,7 @@ cell_tftp_stalled() {
     address_c1
     files
     serve --boot-dir "$FILES"
-    local before host
+    local before meanwhile host
     for host in {50..69}; do on c1 ip addr add 192.168.77.$host/24 dev c1; done
     step "a file before"
     fetch -o "$GOT/file" --tftp-blksize 1468 "tftp://$SERVER/noise"
@@ -234,11 +234,11 @@ PY
     same_file noise
     fetch -f -o "$GOT/file" "$FILES_URL/noise"
     same_file noise
-    fact "memory: $before kB before, $(resident) kB meanwhile"
+    meanwhile=$(resident)
     step "all places are free again"
     wait_for 60 nobody_is_served || fail "transfers that do not end"
     (($(resident) < before + 8192)) || fail "memory: $before kB before, $(resident) kB afterwards"
-    fact "$(resident) kB afterwards"
+    fact "memory: $before kB before, $meanwhile kB meanwhile, $(resident) kB afterwards"
 }
 nobody_is_served() { on srv "$PXED" status --state-dir "$CELL/state" --json | grep -q '"tftp_transfers":0'; }
 
