@@ -74,14 +74,11 @@ cell_http_crowd() {
 # a server that may open few files
 cell_http_few_files() {
     need curl curl
-    need prlimit util-linux
     network 2
     address_c1
     on c2 ip addr add 192.168.77.12/24 dev c2
     files
-    printf '#!/bin/bash\nexec prlimit --nofile=160:160 %q "$@"\n' "$PXED" >"$CELL/pxed"
-    chmod +x "$CELL/pxed"
-    PXED=$CELL/pxed serve --boot-dir "$FILES"
+    serve_with_files 160 --boot-dir "$FILES"
     crowded 600
     # who reads nothing gives way after 5 s
     wait_for 15 on c2 curl -sS -f --max-time 3 -o "$GOT/file" "$FILES_URL/even" || fail "not served beside the crowd"

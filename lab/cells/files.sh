@@ -204,7 +204,7 @@ cell_tftp_stalled() {
     network 1
     address_c1
     files
-    serve --boot-dir "$FILES"
+    serve_with_files 300 --boot-dir "$FILES"
     local before meanwhile host
     for host in {50..69}; do on c1 ip addr add 192.168.77.$host/24 dev c1; done
     step "a file before"
@@ -212,7 +212,6 @@ cell_tftp_stalled() {
     same_file noise
     before=$(resident)
     step "2,000 requests, half of them answered once"
-    prlimit --pid "$SERVER_PID" --nofile=300:300
     on c1 python3 - "$SERVER" <<'PY'
 import socket, sys
 for host in range(50, 70):

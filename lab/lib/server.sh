@@ -10,6 +10,14 @@ serve() {
     start_server -i eth0 --mode full --range "$RANGE" --http-port 8067 --state-dir "$CELL/state" "$@"
 }
 
+# serve_with_files COUNT [OPTION...]: the same, and it may have so many files open, from its start on
+serve_with_files() {
+    need prlimit util-linux
+    printf '#!/bin/bash\nexec prlimit --nofile=%d:%d %q "$@"\n' "$1" "$1" "$PXED" >"$CELL/pxed"
+    chmod +x "$CELL/pxed"
+    PXED=$CELL/pxed serve "${@:2}"
+}
+
 # serve_file FILE: the same, as the configuration file says, which has HTTP on port 8067
 serve_file() { start_server --config "$1"; }
 
