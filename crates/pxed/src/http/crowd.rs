@@ -3,7 +3,7 @@
 //! A connection that waits for its client holds a place and does nothing with it. When all places
 //! are taken, a newcomer gets one of the address that has the most of them: its connection that has
 //! waited longest ends. So whoever only holds connections open, or opens them again and again, keeps
-//! nobody out who has fewer. A request that is being answered gives way only when its client has
+//! nobody out who has fewer; nor does it take the place of one, where all of its own are being answered. A request that is being answered gives way only when its client has
 //! taken nothing of the answer for a while.
 
 use std::cmp::Reverse;
@@ -80,7 +80,8 @@ impl Crowd {
         if of_address >= limits::HTTP_CONNECTIONS_PER_CLIENT_MAX {
             return Err(Refused::OfAddress);
         }
-        if state.taken >= self.places && !state.displace() {
+        let may = |other, places| other == address || places > of_address;
+        if state.taken >= self.places && !state.displace(may) {
             return Err(Refused::Full);
         }
         state.taken += 1;
@@ -96,14 +97,16 @@ impl Crowd {
     /// Has some of those end who have waited longest: what they hold is needed.
     pub(super) fn make_room(&self, connections: usize) {
         let mut state = self.state();
-        (0..connections).all(|_| state.displace());
+        (0..connections).all(|_| state.displace(|_, _| true));
     }
 }
 
 impl State {
-    /// Has one end that waits, if any does. It leaves by itself, soon, and its place is free at once.
-    fn displace(&mut self) -> bool {
-        let Some(address) = self.waiting.last_key_value().map(|(_, address)| *address) else {
+    /// Has one end that waits, if any does and its address, with so many places, `may` lose one. It
+    /// leaves by itself, soon, and its place is free at once.
+    fn displace(&mut self, may: impl Fn(IpAddr, usize) -> bool) -> bool {
+        let most = self.waiting.last_key_value();
+        let Some(address) = most.filter(|(rank, of)| may(**of, rank.0)).map(|(_, of)| *of) else {
             return false;
         };
         self.change(address, |held| {
@@ -234,6 +237,17 @@ mod tests {
             many[0] = newcomer;
         }
         assert_eq!(crowd.state().of[&address(1)].waiting.len(), 1);
+    }
+
+    #[test]
+    fn who_has_more_takes_no_place_of_who_has_fewer() {
+        let crowd = Crowd::new(4);
+        let mut many: Vec<Place> = (0..3).map(|_| crowd.admit(address(2)).unwrap()).collect();
+        many.iter_mut().for_each(Place::works);
+        let mut few = crowd.admit(address(1)).unwrap();
+        assert_eq!(crowd.admit(address(2)).err(), Some(Refused::Full));
+        few.works();
+        assert!(!few.gave_way());
     }
 
     #[test]
