@@ -12,16 +12,13 @@ use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Learned, Lease, LeaseState};
 use pxed_proto::limits;
 use rusqlite::{Connection, TransactionBehavior};
-use thread_priority::{
-    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy,
-    set_thread_priority_and_policy, thread_native_id,
-};
 
 use super::disk::Call;
 use super::log::{Backlog, Due, Newest, Part, Take};
 use super::news::{News, Tell};
 use super::{Place, StoreError, quirk, row};
 use crate::clock::Clock;
+use crate::net::be_patient;
 
 /// What the follower needs.
 pub(super) struct Follower {
@@ -59,7 +56,7 @@ impl Follower {
     }
 
     fn run(mut self, failed: impl FnOnce()) -> Result<(), StoreError> {
-        give_way();
+        be_patient();
         let mut pace = Pace::new(Instant::now());
         let mut in_trouble = false;
         loop {
@@ -159,16 +156,6 @@ impl Follower {
         let done = checkpoint(&self.connection);
         done.map_err(|cause| StoreError::sqlite("write", &self.place.database(), cause))
     }
-}
-
-/// From now on this thread works while nobody else wants the processor (SCHED_IDLE): as an equal it
-/// would keep whoever shares its core, and serves a client, waiting for milliseconds. It is not left without
-/// any time: a processor that is never idle gives it some thousandth, which is thousands of leases a second, and
-/// where its log is full the others wait for it.
-fn give_way() {
-    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
-    // Where the system does not, clients wait a little longer now and then.
-    let _ = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy);
 }
 
 /// Takes the write-ahead log into the database, so that it can begin again. `false` if a reader

@@ -26,7 +26,7 @@ use super::table::Table;
 use super::timers::Timers;
 use super::vigil::Vigil;
 use super::{Change, Listener, Server};
-use crate::net::{TftpBatch, TftpSocket};
+use crate::net::{TftpBatch, TftpSocket, take_short_turns};
 
 /// The mailbox's bell among what is waited for.
 const BELL: u64 = 0;
@@ -110,6 +110,7 @@ impl Engine {
 
     /// Serves until it was told to stop and all has ended, or until nobody can ask any more.
     pub fn run(mut self) -> io::Result<()> {
+        take_short_turns();
         let mut batch = TftpBatch::new();
         let mut events = [EpollEvent::empty(); EVENTS];
         while !self.is_over() {
