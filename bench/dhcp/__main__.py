@@ -19,6 +19,7 @@ def arguments():
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=5, help="of each single measurement")
     parser.add_argument("--common", type=int, default=150, help="a rate that all can carry")
+    parser.add_argument("--busy", type=int, default=2500, help="one that those can carry that do not sync")
     parser.add_argument("--validate", type=int, default=1000, help="perfdhcp's rate, to compare")
     parser.add_argument("--firmware", default="pxe", help="whose options: plain, pxe, ipxe")
     parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, overload, many, validate")
@@ -43,7 +44,8 @@ def main():
     bed.make(by_relay=True)
     there = servers.all_servers()
     report.record({"environment": report.environment(), "seconds": options.seconds,
-                   "rounds": options.rounds, "common": options.common, "exact": options.exact,
+                   "rounds": options.rounds, "common": options.common,
+                   "busy": options.busy, "exact": options.exact,
                    "firmware": options.firmware})
     for number in range(1, options.rounds + 1):
         for name in options.servers.split(","):

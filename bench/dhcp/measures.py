@@ -75,6 +75,8 @@ def rates(options, server):
         yield "half", at_rate(options, server, top["rate"] / 2)
         yield from overloaded(options, server, top)
         yield "common", at_rate(options, server, options.common)
+        if top["rate"] >= options.busy:
+            yield "busy", at_rate(options, server, options.busy)
     finally:
         server.stop()
 

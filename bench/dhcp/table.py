@@ -38,10 +38,9 @@ def tables(run, lines):
 
 
 def rates(names, lines, run):
-    common = f"OFFER at {run['common']}/s: p50 / p99 / p99.9 µs"
     yield from ("| server | exchanges/s | CPU/exchange µs | OFFER at half of that: p50 / p99 / p99.9 µs "
-                f"| {common} | most exchanges/s | of these at 2x | at 4x |",
-                "|---|---|---|---|---|---|---|---|")
+                f"| at {run.get('busy', '-')}/s | at {run['common']}/s | most exchanges/s | of these at 2x | at 4x |",
+                "|---|---|---|---|---|---|---|---|---|")
     measured = {line["server"] for line in lines if line.get("measure") == "best"}
     for name in (name for name in names if name in measured):
         def of(measure, read, number="{:.0f}"):
@@ -53,7 +52,7 @@ def rates(names, lines, run):
                               for p in ("p50", "p99", "p999"))
         yield (f"| {name} | {of('best', lambda line: line['rate'] * line['found'])} | "
                f"{of('half', lambda line: line['cpu_us'], '{:.1f}')} | {latency('half')} | "
-               f"{latency('common')} | {of('best', most)} | {of('twice', lambda line: 100 * line['goodput'])} % | "
+               f"{latency('busy')} | {latency('common')} | {of('best', most)} | {of('twice', lambda line: 100 * line['goodput'])} % | "
                f"{of('four times', lambda line: 100 * line['goodput'])} % |")
 
 

@@ -22,7 +22,7 @@ pub struct Message<'a> {
     pub xid: u32,
     /// Seconds since the client began.
     pub secs: u16,
-    /// Flags; only [`FLAG_BROADCAST`] means something.
+    /// Flags; only [`super::FLAG_BROADCAST`] means something.
     pub flags: u16,
     /// Client IP address, where it has one and can answer ARP.
     pub ciaddr: Ipv4Addr,

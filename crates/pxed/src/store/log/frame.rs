@@ -9,7 +9,7 @@
 //! earlier use of it is told by its sequence.
 //!
 //! Records are masked: in the file stands each octet's exclusive or with one of the mask. Clients have a say in
-//! what records are, and whole groups are looked for behind one that is torn ([`super::replay`]): a
+//! what records are, and whole groups are looked for behind one that is torn ([`mod@super::replay`]): a
 //! client identifier that reads as a group must not be found there. So the mask is what no client
 //! knows.
 
