@@ -125,7 +125,7 @@ pub const BACKLOG_LONG: usize = 512;
 /// How long the oldest newcomer has to have waited before the newest is answered first. No client notices
 /// such an order; and where some wait for seconds, those who came last still listen, so that no OFFER is made
 /// in vain as long as there is another one to make.
-pub const BACKLOG_LATE: Duration = Duration::from_millis(50);
+pub const BACKLOG_LATE: Duration = Duration::from_millis(10);
 
 /// How many lease changes have to wait in the backlog, behind a store that is behind, before newcomers
 /// are let in by ones, a millisecond each: an OFFER that is taken makes one change more.
