@@ -397,8 +397,9 @@ pub const HTTP_LINGER: Duration = Duration::from_secs(2);
 /// kB for each, and a rack that starts at once has five hundred.
 pub const HTTPS_CONNECTIONS_MAX: usize = 1024;
 
-/// How much of a file is read at once to be sent by TLS, in octets: two of its records.
-pub const TLS_PART: u64 = 32 * 1024;
+/// How much of a file is read at once to be sent by TLS, in octets, and so held back until the file was checked:
+/// four of its records. With a buffer of it for every place that makes 64 MiB.
+pub const TLS_PART: u64 = 64 * 1024;
 
 /// How many of a client's cipher suites are named when it has none in common with pxed.
 pub const TLS_SUITES_TOLD: usize = 12;

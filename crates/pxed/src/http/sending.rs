@@ -50,8 +50,12 @@ impl Sending<'_> {
         Range { start, end }: Range<u64>,
     ) -> Result<(), BrokenOff> {
         let (mut last, is_long) = (start, end - start >= limits::HTTP_LONG);
-        if end - start > limits::HTTP_SHORT {
-            last = end - limits::HTTP_LAST;
+        let (short, held_back) = match self.stream.is_secure() {
+            true => (limits::TLS_PART, limits::TLS_PART),
+            false => (limits::HTTP_SHORT, limits::HTTP_LAST),
+        };
+        if end - start > short {
+            last = end - held_back;
             if is_long {
                 self.stream.gather(true);
             }
