@@ -307,8 +307,8 @@ pub const TFTP_CHUNK: usize = 64 * 1024;
 pub const TFTP_CACHE: usize = 32 << 20;
 
 /// Of how many machines that boot the last message is kept, so that what they are to boot can be
-/// decided once more: a hall that starts at once. Twice as many may be, of some 600 octets each.
-pub const BOOTING_MAX: usize = 4096;
+/// decided once more: they ask within seconds. Twice as many may be, of some 600 octets each.
+pub const BOOTING_MAX: usize = 1024;
 
 /// How many clients' searches for a configuration are followed at once, so that the log tells of each
 /// once; the oldest is forgotten.
