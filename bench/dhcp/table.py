@@ -39,7 +39,7 @@ def tables(run, lines):
 
 def rates(names, lines, run):
     yield from ("| server | exchanges/s | CPU/exchange µs | OFFER at half of that: p50 / p99 / p99.9 µs "
-                f"| at {run.get('busy', '-')}/s | at {run['common']}/s | most exchanges/s | of these at 2x | at 4x |",
+                f"| at {run['busy']}/s | at {run['common']}/s | most exchanges/s | of these at 2x | at 4x |",
                 "|---|---|---|---|---|---|---|---|---|")
     measured = {line["server"] for line in lines if line.get("measure") == "best"}
     for name in (name for name in names if name in measured):
@@ -52,13 +52,8 @@ def rates(names, lines, run):
                               for p in ("p50", "p99", "p999"))
         yield (f"| {name} | {of('best', lambda line: line['rate'] * line['found'])} | "
                f"{of('half', lambda line: line['cpu_us'], '{:.1f}')} | {latency('half')} | "
-               f"{latency('busy')} | {latency('common')} | {of('best', most)} | {of('twice', lambda line: 100 * line['goodput'])} % | "
+               f"{latency('busy')} | {latency('common')} | {of('best', lambda line: line['most'])} | {of('twice', lambda line: 100 * line['goodput'])} % | "
                f"{of('four times', lambda line: 100 * line['goodput'])} % |")
-
-
-def most(line):
-    """What a share at 2x and 4x is of: results of before had the rate of the search."""
-    return line.get("most", line["rate"])
 
 
 def memory(names, lines):
@@ -76,7 +71,7 @@ def memory(names, lines):
 def overload(lines):
     yield from ("| pxed with a part of its core | offered | exchanges/s | most exchanges/s | of these |",
                 "|---|---|---|---|---|")
-    best = spread([most(line) for line in lines if line.get("measure") == "slowed"])
+    best = spread([line['most'] for line in lines if line.get("measure") == "slowed"])
     for measure in ("slowed", "slowed, twice", "slowed, four times"):
         found = [line for line in lines if line.get("measure") == measure]
         if found:

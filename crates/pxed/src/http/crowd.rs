@@ -3,8 +3,9 @@
 //! A connection that waits for its client holds a place and does nothing with it. When all places
 //! are taken, a newcomer gets one of the address that has the most of them: its connection that has
 //! waited longest ends. So whoever only holds connections open, or opens them again and again, keeps
-//! nobody out who has fewer; nor does it take the place of one, where all of its own are being answered. A request that is being answered gives way only when its client has
-//! taken nothing of the answer for a while.
+//! nobody out who has fewer; nor does it take the place of one, where all of its own are being answered.
+//! A request that is being answered gives way only when its client has taken nothing of the answer for a
+//! while.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};

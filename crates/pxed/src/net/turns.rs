@@ -1,9 +1,9 @@
 //! Whose turn it is on a processor: threads that answer the network ask for short turns and get them
 //! at once, and who has time says so.
 //!
-//! A thread that wakes does not interrupt another one that has just begun its turn (Linux's EEVDF scheduler: some
-//! three milliseconds), unless its own turns are shorter (since Linux 6.12). Turns change nothing about
-//! how much of a processor a thread gets.
+//! A thread that wakes does not interrupt another one that has just begun its turn (Linux's EEVDF
+//! scheduler: some three milliseconds), unless its own turns are shorter (since Linux 6.12). Turns change
+//! nothing about how much of a processor a thread gets.
 
 use std::io;
 use std::mem::size_of;
