@@ -306,9 +306,9 @@ pub const TFTP_CHUNK: usize = 64 * 1024;
 /// at another place, and all of the loaders of a site.
 pub const TFTP_CACHE: usize = 32 << 20;
 
-/// Of how many machines that boot the last message is kept, so that what they are to boot can be
-/// decided once more: they ask within seconds. Twice as many may be, of some 600 octets each.
-pub const BOOTING_MAX: usize = 1024;
+/// How many answered messages of machines that boot are kept, so that what such a machine is to boot can be
+/// decided once more: it asks within seconds. Of some 600 octets each, and two or four of a boot.
+pub const BOOTING_MAX: usize = 2048;
 
 /// How many clients' searches for a configuration are followed at once, so that the log tells of each
 /// once; the oldest is forgotten.

@@ -142,6 +142,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
     privileges::open_as_many_files_as_may_be();
+    privileges::let_threads_go_first();
     drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
     let _writing = log::Writing::start()?;

@@ -4,7 +4,7 @@
 //! the decision in it; a name that a loader was built with has not. So the last message of each
 //! machine that boots is kept, and the decision made anew by it.
 
-use std::collections::HashMap;
+use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
@@ -40,16 +40,14 @@ pub struct Boots {
     pub web: Option<Web>,
 }
 
-/// The last messages of machines that boot: at least the last [`BOOTING_MAX`] machines', at most twice
-/// as many.
+/// The last [`BOOTING_MAX`] messages of machines that boot, the oldest first. In a list, since each of them is
+/// kept and few machines ever ask.
 #[derive(Debug, Default)]
-pub(super) struct Booting {
-    recent: HashMap<Mac, Said>,
-    before: HashMap<Mac, Said>,
-}
+pub(super) struct Booting(VecDeque<Said>);
 
 #[derive(Debug)]
 struct Said {
+    mac: Mac,
     link: LinkId,
     arrival: Arrival,
     datagram: Vec<u8>,
@@ -62,22 +60,19 @@ impl Booting {
         &mut self,
         request: &Request,
         (link, arrival): (LinkId, Arrival),
-        datagram: &[u8],
+        octets: &[u8],
     ) {
         let boots = !matches!(request.firmware, Firmware::NotBooting | Firmware::Bootp);
         let Some(mac) = request.machine.mac().filter(|_| boots) else { return };
-        if self.recent.len() >= BOOTING_MAX && !self.recent.contains_key(&mac) {
-            self.before = std::mem::take(&mut self.recent);
-        }
-        let new = || Said { link, arrival, datagram: Vec::new() };
-        let said = self.recent.entry(mac).or_insert_with(new);
-        (said.link, said.arrival) = (link, arrival);
-        said.datagram.clear();
-        said.datagram.extend_from_slice(datagram);
+        let oldest = if self.0.len() < BOOTING_MAX { None } else { self.0.pop_front() };
+        let mut datagram = oldest.map_or_else(Vec::new, |said| said.datagram);
+        datagram.clear();
+        datagram.extend_from_slice(octets);
+        self.0.push_back(Said { mac, link, arrival, datagram });
     }
 
     fn said(&self, mac: Mac) -> Option<&Said> {
-        self.recent.get(&mac).or_else(|| self.before.get(&mac))
+        self.0.iter().rev().find(|said| said.mac == mac)
     }
 
     /// What the rules that are in force say of who asks. Of a machine that has not been heard, since
@@ -86,7 +81,7 @@ impl Booting {
         let kept = asks.machine.and_then(|mac| self.said(mac));
         let made = asks.machine.filter(|_| kept.is_none());
         let made = made.map(|mac| Said::by_nothing_but(mac, asks.local, server.config()));
-        let of = |Said { link, arrival, datagram }: &Said| {
+        let of = |Said { link, arrival, datagram, .. }: &Said| {
             let found = server.explain(now, *link, arrival, datagram).found?;
             Some(boots(&found, datagram))
         };
@@ -109,7 +104,7 @@ impl Said {
         let args = ExplainArgs { options: options.collect(), ..ExplainArgs::of(mac, Kind::Ipxe) };
         let datagram = args.discover();
         let arrival = arrival(Message::parse(&datagram).ok().as_ref(), link, config);
-        Self { link, arrival, datagram }
+        Self { mac, link, arrival, datagram }
     }
 }
 
@@ -216,13 +211,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_machines_are_remembered_and_no_more() {
+    fn the_last_messages_are_kept_and_no_more() {
         let mut booting = Booting::default();
-        for number in 1..=BOOTING_MAX * 2 + 1 {
+        for number in 1..=BOOTING_MAX + 2 {
             says(&mut booting, mac(number), Kind::Bios);
         }
         let known = |number| booting.said(mac(number)).is_some();
-        assert_eq!([1, BOOTING_MAX + 1, BOOTING_MAX * 2 + 1].map(known), [false, true, true]);
-        assert!(booting.recent.len() + booting.before.len() <= 2 * BOOTING_MAX);
+        assert_eq!([2, 3, BOOTING_MAX + 2].map(known), [false, true, true]);
+        assert_eq!(booting.0.len(), BOOTING_MAX);
     }
 }

@@ -68,7 +68,7 @@ impl Worker {
             };
             let Some(waiting) = backlog.take(now, is_store_behind, shed) else { return };
             let plan = server.plan(now, waiting.link, &waiting.arrival, &waiting.datagram);
-            if let Some(request) = &plan.event.request {
+            if let (Some(request), Some(_)) = (&plan.event.request, &plan.reply) {
                 booting.hear(request, (waiting.link, waiting.arrival), &waiting.datagram);
             }
             let output = server.apply(plan, now);

@@ -1,9 +1,10 @@
 //! Whose turn it is on a processor: threads that answer the network ask for short turns and get them
-//! at once, and who has time says so.
+//! at once, DHCP goes before all else, and who has time says so.
 //!
 //! A thread that wakes does not interrupt another one that has just begun its turn (Linux's EEVDF
 //! scheduler: some three milliseconds), unless its own turns are shorter (since Linux 6.12). Turns change
-//! nothing about how much of a processor a thread gets.
+//! nothing about how much of a processor a thread gets. That is niceness: whoever had more than an equal share
+//! waits for all others that are ready, also where it is what a machine's whole boot waits for.
 
 use std::io;
 use std::mem::size_of;
@@ -11,9 +12,12 @@ use std::mem::size_of;
 /// The shortest turn that Linux gives, in nanoseconds: a dozen answers.
 const SHORT: u64 = 100_000;
 
-/// A tenth of what others get, where they want all: sched(7). That is enough for the lease database to follow
-/// a server that does as much as it can.
-const PATIENT: i32 = 10;
+/// Three times what others get, where all want all (sched(7)), and nine times what the patient get.
+pub const FIRST: i32 = -5;
+
+/// A tenth of what the first get: that is enough for the lease database to follow a server that does as much
+/// as it can.
+const PATIENT: i32 = 5;
 
 /// The length of turns that Linux chooses.
 const USUAL: u64 = 0;
@@ -36,6 +40,13 @@ struct Attributes {
 /// This thread answers the network. Where the system knows no such wish, it is as prompt as others.
 pub fn take_short_turns() {
     let _ = change(|attributes| attributes.runtime = SHORT);
+}
+
+/// This thread's answers go before all else: the same, and it is less nice, where
+/// [`let_threads_go_first`](crate::privileges::let_threads_go_first) has seen to it that it may be.
+pub fn go_first() {
+    take_short_turns();
+    let _ = change(|attributes| attributes.nice = attributes.nice.min(FIRST));
 }
 
 /// This thread has time. Where the system does not heed that, others wait for it a little longer.
@@ -77,11 +88,15 @@ mod tests {
     fn a_thread_says_how_it_is_to_be_served_and_nothing_else_changes() {
         thread::spawn(|| {
             let before = of_this_thread().unwrap();
+            go_first();
+            // Only root may be less nice.
+            let first = of_this_thread().unwrap();
+            assert!([before.nice, before.nice.min(FIRST)].contains(&first.nice), "{first:?}");
             take_short_turns();
             be_patient();
             let now = of_this_thread().unwrap();
             assert_eq!((now.policy, now.priority), (before.policy, before.priority));
-            assert_eq!(now.nice, before.nice.max(PATIENT));
+            assert_eq!(now.nice, first.nice.max(PATIENT));
             // An older kernel has no turns to speak of.
             assert!([before.runtime, SHORT].contains(&now.runtime), "{now:?}");
         })

@@ -13,10 +13,11 @@ use super::fault::{Fault, Kind};
 use super::follower::{Follower, Running};
 use super::log::{Backlog, Due, Lag, Log, remove_all};
 use super::news::{Answers, News, Page, Tell};
+use super::pace::Pace;
 use super::row::{Spoilt, UnreadableRow};
 use super::{Place, Store, StoreError};
 use crate::clock::Clock;
-use crate::net::take_short_turns;
+use crate::net::go_first;
 
 /// How many batches may wait. A batch is what the DHCP server made of one look at its sockets, and
 /// a thousand of them are more than a disk writes before the clients give up and ask again.
@@ -68,6 +69,7 @@ impl Writer {
             unreadable: spoilt.iter().filter_map(by_address).collect(),
             spoilt,
             log,
+            pace: Pace::new(Instant::now()),
             follower: None,
             fault: None,
             _lock: lock,
@@ -151,6 +153,7 @@ pub(super) struct Writing {
     /// The same by address.
     unreadable: BTreeMap<Ipv4Addr, UnreadableRow>,
     pub log: Log,
+    pace: Pace,
     pub follower: Option<Running>,
     pub fault: Option<Fault>,
     _lock: std::fs::File,
@@ -158,7 +161,7 @@ pub(super) struct Writing {
 
 impl Writing {
     fn run(mut self) -> Result<(), StoreError> {
-        take_short_turns();
+        go_first();
         loop {
             let work = self.next_work();
             if let Some(error) = self.backlog.take_failure() {
@@ -189,9 +192,11 @@ impl Writing {
         self.work.recv_timeout(patience).ok()
     }
 
-    /// Takes what came while the group before was written.
+    /// Takes what came while the group before was written, and a moment longer where group follows on
+    /// group.
     fn gather(&mut self, first: Vec<Commit>) -> Vec<Commit> {
         let mut group = first;
+        thread::sleep(self.pace.wait(Instant::now()));
         while group.len() < GROUP_COMMITS
             && let Ok(work) = self.work.try_recv()
         {
