@@ -21,6 +21,8 @@ def arguments():
     parser.add_argument("--common", type=int, default=150, help="a rate that all can carry")
     parser.add_argument("--busy", type=int, default=2500, help="one that those can carry that do not sync")
     parser.add_argument("--validate", type=int, default=1000, help="perfdhcp's rate, to compare")
+    parser.add_argument("--patience", type=float, default=300,
+                        help="seconds that a server may take until it serves again")
     parser.add_argument("--firmware", default="pxe", help="whose options: plain, pxe, ipxe")
     parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, overload, many, validate")
     parser.add_argument("--quick", action="store_true", help="one round of 3 s, best rates to 15 %%, Kea by raw sockets only")
@@ -28,8 +30,6 @@ def arguments():
     options = parser.parse_args()
     # How often a rate is tried, and how near to each other the last two are.
     options.steps, options.exact = 9, 0.06
-    # How long a server may take until it serves again.
-    options.patience = 300
     if options.quick:
         options.seconds, options.rounds, options.steps, options.exact = 3, 1, 5, 0.15
         options.patience = 30

@@ -79,6 +79,19 @@ def rates(options, server):
             yield "busy", at_rate(options, server, options.busy)
     finally:
         server.stop()
+    if server.name == "pxed":
+        yield "floor", floor(options, top["rate"] / 2)
+
+
+def floor(options, rate):
+    """What the generator and the machine take at this rate, with a server that has nothing to do."""
+    server = servers.Null("null")
+    server.start_empty()
+    try:
+        first_offer(server, 60)
+        return at_rate(options, server, rate)
+    finally:
+        server.stop()
 
 
 def overload(options, server):

@@ -1,5 +1,6 @@
 """The servers: one network each, no conflict probes, logs as they are by default, into a file."""
 import json
+import os
 import shutil
 import time
 
@@ -44,6 +45,14 @@ newcomer-rate = 0
 port-rate = 0
 max-port-offers = 4096
 """)
+
+
+class Null(Server):
+    """Answers at once and remembers nothing."""
+    keeps_leases = False
+
+    def command(self):
+        return [os.environ["PXED_BENCH"], "null", "--listen", f"{bed.SERVER}:67", "--seconds", "600"]
 
 
 class Kea(Server):

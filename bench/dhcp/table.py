@@ -29,7 +29,7 @@ def tables(run, lines):
            f"{run['exact']:.0%}, options of `{run['firmware']}`")
     out = [report.head(run, lines, how), ""]
     there = {line.get("measure") for line in lines}
-    parts = [rates(names, lines, run), memory(names, lines)]
+    parts = [rates(names, lines, run), *([floor(lines)] if "floor" in there else []), memory(names, lines)]
     parts += [overload(lines)] if "slowed" in there else []
     parts += [many(lines)] if "many leases" in there else []
     for part in (*parts, validation(lines)):
@@ -54,6 +54,19 @@ def rates(names, lines, run):
                f"{of('half', lambda line: line['cpu_us'], '{:.1f}')} | {latency('half')} | "
                f"{latency('busy')} | {latency('common')} | {of('best', lambda line: line['most'])} | {of('twice', lambda line: 100 * line['goodput'])} % | "
                f"{of('four times', lambda line: 100 * line['goodput'])} % |")
+
+
+def floor(lines):
+    """pxed beside a responder that has nothing to do, at the same rate."""
+    yield from ("| at half of pxed's best rate | CPU/exchange µs | OFFER p50 µs | p99 | p99.9 | ACK p50 | p99 |",
+                "|---|---|---|---|---|---|---|")
+    for name, measure in (("pxed", "half"), ("a responder without any state", "floor")):
+        found = [line for line in lines if line["server"] == "pxed" and line.get("measure") == measure]
+        cells = [spread([line["cpu_us"] for line in found], "{:.1f}")]
+        cells += [spread([line[answer][p] for line in found])
+                  for answer, p in (("offer", "p50"), ("offer", "p99"), ("offer", "p999"), ("ack", "p50"),
+                                    ("ack", "p99"))]
+        yield f"| {name} | {' | '.join(cells)} |"
 
 
 def memory(names, lines):

@@ -34,7 +34,8 @@ def environment():
     cpu = next(line.partition(":")[2].strip()
                for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                if line.startswith("model name"))
-    return {"cpu": cpu, "cores": os.cpu_count(), "kernel": os.uname().release,
+    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
+    return {"cpu": cpu, "congestion": congestion, "cores": os.cpu_count(), "kernel": os.uname().release,
             "date": time.strftime("%Y-%m-%d", time.gmtime())}
 
 
