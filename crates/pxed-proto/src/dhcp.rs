@@ -21,6 +21,7 @@ mod lease;
 mod octets;
 mod others;
 mod outage;
+mod parts;
 mod plan;
 mod policy;
 mod probe;

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use super::asking::{Asking, Heard, Verdict};
-use super::config::{Config, Identity, LinkId, Mode, Subnet, SubnetId};
+use super::config::{Config, Identity, LinkId, Mode, SubnetId};
 use super::lease::{ClientKey, Lease};
 use super::others::Others;
 use super::outage::Outage;
@@ -34,6 +34,7 @@ mod learning;
 mod locate;
 mod overhearing;
 mod probing;
+mod reconfiguring;
 mod topology;
 mod wire_end;
 
@@ -68,7 +69,7 @@ impl Server {
         Self {
             topology: Topology::of(&config),
             rules: Rules::of(&config.policy),
-            tables: tables(&config, secret),
+            tables: reconfiguring::tables(&config, secret),
             config,
             under_way: UnderWay::default(),
             outage: Outage::default(),
@@ -101,30 +102,6 @@ impl Server {
     /// Makes room for so many leases that are to be loaded.
     pub fn expect(&mut self, leases: u32) {
         self.tables.iter_mut().for_each(|table| table.expect(leases));
-    }
-
-    /// Takes another configuration. Leases stay, also those whose address is no longer leased: they
-    /// live until they expire. Offers that are held stay as far as their address is still leased.
-    /// Replies that wait for the store leave by the link of the same name, if there is one.
-    pub fn reconfigure(&mut self, config: Arc<Config>, now: Timestamp) {
-        self.topology = Topology::of(&config);
-        self.rules = Rules::of(&config.policy);
-        let old = std::mem::replace(&mut self.tables, tables(&config, self.secret));
-        let before = std::mem::replace(&mut self.config, config);
-        self.under_way.move_replies(&before.links, &self.config.links);
-        // They name subnets by their places.
-        self.buckets.fill();
-        self.probes.move_links(&before.links, &self.config.links);
-        let elsewhere = std::mem::take(&mut self.elsewhere);
-        let (leases, holds): (Vec<_>, Vec<_>) = old.into_iter().map(LeaseTable::into_parts).unzip();
-        for lease in leases.into_iter().flatten().chain(elsewhere.into_values()) {
-            self.load(lease, now);
-        }
-        for (address, hold) in holds.into_iter().flatten() {
-            if let Some(table) = self.table_of(address) {
-                table.hold_again(address, hold, now);
-            }
-        }
     }
 
     /// The link carries datagrams of another length from now on.
@@ -319,15 +296,6 @@ impl Server {
         let id = self.subnet_of(address)?;
         self.tables.get_mut(id.0)
     }
-}
-
-/// A table for each subnet. What is reserved lies in the subnet that contains it.
-fn tables(config: &Config, secret: Secret) -> Vec<LeaseTable> {
-    let reserved = |subnet: &Subnet| config.policy.reservations.addresses(subnet.net).collect();
-    let table = |subnet: &Subnet| {
-        LeaseTable::new(subnet.pools.clone(), reserved(subnet), subnet.relay_caps, secret)
-    };
-    config.subnets.iter().map(table).collect()
 }
 
 /// Who asks for what.

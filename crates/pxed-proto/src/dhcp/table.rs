@@ -29,6 +29,7 @@ mod holds;
 mod leases;
 mod marks;
 mod queue;
+mod reshape;
 mod slots;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -114,18 +115,21 @@ impl LeaseTable {
         self.pools.iter().map(|state| state.pool.range.count()).sum()
     }
 
-    /// All leases, and all offers that are held.
-    pub fn into_parts(self) -> (Vec<Lease>, BTreeMap<Ipv4Addr, Hold>) {
-        (self.leases.into_leases().collect(), self.holds)
+    /// All leases, in ascending order of addresses.
+    pub fn into_leases(self) -> impl Iterator<Item = Lease> {
+        self.leases.into_leases()
     }
 
     /// Writes a lease over what stood there: what the client or the address was held for is
     /// settled by it. Returns what it replaced.
     pub fn put(&mut self, lease: Lease, now: Timestamp) -> Option<Lease> {
-        if !lease.is_mark() {
-            self.drop_hold(&lease.client());
+        // Of millions that are loaded none is held, and not every one is asked its name for that.
+        if !self.holds.is_empty() {
+            if !lease.is_mark() {
+                self.drop_hold(&lease.client());
+            }
+            self.end_hold(lease.address);
         }
-        self.end_hold(lease.address);
         self.write(lease, now)
     }
 
@@ -241,6 +245,11 @@ impl LeaseTable {
     /// Does the lease stand among those that are running, though its time may be over?
     fn is_running(&self, number: u32) -> bool {
         self.expiries.has(number, &self.leases.slots)
+    }
+
+    /// The same of an address.
+    fn is_running_at(&self, address: Ipv4Addr) -> bool {
+        self.leases.number(address).is_some_and(|number| self.is_running(number))
     }
 
     /// A lease runs from now on: its address is in use, or out of use.

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pxed_proto::dhcp::{CommitError, Ignored, Link, LinkId, NakReason, RequestState};
+use pxed_proto::dhcp::{
+    AddressState, CommitError, Config, Ignored, Link, LinkId, NakReason, RequestState, Subnet,
+};
 use pxed_proto::event::{Event, Outcome};
+use pxed_proto::net::Ipv4Net;
 
 use crate::client::client;
 use crate::lan::*;
@@ -173,4 +176,57 @@ fn a_thousand_reloads_lose_nothing() {
     }
     lan.hears(&client(60).selecting(offered)).ack();
     assert_eq!(lan.server.active_leases(second(10)).count(), 51);
+}
+
+/// A reload that comes between a lease's end and the moment in which it is told.
+#[test]
+fn what_has_just_ended_is_told_after_a_reload() {
+    for change in [|_: &mut Config| {}, |config: &mut Config| config.subnets.reverse()] {
+        let mut lan = Lan::new();
+        let own = lan.leases(1);
+        lan.at(600).reload(change);
+        assert!(matches!(lan.wakes()[..], [Event::Expired { address, .. }] if address == own));
+    }
+}
+
+/// Leases are of the smallest network around them, whichever that is from now on.
+#[test]
+fn leases_of_a_part_that_becomes_a_subnet_move_there_and_back() {
+    let mut lan = Lan::new();
+    let (own, wish) = (lan.leases(1), local(200));
+    lan.hears(&client(2).discover().address(50, wish)).offer();
+    lan.hears(&client(2).selecting(wish)).ack();
+    let whole = Arc::clone(lan.server.config());
+    let upper = Ipv4Net::new(local(128), 25).unwrap();
+    lan.reload(|config| {
+        let pools = pool(local(128), local(249));
+        let part = Subnet { net: upper, pools, ..config.subnets[0].clone() };
+        config.subnets.insert(0, part);
+    });
+    let known = |lan: &Lan| -> Vec<_> {
+        let known = lan.server.known_addresses(None, second(1));
+        known.map(|known| (known.address, known.subnet, known.state)).collect()
+    };
+    let net = whole.subnets[0].net;
+    let leased = AddressState::Leased;
+    assert_eq!(known(&lan), [(own, net, leased), (wish, upper, leased)]);
+    lan.reload(|config| *config = (*whole).clone());
+    assert_eq!(known(&lan), [(own, net, leased), (wish, net, leased)]);
+    lan.hears(&client(2).renewing(wish)).ack();
+}
+
+#[test]
+fn a_pool_that_is_cut_keeps_what_is_free_for_longest() {
+    let mut lan = Lan::with_pool(local(100), local(103));
+    for (number, seconds) in [(1, 0), (2, 3), (3, 2), (4, 1)] {
+        let own = lan.at(seconds).leases(number);
+        lan.hears(&client(number).release(own));
+    }
+    // 100 is free since 0, 103 since 1, 102 since 2, 101 since 3: whoever comes anew has the first.
+    lan.at(10).reload(|config| {
+        let (high, low) = (pool(local(102), local(103)), pool(local(100), local(101)));
+        config.subnets[0].pools = [high, low].concat();
+    });
+    let offers: Vec<_> = (11..15).map(|number| lan.offers(number)).collect();
+    assert_eq!(offers, [100, 103, 102, 101].map(local));
 }

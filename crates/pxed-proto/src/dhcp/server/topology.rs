@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use crate::dhcp::config::{Config, LinkId, Mode, Subnet, SubnetId};
+use crate::dhcp::parts::{Part, parts};
 use crate::net::Ipv4Net;
 
 /// Where everything is.
@@ -68,6 +69,13 @@ impl Topology {
     pub fn subnet_of(&self, address: Ipv4Addr) -> Option<SubnetId> {
         let behind = self.borders.partition_point(|(from, _)| *from <= address);
         self.borders.get(behind.checked_sub(1)?)?.1
+    }
+
+    /// All addresses that are or were of a subnet, by which one; `before` is another configuration's.
+    pub fn parts(&self, before: &Self) -> Vec<Part> {
+        let borders = before.borders.iter().chain(&self.borders).map(|(from, _)| *from);
+        let was = |address| before.subnet_of(address).map(|id| id.0);
+        parts(borders, was, |address| self.subnet_of(address).map(|id| id.0))
     }
 
     pub fn on_link(&self, link: LinkId) -> OnLink {

@@ -47,6 +47,16 @@ impl Behind {
         Self { caps, in_use: BTreeMap::new() }
     }
 
+    /// Takes other caps, if the same kinds of places are counted by them: `true` then.
+    pub fn cap(&mut self, caps: RelayCaps) -> bool {
+        let counted = |caps: &RelayCaps| (caps.remote_id.is_some(), caps.circuit_id.is_some());
+        let same = counted(&caps) == counted(&self.caps);
+        if same {
+            self.caps = caps;
+        }
+        same
+    }
+
     pub fn has(&self, place: &Place, address: Ipv4Addr) -> bool {
         self.in_use.get(place).is_some_and(|addresses| addresses.contains_key(&address))
     }

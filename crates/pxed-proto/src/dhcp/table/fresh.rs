@@ -54,7 +54,7 @@ impl Fresh {
     pub fn take(&mut self, address: Ipv4Addr) {
         let Some(mut at) = self.offset(address) else { return };
         while at >= self.touched() {
-            self.touch();
+            self.touch(u64::MAX);
         }
         for level in &mut self.levels {
             let Some(word) = level.get_mut(at / WORD) else { return };
@@ -79,6 +79,33 @@ impl Fresh {
         }
     }
 
+    /// The same with other ends: what it had is as it was, and everything else is in it.
+    pub fn stretch(&self, range: AddressRange) -> Self {
+        let mut stretched = Self::new(range);
+        let [own, new] = [self.range, range].map(|range| i64::from(range.first().to_bits()));
+        let mut from = new - own;
+        while from < self.touched() as i64 && (stretched.touched() as u64) < range.count() {
+            stretched.touch(self.bits(from));
+            from += WORD as i64;
+        }
+        stretched
+    }
+
+    /// A word of bits, from the one of this offset on. Beyond both ends all are set.
+    fn bits(&self, from: i64) -> u64 {
+        let [words, ..] = &self.levels;
+        let word = |at: i64| {
+            let at = usize::try_from(at).ok();
+            let word = at.and_then(|at| Some(words.get(at)? | !self.within(at * WORD)));
+            word.unwrap_or(u64::MAX)
+        };
+        let (at, shift) = (from.div_euclid(WORD as i64), from.rem_euclid(WORD as i64));
+        match shift {
+            0 => word(at),
+            shift => word(at) >> shift | word(at + 1) << (WORD as i64 - shift),
+        }
+    }
+
     fn offset(&self, address: Ipv4Addr) -> Option<usize> {
         let at = address.to_bits().checked_sub(self.range.first().to_bits())?;
         Some(at as usize).filter(|_| self.range.contains(address))
@@ -91,18 +118,23 @@ impl Fresh {
     }
 
     /// One word more.
-    fn touch(&mut self) {
+    fn touch(&mut self, bits: u64) {
         let mut at = self.touched();
-        let left = self.range.count().saturating_sub(at as u64);
-        let mut bits = if left < WORD as u64 { (1 << left) - 1 } else { u64::MAX };
+        let mut bits = bits & self.within(at);
         for level in &mut self.levels {
             match level.get_mut(at / WORD) {
                 Some(word) => *word |= bits,
                 None => level.push(bits),
             }
             at /= WORD;
-            bits = bit(at);
+            bits = if bits == 0 { 0 } else { bit(at) };
         }
+    }
+
+    /// The bits of a word that addresses have, from the one of this offset on.
+    fn within(&self, at: usize) -> u64 {
+        let left = self.range.count().saturating_sub(at as u64);
+        if left < WORD as u64 { (1 << left) - 1 } else { u64::MAX }
     }
 
     /// How many there are of them, counted.
@@ -167,6 +199,27 @@ mod tests {
                 fresh.take(ip(outside));
                 fresh.give(ip(outside));
                 assert!(!fresh.contains(ip(outside)));
+            }
+        }
+    }
+
+    #[test]
+    fn it_is_the_same_with_other_ends() {
+        let range = |first, last| AddressRange::new(ip(first), ip(last)).unwrap();
+        let ends = [(1_000, 1_299), (1_000, 1_063), (1_001, 1_300), (900, 1_128), (1_270, 1_270)];
+        for (first, last) in ends {
+            let mut fresh = Fresh::new(range(first, last));
+            (first..=last).filter(|at| at % 7 < 3).for_each(|at| fresh.take(ip(at)));
+            for (begin, end) in ends {
+                let stretched = fresh.stretch(range(begin, end));
+                let mut plain = Fresh::new(range(begin, end));
+                let taken = (first..=last).filter(|at| !fresh.contains(ip(*at)));
+                taken.for_each(|at| plain.take(ip(at)));
+                let all = |fresh: &Fresh| {
+                    (begin..=end).filter(|at| fresh.contains(ip(*at))).collect::<Vec<u32>>()
+                };
+                assert_eq!(all(&stretched), all(&plain), "{first} {last} {begin} {end}");
+                assert_eq!(stretched.first(), plain.first());
             }
         }
     }

@@ -112,7 +112,7 @@ impl LeaseTable {
         }
         self.hold_of.remove(&hold.client);
         self.behind.leave(hold.relay.as_ref(), address);
-        if !self.leases.number(address).is_some_and(|number| self.is_running(number)) {
+        if !self.is_running_at(address) {
             self.lay_free(address);
         }
     }

@@ -7,6 +7,7 @@ use super::by_address::ByAddress;
 use super::by_client::{ByClient, Secret};
 use super::slots::Slots;
 use crate::dhcp::lease::{ClientKey, Lease, LeaseState};
+use crate::net::AddressRange;
 
 /// The leases.
 #[derive(Clone, Debug)]
@@ -47,6 +48,15 @@ impl Leases {
     /// What was last written of each address behind `after`, in ascending order.
     pub fn after(&self, after: Option<Ipv4Addr>) -> impl Iterator<Item = &Lease> {
         self.by_address.after(after).filter_map(|number| self.slots.get(number))
+    }
+
+    /// The numbers of the leases of these addresses, in ascending order of them.
+    pub fn within(&self, range: AddressRange) -> impl Iterator<Item = u32> {
+        let before = range.first().to_bits().checked_sub(1).map(Ipv4Addr::from_bits);
+        let within = move |number: &u32| {
+            self.slots.get(*number).is_some_and(|lease| lease.address <= range.last())
+        };
+        self.by_address.after(before).take_while(within)
     }
 
     /// Writes a lease over what stood there. Returns its number, and what it replaced.

@@ -1,6 +1,7 @@
 //! The table of one subnet, its places and its indexes.
 
 mod large;
+mod reshaped;
 
 use super::super::lease::testing::*;
 

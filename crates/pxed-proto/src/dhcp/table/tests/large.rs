@@ -153,7 +153,7 @@ fn whatever_the_secret_everything_is_in_the_same_order() {
             seen.push((chosen, expire(&mut table, now), table.next_expiry()));
         }
         let known: Vec<Lease> = table.leases_after(None).cloned().collect();
-        (seen, known, table.into_parts().0)
+        (seen, known, table.into_leases().collect::<Vec<_>>())
     };
     assert!(story(1) == story(2));
 }
