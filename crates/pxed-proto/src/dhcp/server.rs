@@ -90,13 +90,19 @@ impl Server {
             self.elsewhere.insert(lease.address, lease);
             return false;
         };
-        let identity = self.config.subnets.get(id.0).map(|subnet| subnet.identity);
-        // Where identifiers are not looked at any more, who had one is known by its hardware.
-        let by_hardware = identity == Some(Identity::Mac) && !lease.hardware.is_empty();
+        let lease = self.renamed(id, lease);
         if let Some(table) = self.tables.get_mut(id.0) {
-            table.put(if by_hardware { lease.by_hardware() } else { lease }, now);
+            table.put(lease, now);
         }
         true
+    }
+
+    /// Where identifiers are not looked at any more, who had one is known by its hardware.
+    fn renamed(&self, id: SubnetId, lease: Lease) -> Lease {
+        let identity = self.config.subnets.get(id.0).map(|subnet| subnet.identity);
+        let by_hardware = identity == Some(Identity::Mac) && !lease.hardware.is_empty();
+        let is_named = lease.said.identifier_octets().is_some();
+        if by_hardware && is_named { lease.by_hardware() } else { lease }
     }
 
     /// Makes room for so many leases that are to be loaded.

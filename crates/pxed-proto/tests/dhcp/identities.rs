@@ -1,6 +1,6 @@
 //! Item 25: who is who, where client identifiers count (RFC 2131 section 4.2, RFC 4361).
 
-use pxed_proto::dhcp::{ClientKey, HostKey, Identity, Reservation, Reservations};
+use pxed_proto::dhcp::{ClientKey, CommitError, HostKey, Identity, Reservation, Reservations};
 
 use crate::client::{Client, Sent, client};
 use crate::lan::*;
@@ -84,5 +84,21 @@ fn a_changed_identity_policy_moves_nobody() {
         lan.hears(&rom(client(1).renewing(address))).ack();
         lan.hears(&rom(client(1).init_reboot(address))).ack();
         assert_eq!(lan.leases_as(1, rom), address, "{after:?}");
+    }
+}
+
+/// A renewal that is on its way to the store when identifiers are looked at no more, and fails.
+#[test]
+fn what_is_taken_back_after_a_changed_identity_policy_is_the_machines() {
+    let mut lan = by_client_id();
+    let [rom, ..] = faces();
+    let address = lan.leases_as(1, rom);
+    let [commit] = &lan.at(300).takes(&rom(client(1).renewing(address))).commits[..] else {
+        panic!("one change")
+    };
+    lan.reload(|config| config.subnets[0].identity = Identity::Mac);
+    assert_eq!(lan.store_says(commit.id, Err(CommitError::Failed)).transmit, None);
+    for face in faces() {
+        lan.hears(&face(client(1).init_reboot(address))).ack();
     }
 }

@@ -6,6 +6,7 @@ use std::ops::Bound;
 
 use super::Server;
 use crate::dhcp::asking::Verdict;
+use crate::dhcp::config::SubnetId;
 use crate::dhcp::lease::{Lease, LeaseState};
 use crate::dhcp::plan::{Change, Commit, CommitError, CommitId, Output};
 use crate::dhcp::reason::Ignored;
@@ -118,10 +119,11 @@ impl Server {
     /// The table has what the store has, also where a change before this one was taken back. What
     /// was offered since stays on offer.
     fn confirm(&mut self, done: &Waiting, now: Timestamp) {
-        let Some(table) = self.table_of(done.lease.address) else { return };
-        let version = table.get(done.lease.address).map_or(0, |lease| lease.version);
-        if version < done.lease.version {
-            table.restore(done.lease.address, Some(done.lease.clone()), now);
+        let address = done.lease.address;
+        let Some(id) = self.subnet_of(address) else { return };
+        let lease = self.tables.get(id.0).and_then(|table| table.get(address));
+        if lease.map_or(0, |lease| lease.version) < done.lease.version {
+            self.write_back(id, address, Some(done.lease.clone()), now);
         }
     }
 
@@ -152,10 +154,24 @@ impl Server {
             CommitError::Conflict(stored) => stored,
             CommitError::Failed => before,
         };
-        match (self.table_of(address), stored) {
-            (Some(table), stored) => table.restore(address, stored, now),
+        match (self.subnet_of(address), stored) {
+            (Some(id), stored) => self.write_back(id, address, stored, now),
             (None, Some(stored)) => drop(self.elsewhere.insert(address, stored)),
             (None, None) => drop(self.elsewhere.remove(&address)),
+        }
+    }
+
+    /// The table has what the store has of an address; the client may have had another name then.
+    fn write_back(
+        &mut self,
+        id: SubnetId,
+        address: Ipv4Addr,
+        stored: Option<Lease>,
+        now: Timestamp,
+    ) {
+        let stored = stored.map(|lease| self.renamed(id, lease));
+        if let Some(table) = self.tables.get_mut(id.0) {
+            table.restore(address, stored, now);
         }
     }
 
