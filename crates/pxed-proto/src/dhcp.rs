@@ -11,6 +11,7 @@ mod asking;
 mod backlog;
 mod boot_server;
 mod bootp;
+mod census;
 mod class;
 mod config;
 mod discover;
@@ -43,12 +44,13 @@ mod under_way;
 mod urgency;
 
 pub use backlog::{Backlog, Shed, Waiting};
+pub use census::{Census, PoolUse, SubnetUse};
 pub use class::{Class, Facts, FirmwareKind, InvalidMacPattern, MacPattern, Pattern, Test};
 pub use config::{
     Bootp, Config, Identity, LeaseTime, Link, LinkId, Mode, Pool, RelayCaps, Subnet, SubnetId,
 };
 pub use form::{Discovery, Form, Naming};
-pub use inspect::{AddressState, KnownAddress, NotReleased, PoolUse, SubnetUse};
+pub use inspect::{AddressState, KnownAddress, NotReleased};
 pub use lease::{ClientKey, Lease, LeaseState, Said};
 pub use octets::Octets;
 pub use others::KnownServer;

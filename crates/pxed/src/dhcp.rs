@@ -36,7 +36,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::journal::{Journal, Notebook};
-use crate::net::{DhcpSockets, go_first};
+use crate::net::{DhcpSockets, take_short_turns};
 use crate::store::{Store, StoreError, Writer};
 pub use booting::Asks;
 use booting::Booting;
@@ -199,7 +199,7 @@ struct Worker {
 
 impl Worker {
     fn run(mut self) -> (Server, Writer) {
-        go_first();
+        take_short_turns();
         loop {
             let patience = self.patience();
             if self.readiness.wait(patience) {

@@ -17,6 +17,8 @@ use pxed_proto::limits;
 use tracing::{Level, warn};
 use tracing_subscriber::fmt;
 
+use crate::net::go_with_others;
+
 /// How much is handed to the kernel at once, in octets.
 const BATCH: usize = 64 * 1024;
 
@@ -93,6 +95,7 @@ impl Writing {
         let (queue, lines) = sync_channel(limits::LOG_QUEUE);
         let (life, ended) = sync_channel(0);
         thread::Builder::new().name("pxed-log".to_owned()).spawn(move || {
+            go_with_others();
             write_all(&lines);
             drop(life);
         })?;

@@ -37,7 +37,7 @@ pub use sending::{is_at_hand, is_writable, read_at_hand, send_file, unacknowledg
 pub use tftp_socket::{
     Destination, TftpArrival, TftpBatch, TftpSocket, is_of_segments, segments_of,
 };
-pub use turns::{FIRST, be_patient, go_first, take_short_turns};
+pub use turns::{be_patient, go_first, go_with_others, take_short_turns};
 pub use udp_socket::bind_udp;
 pub use watch::InterfaceWatch;
 

@@ -10,8 +10,6 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{User, initgroups, setresgid, setresuid};
 
-use crate::net;
-
 /// Packet sockets are made anew when an interface comes up; so are sockets on ports 67 and 69.
 const KEPT: [Capability; 2] = [Capability::CAP_NET_RAW, Capability::CAP_NET_BIND_SERVICE];
 
@@ -61,13 +59,6 @@ pub fn open_as_many_files_as_may_be() {
         // Who may not is limited, and still serves: see `http`.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
-}
-
-/// Lets threads go before others of this machine, a little: without it that takes a capability. Only root can.
-pub fn let_threads_go_first() {
-    // The limit counts niceness from 20 downwards: getrlimit(2).
-    let most = u64::try_from(20 - net::FIRST).unwrap_or(20);
-    let _ = setrlimit(Resource::RLIMIT_NICE, most, most);
 }
 
 fn become_user(user: &User) -> Result<(), PrivilegeError> {

@@ -29,7 +29,9 @@ use crate::dhcp::{Driver, StartError};
 use crate::files::FilesError;
 use crate::journal::{Journal, Telling};
 use crate::log;
-use crate::net::{BindError, DhcpSockets, Interface, ServerPort, bind_udp};
+use crate::net::{
+    BindError, DhcpSockets, Interface, ServerPort, bind_udp, go_first, go_with_others,
+};
 use crate::privileges::{self, PrivilegeError};
 use crate::reload::{Live, Reload};
 use crate::store::{Store, StoreError, Writer};
@@ -142,7 +144,7 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     let user = whom_to_become(service.user.as_deref())?;
     let sockets = Sockets::bind(&config)?;
     privileges::open_as_many_files_as_may_be();
-    privileges::let_threads_go_first();
+    go_first();
     drop_privileges(user, &service.state_dir)?;
     // From here on there may be threads.
     let _writing = log::Writing::start()?;
@@ -162,9 +164,10 @@ pub fn run(config: Config, args: ServeArgs) -> Result<(), RunError> {
     }
     let journal = Arc::new(Journal::new(service.log_format));
     server.active_leases(clock.now()).for_each(|lease| journal.remember(lease));
+    let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
+    go_with_others();
     let telling = Telling::start(journal.clone())?;
     let runtime = Runtime::new()?;
-    let driver = Driver::start(server, sockets.dhcp, store, journal.clone(), clock)?;
     let live = Arc::new(Live::new(&config.dhcp, Arc::new(files)).secured(tls));
     let services = Services::new(&config, &live, driver.mailbox(), journal.clone(), clock);
     let (supervisor, changes) =

@@ -5,7 +5,7 @@ use std::fmt;
 use std::iter;
 use std::net::Ipv4Addr;
 
-use super::config::{Pool, Subnet};
+use super::config::Subnet;
 use super::lease::{ClientKey, Lease, LeaseState};
 use super::plan::Output;
 use super::server::Server;
@@ -13,7 +13,7 @@ use super::table::LeaseTable;
 use super::under_way::Told;
 use crate::event::Event;
 use crate::machine::HardwareAddress;
-use crate::net::{AddressRange, Ipv4Net};
+use crate::net::Ipv4Net;
 use crate::{Few, Timestamp};
 
 /// How an address stands.
@@ -84,35 +84,6 @@ pub struct KnownAddress {
     pub until: Timestamp,
 }
 
-/// How full the pools of a subnet are.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SubnetUse {
-    /// One for each pool of the configuration, in the same order.
-    pub pools: Vec<PoolUse>,
-    /// Leases that clients have of addresses outside the pools.
-    pub outside: u64,
-}
-
-/// How full a pool is. What is not free is one of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PoolUse {
-    /// The addresses.
-    pub range: AddressRange,
-    /// How many clients have.
-    pub leased: u64,
-    /// How many are held for an offer.
-    pub offered: u64,
-    /// How many are out of use.
-    pub declined: u64,
-}
-
-impl PoolUse {
-    /// How many nobody has.
-    pub fn free(&self) -> u64 {
-        self.range.count().saturating_sub(self.leased + self.offered + self.declined)
-    }
-}
-
 /// Why a lease can not be freed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotReleased {
@@ -145,12 +116,6 @@ impl Server {
         let mut subnets: Vec<_> = self.config().subnets.iter().zip(&self.tables).collect();
         subnets.sort_by_key(|(subnet, _)| subnet.net);
         subnets.into_iter().flat_map(move |(subnet, table)| known_of(subnet, table, after, now))
-    }
-
-    /// How full the pools are: one for each subnet of the configuration, in the same order.
-    pub fn pool_use(&self, now: Timestamp) -> Vec<SubnetUse> {
-        let subnets = self.config().subnets.iter().zip(&self.tables);
-        subnets.map(|(subnet, table)| use_of(subnet, table, now)).collect()
     }
 
     /// Frees the lease of an address, or an address that was declined, as its operator: to be made
@@ -237,7 +202,7 @@ fn lease_known(subnet: Ipv4Net, lease: &Lease, now: Timestamp) -> KnownAddress {
     }
 }
 
-fn state_of(lease: &Lease, now: Timestamp) -> AddressState {
+pub(super) fn state_of(lease: &Lease, now: Timestamp) -> AddressState {
     match lease.state {
         LeaseState::Released => AddressState::Released,
         _ if !lease.is_running(now) => AddressState::Expired,
@@ -245,24 +210,4 @@ fn state_of(lease: &Lease, now: Timestamp) -> AddressState {
         LeaseState::Declined => AddressState::Declined,
         LeaseState::Conflict => AddressState::Conflict,
     }
-}
-
-fn use_of(subnet: &Subnet, table: &LeaseTable, now: Timestamp) -> SubnetUse {
-    let unused = |pool: &Pool| PoolUse { range: pool.range, leased: 0, offered: 0, declined: 0 };
-    let mut found = SubnetUse { pools: subnet.pools.iter().map(unused).collect(), outside: 0 };
-    // What is offered is in use by nobody.
-    let leases = table.leases_after(None).map(|lease| (lease.address, state_of(lease, now)));
-    let offers = table.offers_after(None, now);
-    let offers = offers.map(|(address, ..)| (address, AddressState::Offered));
-    for (address, state) in leases.chain(offers) {
-        let pool = found.pools.iter_mut().find(|pool| pool.range.contains(address));
-        match (state, pool) {
-            (AddressState::Leased, Some(pool)) => pool.leased += 1,
-            (AddressState::Leased, None) => found.outside += 1,
-            (AddressState::Offered, Some(pool)) => pool.offered += 1,
-            (AddressState::Declined | AddressState::Conflict, Some(pool)) => pool.declined += 1,
-            _ => {}
-        }
-    }
-    found
 }

@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use pxed_proto::dhcp::{AddressState, CommitError, LeaseState, NotReleased, PoolUse};
+use pxed_proto::dhcp::{AddressState, Census, CommitError, LeaseState, NotReleased, PoolUse};
 use pxed_proto::event::Event;
 use pxed_proto::machine::Machine;
 
@@ -76,6 +76,21 @@ fn the_pools_are_counted() {
     assert_eq!((used.pools[0].free(), used.outside), (5, 0));
     let later = of(&lan, 640).pools[0];
     assert_eq!((later.leased, later.offered, later.declined, later.free()), (1, 0, 0, 9));
+}
+
+#[test]
+fn pools_are_counted_in_parts_and_anew_under_another_configuration() {
+    let mut lan = Lan::new();
+    lan.hears(&client(9).discover().by_relay(RELAY)).offer();
+    for number in 1..=3 {
+        lan.leases(number);
+    }
+    let mut census = Census::default();
+    let mut counts_on = |lan: &Lan| lan.server.count_pools(&mut census, 1, second(1));
+    assert_eq!([(); 2].map(|()| counts_on(&lan)), [false, false]);
+    lan.reload(|_| ());
+    assert_eq!([(); 3].map(|()| counts_on(&lan)), [false, false, true]);
+    assert_eq!(census.into_subnets(), lan.server.pool_use(second(1)));
 }
 
 #[test]

@@ -9,8 +9,8 @@ use std::time::Duration;
 use nix::sys::eventfd::EventFd;
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{
-    AddressState, Config, KnownAddress, KnownServer, Lease, LinkId, NotReleased, Quirk, Server,
-    Signature, SubnetUse, Told, Votes,
+    AddressState, Census, Config, KnownAddress, KnownServer, Lease, LinkId, NotReleased, Quirk,
+    Server, Signature, SubnetUse, Told, Votes,
 };
 use pxed_proto::net::{Ipv4Net, Mac};
 use tokio::sync::oneshot;
@@ -29,13 +29,17 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// datagrams for more than a millisecond.
 const PAGE: usize = 1024;
 
+/// How many leases are counted for a status at once: half a millisecond of looks.
+pub(super) const CENSUS: usize = 8192;
+
 /// Where an answer goes.
 pub(super) type Reply<T> = oneshot::Sender<T>;
 
 /// What the thread is told by others.
 pub(super) enum Word {
     Store(News),
-    Status(Reply<Status>),
+    /// Counts on, and says how it stands once all is counted.
+    Status(Box<Census>, Reply<Result<Status, Box<Census>>>),
     Addresses(Wanted, Option<Ipv4Addr>, Reply<Page>),
     Release(Ipv4Addr, Reply<Result<Lease, ReleaseError>>),
     Boots(Asks, Reply<Boots>),
@@ -161,7 +165,13 @@ impl Mailbox {
 
     /// How the server stands; `None` if the thread does not answer.
     pub async fn status(&self) -> Option<Status> {
-        self.ask(Word::Status).await
+        let mut census = Box::default();
+        loop {
+            match self.ask(|reply| Word::Status(census, reply)).await? {
+                Ok(status) => return Some(status),
+                Err(more) => census = more,
+            }
+        }
     }
 
     /// A part of the addresses that clients have, had, or are offered: what comes after `after`.

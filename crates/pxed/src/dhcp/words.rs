@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use pxed_proto::dhcp::KnownServer;
+use pxed_proto::dhcp::{Census, KnownServer};
 
 use super::mailbox::{self, OtherServer, ReleaseError, Status, Word};
 use super::{ReleaseReply, Worker};
@@ -25,7 +25,10 @@ impl Worker {
         let now = self.clock.now();
         match word {
             Word::Store(news) => self.hear_store(news),
-            Word::Status(reply) => drop(reply.send(self.status())),
+            Word::Status(mut census, reply) => {
+                let is_whole = self.server.count_pools(&mut census, mailbox::CENSUS, now);
+                drop(reply.send(if is_whole { Ok(self.status(*census)) } else { Err(census) }));
+            }
             Word::Addresses(wanted, after, reply) => {
                 drop(reply.send(mailbox::page(&self.server, &wanted, after, now)));
             }
@@ -80,12 +83,12 @@ impl Worker {
         }
     }
 
-    fn status(&mut self) -> Status {
+    fn status(&mut self, census: Census) -> Status {
         let now = self.clock.now();
         let overflowed = self.sockets.iter_mut().flatten().map(DhcpSockets::overflowed);
         Status {
             config: self.server.config().clone(),
-            pools: self.server.pool_use(now),
+            pools: census.into_subnets(),
             active_leases: self.server.active_count(now),
             offers: self.server.offers(),
             others: self.server.other_servers().map(other_server).collect(),

@@ -13,7 +13,10 @@ use std::mem::size_of;
 const SHORT: u64 = 100_000;
 
 /// Three times what others get, where all want all (sched(7)), and nine times what the patient get.
-pub const FIRST: i32 = -5;
+const FIRST: i32 = -5;
+
+/// What a thread has that says nothing.
+const WITH_OTHERS: i32 = 0;
 
 /// A tenth of what the first get: that is enough for the lease database to follow a server that does as much
 /// as it can.
@@ -42,11 +45,15 @@ pub fn take_short_turns() {
     let _ = change(|attributes| attributes.runtime = SHORT);
 }
 
-/// This thread's answers go before all else: the same, and it is less nice, where
-/// [`let_threads_go_first`](crate::privileges::let_threads_go_first) has seen to it that it may be.
+/// This thread, and those that it starts from now on, go before others. Only who has CAP_SYS_NICE may, and so it
+/// comes before privileges go.
 pub fn go_first() {
-    take_short_turns();
     let _ = change(|attributes| attributes.nice = attributes.nice.min(FIRST));
+}
+
+/// This thread, and those that it starts, go first no more.
+pub fn go_with_others() {
+    let _ = change(|attributes| attributes.nice = attributes.nice.max(WITH_OTHERS));
 }
 
 /// This thread has time. Where the system does not heed that, others wait for it a little longer.
@@ -92,6 +99,8 @@ mod tests {
             // Only root may be less nice.
             let first = of_this_thread().unwrap();
             assert!([before.nice, before.nice.min(FIRST)].contains(&first.nice), "{first:?}");
+            go_with_others();
+            assert_eq!(of_this_thread().unwrap().nice, first.nice.max(WITH_OTHERS));
             take_short_turns();
             be_patient();
             let now = of_this_thread().unwrap();

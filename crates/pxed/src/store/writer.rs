@@ -17,7 +17,7 @@ use super::pace::Pace;
 use super::row::{Spoilt, UnreadableRow};
 use super::{Place, Store, StoreError};
 use crate::clock::Clock;
-use crate::net::go_first;
+use crate::net::take_short_turns;
 
 /// How many batches may wait. A batch is what the DHCP server made of one look at its sockets, and
 /// a thousand of them are more than a disk writes before the clients give up and ask again.
@@ -161,7 +161,7 @@ pub(super) struct Writing {
 
 impl Writing {
     fn run(mut self) -> Result<(), StoreError> {
-        go_first();
+        take_short_turns();
         loop {
             let work = self.next_work();
             if let Some(error) = self.backlog.take_failure() {
