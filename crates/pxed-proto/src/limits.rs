@@ -307,8 +307,8 @@ pub const TFTP_CHUNK: usize = 64 * 1024;
 pub const TFTP_CACHE: usize = 32 << 20;
 
 /// How many answered messages of machines that boot are kept, so that what such a machine is to boot can be
-/// decided once more: it asks within seconds. Of some 600 octets each, and two or four of a boot.
-pub const BOOTING_MAX: usize = 2048;
+/// decided once more: it asks within seconds. Of some 600 octets each, and one or two of a boot.
+pub const BOOTING_MAX: usize = 1024;
 
 /// How many clients' searches for a configuration are followed at once, so that the log tells of each
 /// once; the oldest is forgotten.
