@@ -21,7 +21,7 @@ def short(kind, result):
 def write():
     run, *lines = report.last("files")
     how = (f"{run['rounds']} rounds, TFTP without delay or loss three times in each, HTTP and HTTPS for "
-           f"{run['seconds']:g} s each; TCP with {run['environment'].get('congestion', 'cubic')}")
+           f"{run['seconds']:g} s each; TCP with {run['environment']['congestion']}")
     out = [report.head(run, lines, how), ""]
     for part in (bars, *(lambda lines, kind=kind: of_kind(kind, lines) for kind in TITLES)):
         out += [*part(lines), ""]

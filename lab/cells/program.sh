@@ -65,7 +65,8 @@ cell_drops_privilege() {
         same "NoNewPrivs of $task" 1 "$(status_field "$task" NoNewPrivs)"
         same "Uid of $task" "$(id -u nobody)" "$(status_field "$task" Uid)"
     done
-    same "niceness of the DHCP thread" -5 "$(ps -L -o comm=,ni= -p "$SERVER_PID" | awk '$1 == "pxed-dhcp" {print $2}')"
+    # Whoever has said how nice it is to be is heard.
+    [[ $(nice) != 0 ]] || same "niceness of the DHCP thread" -5 "$(ps -L -o comm=,ni= -p "$SERVER_PID" | awk '$1 == "pxed-dhcp" {print $2}')"
     step "and still serves"
     client udhcpc c1
     must_have_lease c1

@@ -25,7 +25,7 @@
 //! thread of the [`Writer`] takes what has queued, whoever it is for, as one group: one
 //! [frame](log) with one checksum, one write, one `fdatasync`. So the store gets faster per lease the
 //! more machines boot at once, and a lone ACK waits for its own sync only. Where group follows on group
-//! they keep a [distance](pace) of less than half a millisecond, so that syncs do not take the processor
+//! they keep a [distance](spacing) of less than half a millisecond, so that syncs do not take the processor
 //! from those who ask. Nothing is said of a commit before its group is synced, and the next group is not
 //! begun before.
 //!
@@ -102,11 +102,11 @@ mod measure;
 mod news;
 mod older;
 mod ownership;
-mod pace;
 mod quirk;
 mod rewrite;
 mod row;
 mod schema;
+mod spacing;
 #[cfg(test)]
 mod tests;
 mod writer;

@@ -87,13 +87,6 @@ impl Server {
         }
         true
     }
-
-    /// All at once: for few leases.
-    pub fn pool_use(&self, now: Timestamp) -> Vec<SubnetUse> {
-        let mut census = Census::default();
-        self.count_pools(&mut census, usize::MAX, now);
-        census.subnets
-    }
 }
 
 impl SubnetUse {

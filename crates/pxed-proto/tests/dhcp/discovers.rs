@@ -117,7 +117,7 @@ fn an_offer_of_a_lease_that_is_about_to_end_is_over_in_its_time() {
     let own = lan.leases(1);
     assert_eq!(lan.at(590).offers(1), own);
     let used = |lan: &Lan, at| {
-        let pool = lan.server.pool_use(second(at))[0].pools[0];
+        let pool = lan.pool_use(at)[0].pools[0];
         (pool.leased, pool.offered)
     };
     assert_eq!((used(&lan, 590), used(&lan, 600)), ((1, 0), (0, 1)), "never counted twice");

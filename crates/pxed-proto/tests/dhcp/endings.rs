@@ -61,7 +61,7 @@ fn what_is_over_is_over_before_it_is_put_away() {
         lan.at(1000);
         (0..calls).for_each(|_| drop(lan.wakes_once()));
         assert_eq!(lan.server.active_count(second(1000)), 0);
-        let of_pool = lan.server.pool_use(second(1000)).remove(0).pools.remove(0);
+        let of_pool = lan.pool_use(1000).remove(0).pools.remove(0);
         assert_eq!((of_pool.leased, of_pool.free()), (0, u64::from(LEASES)));
         // The last one that is put away, to who asks for it and to who had it.
         let last = nth(LEASES - 1);

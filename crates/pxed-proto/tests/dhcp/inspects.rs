@@ -69,7 +69,7 @@ fn a_list_can_be_read_in_parts() {
 fn the_pools_are_counted() {
     let mut lan = one_of_each();
     lan.at(591).offers(7);
-    let of = |lan: &Lan, seconds| lan.server.pool_use(second(seconds))[0].clone();
+    let of = |lan: &Lan, seconds| lan.pool_use(seconds)[0].clone();
     let used = of(&lan, 591);
     let range = used.pools[0].range;
     assert_eq!(used.pools, [PoolUse { range, leased: 3, offered: 1, declined: 1 }]);
@@ -90,7 +90,7 @@ fn pools_are_counted_in_parts_and_anew_under_another_configuration() {
     assert_eq!([(); 2].map(|()| counts_on(&lan)), [false, false]);
     lan.reload(|_| ());
     assert_eq!([(); 3].map(|()| counts_on(&lan)), [false, false, true]);
-    assert_eq!(census.into_subnets(), lan.server.pool_use(second(1)));
+    assert_eq!(census.into_subnets(), lan.pool_use(1));
 }
 
 #[test]
@@ -100,7 +100,7 @@ fn a_lease_of_an_address_that_is_in_no_pool_any_more_is_counted_apart() {
     let lease = lan.active(local(100)).unwrap().clone();
     let mut lan = Lan::with_pool(local(105), local(109));
     lan.server.load(lease, second(0));
-    let used = lan.server.pool_use(second(1))[0].clone();
+    let used = lan.pool_use(1)[0].clone();
     assert_eq!((used.pools[0].leased, used.outside), (0, 1));
 }
 

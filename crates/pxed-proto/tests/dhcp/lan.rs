@@ -9,8 +9,8 @@ use pxed_proto::Timestamp;
 use pxed_proto::boot::Services;
 use pxed_proto::catalog::{Catalog, Loader};
 use pxed_proto::dhcp::{
-    Arrival, Commit, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link, LinkId,
-    OptionSetting, Output, Policy, Pool, Probe, Secret, Server, Subnet,
+    Arrival, Census, Commit, CommitError, CommitId, Config, Ignored, Lease, LeaseTime, Link,
+    LinkId, OptionSetting, Output, Policy, Pool, Probe, Secret, Server, Subnet, SubnetUse,
 };
 use pxed_proto::event::Event;
 use pxed_proto::machine::Architecture;
@@ -121,6 +121,13 @@ impl Lan {
         let mut config = config();
         change(&mut config);
         Self::of(config)
+    }
+
+    /// How full the pools are at that time.
+    pub fn pool_use(&self, seconds: u64) -> Vec<SubnetUse> {
+        let mut census = Census::default();
+        assert!(self.server.count_pools(&mut census, usize::MAX, second(seconds)));
+        census.into_subnets()
     }
 
     /// The server's configuration is changed.

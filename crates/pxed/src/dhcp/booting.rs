@@ -1,8 +1,8 @@
 //! What a machine is to boot that asks for a file whose name says nothing of it.
 //!
 //! DHCP decides by all that a machine says: its architecture, its options, its relay agent. A URL has
-//! the decision in it; a name that a loader was built with has not. So the last message of each
-//! machine that boots is kept, and the decision made anew by it.
+//! the decision in it; a name that a loader was built with has not. So the last messages of
+//! machines that boot are kept, and the decision made anew by a machine's own.
 
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use pxed_proto::Timestamp;
 use pxed_proto::boot::{Scheme, Web};
-use pxed_proto::dhcp::{Arrival, Config, Found, LinkId, Server};
-use pxed_proto::event::Request;
+use pxed_proto::dhcp::{Arrival, Config, Found, LinkId, Plan, Server};
+use pxed_proto::event::{Outcome, Request};
 use pxed_proto::limits::BOOTING_MAX;
 use pxed_proto::machine::{Firmware, Uuid, identify};
 use pxed_proto::net::Mac;
@@ -54,14 +54,17 @@ struct Said {
 }
 
 impl Booting {
-    /// Keeps a message, if a machine sent it that boots: what the same machine says later, when it is
-    /// an operating system, decides nothing.
-    pub(super) fn hear(
-        &mut self,
-        request: &Request,
-        (link, arrival): (LinkId, Arrival),
-        octets: &[u8],
-    ) {
+    /// Keeps a message that is answered. An offer of an address is followed by a REQUEST, which says the same.
+    pub(super) fn hear(&mut self, plan: &Plan, from: (LinkId, Arrival), octets: &[u8]) {
+        let is_offer = matches!(plan.event.outcome, Outcome::Offered { .. });
+        if let (Some(request), Some(_), false) = (&plan.event.request, &plan.reply, is_offer) {
+            self.keep(request, from, octets);
+        }
+    }
+
+    /// Keeps it, if a machine sent it that boots: what the same machine says later, when it is an operating
+    /// system, decides nothing.
+    fn keep(&mut self, request: &Request, (link, arrival): (LinkId, Arrival), octets: &[u8]) {
         let boots = !matches!(request.firmware, Firmware::NotBooting | Firmware::Bootp);
         let Some(mac) = request.machine.mac().filter(|_| boots) else { return };
         let oldest = if self.0.len() < BOOTING_MAX { None } else { self.0.pop_front() };
@@ -176,7 +179,7 @@ mod tests {
         let message = Message::parse(&datagram).unwrap();
         let arrival = arrival(Some(&message), LinkId(0), server.config());
         let request = server.plan(NOW, LinkId(0), &arrival, &datagram).event.request.unwrap();
-        booting.hear(&request, (LinkId(0), arrival), &datagram);
+        booting.keep(&request, (LinkId(0), arrival), &datagram);
     }
 
     fn profile(booting: &Booting, machine: Option<Mac>) -> Option<String> {

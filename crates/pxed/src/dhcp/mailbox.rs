@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// datagrams for more than a millisecond.
 const PAGE: usize = 1024;
 
-/// How many leases are counted for a status at once: half a millisecond of looks.
+/// How many leases are counted for a status at once: a third of a millisecond of looks.
 pub(super) const CENSUS: usize = 8192;
 
 /// Where an answer goes.

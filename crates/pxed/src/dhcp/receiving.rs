@@ -4,7 +4,6 @@ use std::net::Ipv4Addr;
 
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{LinkId, Probe, Shed};
-use pxed_proto::event::Outcome;
 use pxed_proto::limits::COMMITS_MAX;
 use pxed_proto::net::Mac;
 use tracing::{Level, enabled};
@@ -69,11 +68,7 @@ impl Worker {
             };
             let Some(waiting) = backlog.take(now, is_store_behind, shed) else { return };
             let plan = server.plan(now, waiting.link, &waiting.arrival, &waiting.datagram);
-            // An offer of an address is followed by a REQUEST, which says the same.
-            let is_offer = matches!(plan.event.outcome, Outcome::Offered { .. });
-            if let (Some(request), Some(_), false) = (&plan.event.request, &plan.reply, is_offer) {
-                booting.hear(request, (waiting.link, waiting.arrival), &waiting.datagram);
-            }
+            booting.hear(&plan, (waiting.link, waiting.arrival), &waiting.datagram);
             let output = server.apply(plan, now);
             self.carry_out(output, now);
         }

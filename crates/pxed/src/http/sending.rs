@@ -82,8 +82,8 @@ impl Sending<'_> {
                 at += part.len() as u64;
             } else {
                 at += self.part(file, at..range.end.min(at + limits::HTTP_PART)).await?;
-                // Others who can take something have their turn. It also is what lets octets gather at
-                // this client: to hand it the next part while it fetches the last costs both more.
+                // Others who can take something have their turn: a socket is never full whose client
+                // empties it meanwhile.
                 yield_now().await;
             }
         }

@@ -13,8 +13,8 @@ use super::fault::{Fault, Kind};
 use super::follower::{Follower, Running};
 use super::log::{Backlog, Due, Lag, Log, remove_all};
 use super::news::{Answers, News, Page, Tell};
-use super::pace::Pace;
 use super::row::{Spoilt, UnreadableRow};
+use super::spacing::Spacing;
 use super::{Place, Store, StoreError};
 use crate::clock::Clock;
 use crate::net::take_short_turns;
@@ -69,7 +69,7 @@ impl Writer {
             unreadable: spoilt.iter().filter_map(by_address).collect(),
             spoilt,
             log,
-            pace: Pace::new(Instant::now()),
+            spacing: Spacing::new(Instant::now()),
             follower: None,
             fault: None,
             _lock: lock,
@@ -153,7 +153,7 @@ pub(super) struct Writing {
     /// The same by address.
     unreadable: BTreeMap<Ipv4Addr, UnreadableRow>,
     pub log: Log,
-    pace: Pace,
+    spacing: Spacing,
     pub follower: Option<Running>,
     pub fault: Option<Fault>,
     _lock: std::fs::File,
@@ -196,7 +196,7 @@ impl Writing {
     /// group.
     fn gather(&mut self, first: Vec<Commit>) -> Vec<Commit> {
         let mut group = first;
-        thread::sleep(self.pace.wait(Instant::now()));
+        thread::sleep(self.spacing.wait(Instant::now()));
         while group.len() < GROUP_COMMITS
             && let Ok(work) = self.work.try_recv()
         {

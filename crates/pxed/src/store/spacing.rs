@@ -2,21 +2,15 @@
 
 use std::time::{Duration, Instant};
 
-/// Groups begin at least so far apart, where many follow each other. A sync takes a processor some 30 µs, and
-/// waking for each answer as much again: thousands of them in a second take from the DHCP thread what it
-/// needs to answer DISCOVERs at once, and gain an ACK a fraction of a millisecond.
-const EVERY: Duration = Duration::from_micros(400);
-
-/// So many may begin without that first: a few machines that come together do not wait for each other.
-const AT_ONCE: u32 = 8;
+use pxed_proto::limits::{STORE_AT_ONCE as AT_ONCE, STORE_SPACING as EVERY};
 
 /// Counts groups, by the time when the next would begin if all kept their distance (GCRA).
 #[derive(Debug)]
-pub struct Pace {
+pub struct Spacing {
     due: Instant,
 }
 
-impl Pace {
+impl Spacing {
     /// Nothing was written yet.
     pub fn new(now: Instant) -> Self {
         Self { due: now }
@@ -37,19 +31,19 @@ mod tests {
     #[test]
     fn few_are_written_at_once_and_many_keep_their_distance() {
         let began = Instant::now();
-        let mut pace = Pace::new(began);
-        let waits: Vec<_> = (0..AT_ONCE + 2).map(|_| pace.wait(began)).collect();
+        let mut spacing = Spacing::new(began);
+        let waits: Vec<_> = (0..AT_ONCE + 2).map(|_| spacing.wait(began)).collect();
         let (at_once, later) = waits.split_at(AT_ONCE as usize);
         assert!(at_once.iter().all(Duration::is_zero), "{waits:?}");
         assert_eq!(later, [EVERY, EVERY * 2]);
         // Who comes as seldom as that never waits.
         let mut now = began + EVERY * 10;
         for _ in 0..100 {
-            assert_eq!(pace.wait(now), Duration::ZERO);
+            assert_eq!(spacing.wait(now), Duration::ZERO);
             now += EVERY;
         }
         // Time in which nothing came is not saved up.
-        let waited = |_| pace.wait(now + EVERY * 1000) > Duration::ZERO;
+        let waited = |_| spacing.wait(now + EVERY * 1000) > Duration::ZERO;
         assert_eq!((0..100).map(waited).filter(|waited| *waited).count(), 100 - AT_ONCE as usize);
     }
 }
