@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pxed_proto::dhcp::{
-    Arrival, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId, Output, Probe,
-    RelayAgent, Said, Secret, Server, Transmit,
+    Arrival, Census, Commit, CommitError, CommitId, Destination, Lease, LeaseState, LinkId, Output,
+    Probe, RelayAgent, Said, Secret, Server, Transmit,
 };
 use pxed_proto::event::Event;
 use pxed_proto::limits::DHCP_REPLY_MIN;
@@ -121,7 +121,9 @@ impl World {
         assert!(self.server.poll_timeout().is_none_or(|next| next > self.now));
         let known: Vec<_> = self.server.known_addresses(None, self.now).collect();
         assert!(known.is_sorted_by(|a, b| (a.subnet, a.address) < (b.subnet, b.address)));
-        for subnet in self.server.pool_use(self.now) {
+        let mut census = Census::default();
+        while !self.server.count_pools(&mut census, 3, self.now) {}
+        for subnet in census.into_subnets() {
             for pool in subnet.pools {
                 assert!(pool.leased + pool.offered + pool.declined <= pool.range.count());
             }
