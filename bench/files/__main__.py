@@ -44,10 +44,14 @@ def main():
     report.record({"environment": report.environment(), "rounds": options.rounds,
                    "seconds": options.seconds})
     there = servers.all_servers(folder)
+    for server in (server for kind in there.values() for server in kind.values()):
+        server.forget()
     for number in range(1, options.rounds + 1):
         for kind in options.kinds.split(","):
-            for server in chosen(options, there[kind]):
-                round_of(options, number, kind, server)
+            for case in cases.KINDS[kind](options.all):
+                for server in chosen(options, there[kind]):
+                    measure(options, {"round": number, "server": server.name, "kind": kind, "case": case},
+                            server)
 
 
 def chosen(options, there):
@@ -55,25 +59,22 @@ def chosen(options, there):
     return [there[name] for name in names if name in there]
 
 
-def round_of(options, number, kind, server):
-    """All cases of a kind with one server, which starts once."""
-    line = {"round": number, "server": server.name, "kind": kind}
-    if kind == "https" and server.name == "pxed" and not servers.knows_https():
-        print("SKIPPED: this pxed has no key https, so nothing is measured of its HTTPS", file=sys.stderr)
-        return report.record(line | {"failed": kind, "why": "this pxed has no HTTPS"})
-    server.forget()
+def measure(options, line, server):
+    """A case with one server, which starts for it: those that are compared follow each other at once, for the
+    machine is another one after a minute."""
+    kind, case = line["kind"], line["case"]
+    name = cases.name(kind, case)
+    if not re.search(options.only, name) or kind == "tftp" and case["window"] > 1 and not server.windows:
+        return
     server.start()
     try:
         wait(server, kind)
-        for case in cases.KINDS[kind](options.all):
-            name = cases.name(kind, case)
-            skipped = kind == "tftp" and case["window"] > 1 and not server.windows
-            if re.search(options.only, name) and not skipped:
-                for _ in range(times(kind, case)):
-                    one(options, line | {"case": case}, name, server)
+        for _ in range(times(kind, case)):
+            one(options, line, name, server)
     except Exception as error:  # one server's failure is not the others'
-        print(f"round {number} {server.name} {kind}: {error!r}", file=sys.stderr)
-        report.record(line | {"failed": kind, "why": repr(error)})
+        print(f"round {line['round']} {server.name} {kind}: {error!r}", file=sys.stderr)
+        report.record({key: line[key] for key in ("round", "server", "kind")}
+                      | {"failed": f"{kind}, {name}", "why": repr(error)})
     finally:
         server.stop()
 

@@ -30,22 +30,15 @@ class Pxed(Folder):
     windows = True
 
     def command(self):
-        secure = f"https = true\nhttps-port = {HTTPS}" if knows_https() else ""
         return pxed.command(self, LAST, f"""
 http-port = {HTTP}
+https = true
+https-port = {HTTPS}
 boot-dir = "{self.folder}"
-{secure}
 """)
 
     def http_path(self, name):
         return f"/files/{name}"
-
-
-def knows_https():
-    """Whether this pxed has HTTPS: its example has the key."""
-    example = subprocess.run([os.environ["PXED"], "check", "--example"], stdout=subprocess.PIPE,
-                             text=True, check=True).stdout
-    return any(line.lstrip("#: ").startswith("https ") for line in example.splitlines())
 
 
 class TftpdHpa(Folder):

@@ -20,8 +20,9 @@ def short(kind, result):
 
 def write():
     run, *lines = report.last("files")
-    how = (f"{run['rounds']} rounds, TFTP without delay or loss three times in each, HTTP and HTTPS for "
-           f"{run['seconds']:g} s each; TCP with {run['environment']['congestion']}")
+    how = (f"{run['rounds']} rounds, in each of them every case with one server after the other, TFTP without "
+           f"delay or loss three times, HTTP and HTTPS for {run['seconds']:g} s; "
+           f"TCP with {run['environment']['congestion']}")
     out = [report.head(run, lines, how), ""]
     for part in (bars, *(lambda lines, kind=kind: of_kind(kind, lines) for kind in TITLES)):
         out += [*part(lines), ""]
@@ -59,31 +60,28 @@ def ratio(line):
 
 
 def bars(lines):
-    """What the tables come to, pxed against the best or the named one of the others, by median."""
+    """What the tables come to, pxed against the best or the named one of the others."""
     yield "| measure | pxed | others | ratio |"
     yield "|---|---|---|---|"
     w1 = {"block": 1468, "window": 1, "rtt": 0, "clients": 1, "loss": 0}
-    windows = w1 | {"window": 16}
-    many = w1 | {"clients": 200}
     for clients in (1, 16, 200):
         case = w1 | {"clients": clients}
-        best = middle(lines, "tftp", case, "mb_per_second", ("tftpd-hpa", "atftpd", "dnsmasq"))
-        yield compare(f"TFTP, no windows, {clients} clients, MB/s",
-                      middle(lines, "tftp", case, "mb_per_second"), best, max)
+        best = max(("tftpd-hpa", "atftpd", "dnsmasq"),
+                   key=lambda server: middle(found(lines, "tftp", case, server), "mb_per_second"))
+        yield compare(f"TFTP, no windows, {clients} clients, MB/s", "mb_per_second",
+                      found(lines, "tftp", case, "pxed"), found(lines, "tftp", case, best))
     # tftpd-hpa refuses windows, so its own way is what it has to offer.
-    hpa = middle(lines, "tftp", w1, "cpu_per_gib", ("tftpd-hpa",))
-    yield compare("TFTP, windowsize 16, CPU s/GiB, against tftpd-hpa without",
-                  middle(lines, "tftp", windows, "cpu_per_gib"), hpa, min)
+    yield compare("TFTP, windowsize 16, CPU s/GiB, against tftpd-hpa without", "cpu_per_gib",
+                  found(lines, "tftp", w1 | {"window": 16}, "pxed"), found(lines, "tftp", w1, "tftpd-hpa"))
     for window in (1, 4, 16):
-        slow = [ratio(line) for line in found(lines, "tftp", many | {"window": window}, "pxed")]
+        slow = [ratio(line) for line in found(lines, "tftp", w1 | {"clients": 200, "window": window}, "pxed")]
         yield f"| TFTP, 200 clients, windowsize {window}, slowest / median | {spread(slow, '{:.2f}')} | | |"
-    for kind, connections in (("http", (1, 16)), ("https", (1, 16))):
-        for count in connections:
-            case = {"file": "64m", "range": 0, "connections": count}
+    for kind in ("http", "https"):
+        for connections in (1, 16):
+            case = {"file": "64m", "range": 0, "connections": connections}
             for key, unit in (("mb_per_second", "MB/s"), ("cpu_per_gib", "CPU s/GiB")):
-                yield compare(f"{TITLES[kind]}, 64 MiB, {count} connections, {unit}, against nginx",
-                              middle(lines, kind, case, key), middle(lines, kind, case, key, ("nginx",)),
-                              max)
+                yield compare(f"{TITLES[kind]}, 64 MiB, {connections} connections, {unit}, against nginx", key,
+                              found(lines, kind, case, "pxed"), found(lines, kind, case, "nginx"))
 
 
 def found(lines, kind, case, server):
@@ -91,15 +89,17 @@ def found(lines, kind, case, server):
             and "case" in line and case.items() <= line["case"].items()]
 
 
-def middle(lines, kind, case, key, servers=("pxed",)):
-    """Median by server."""
-    values = {server: [line[key] for line in found(lines, kind, case, server)] for server in servers}
-    return {server: statistics.median(value) for server, value in values.items() if value}
+def middle(lines, key):
+    return statistics.median(line[key] for line in lines) if lines else 0
 
 
-def compare(name, ours, others, best):
+def compare(name, key, ours, others):
+    """The ratio is of what was measured in turn: that of each round, and of these the median."""
     if not ours or not others:
         return f"| {name} | - | - | - |"
-    mine, server = ours["pxed"], best(others, key=others.get)
-    ratio_ = mine / others[server] if others[server] else 0
-    return f"| {name} | {mine:.3g} | {others[server]:.3g} ({server}) | {ratio_:.2f} |"
+    def of(lines, round_):
+        return middle([line for line in lines if line["round"] == round_], key)
+    rounds = {line["round"] for line in ours} & {line["round"] for line in others}
+    ratios = [of(ours, round_) / of(others, round_) for round_ in rounds]
+    return (f"| {name} | {middle(ours, key):.3g} | {middle(others, key):.3g} ({others[0]['server']}) | "
+            f"{spread(ratios, '{:.2f}')} |")

@@ -7,6 +7,8 @@ SERVER, RELAY, NETWORK = "10.0.0.1", "10.0.0.2", "10.0.0.0/8"
 FIRST, MACHINES = "10.128.0.0", "10.128.0.0/9"
 LEASE_SECONDS = 3600
 NAMESPACE, SERVER_CORE, OUR_CORE = "srv", 0, 1
+# What Linux chooses by default; a machine of somebody's may choose another.
+CONGESTION = "cubic"
 
 
 def run(command):
@@ -29,9 +31,10 @@ def make(by_relay):
     link, and it asks for each by ARP."""
     run(f"ip netns add {NAMESPACE}")
     run(f"ip link add cli type veth peer name eth0 netns {NAMESPACE}")
+    by = f"congctl {CONGESTION}"
     for command in ("ip link set lo up", f"ip address add {SERVER}/8 dev eth0",
-                    "ip link set eth0 up",
-                    *([f"ip route add {MACHINES} via {RELAY}"] if by_relay else [])):
+                    "ip link set eth0 up", f"ip route replace {NETWORK} dev eth0 src {SERVER} {by}",
+                    *([f"ip route add {MACHINES} via {RELAY} {by}"] if by_relay else [])):
         run(f"ip netns exec {NAMESPACE} {command}")
     for command in ("ip link set lo up", f"ip address add {RELAY}/8 dev cli",
                     "ip link set cli up", f"ip route add local {MACHINES} dev lo"):

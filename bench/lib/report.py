@@ -5,6 +5,8 @@ import pathlib
 import statistics
 import time
 
+import bed
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 RAW = pathlib.Path(os.environ.get("CELL", ".")) / "results.jsonl"
@@ -34,8 +36,7 @@ def environment():
     cpu = next(line.partition(":")[2].strip()
                for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines()
                if line.startswith("model name"))
-    congestion = pathlib.Path("/proc/sys/net/ipv4/tcp_congestion_control").read_text().strip()
-    return {"cpu": cpu, "congestion": congestion, "cores": os.cpu_count(), "kernel": os.uname().release,
+    return {"cpu": cpu, "congestion": bed.CONGESTION, "cores": os.cpu_count(), "kernel": os.uname().release,
             "date": time.strftime("%Y-%m-%d", time.gmtime())}
 
 

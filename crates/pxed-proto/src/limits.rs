@@ -381,7 +381,7 @@ pub const HTTP_STALL: Duration = Duration::from_secs(5);
 
 /// How much of a file one call hands to a socket, in octets; then others have their turn. What a fast client
 /// takes in a quarter of a millisecond.
-pub const HTTP_PART: u64 = 1 << 20;
+pub const HTTP_PART: u64 = 2 << 20;
 
 /// A file of so many octets, or a range of one, is read into memory and leaves with its head: a copy of
 /// so much costs less than the calls that save it. With a slow reader's head that is all that a

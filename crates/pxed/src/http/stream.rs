@@ -79,19 +79,21 @@ impl Stream {
         len: usize,
     ) -> io::Result<usize> {
         let tcp = self.tcp();
-        if is_at_hand(&file.file, at, len) {
-            return tcp.try_io(Interest::WRITABLE, || send_file(tcp, &file.file, at, len));
+        let sent = if is_at_hand(&file.file, at, len) {
+            send_file(tcp, &file.file, at, len)
+        } else {
+            let (socket, file) = (tcp.as_fd().try_clone_to_owned()?, file.clone());
+            let sending = spawn_blocking(move || send_file(&socket, &file.file, at, len));
+            sending.await.map_err(io::Error::other)?
+        };
+        if sent.as_ref().map_or(true, |sent| *sent < len) {
+            // The runtime does not know that the socket is full: asked here, it does, and waits until a third
+            // of it is empty. Who sends on as soon as there is any room sends small packets, and is
+            // acknowledged as often.
+            let full = || is_writable(tcp).then_some(()).ok_or(io::ErrorKind::WouldBlock.into());
+            let _ = tcp.try_io(Interest::WRITABLE, full);
         }
-        let (socket, file) = (tcp.as_fd().try_clone_to_owned()?, file.clone());
-        let sending = spawn_blocking(move || send_file(&socket, &file.file, at, len));
-        match sending.await.map_err(io::Error::other)? {
-            // What a thread has seen the runtime does not know: asked here, it does.
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                let full = || is_writable(tcp).then_some(0).ok_or(io::ErrorKind::WouldBlock.into());
-                tcp.try_io(Interest::WRITABLE, full).and(Err(error))
-            }
-            sent => sent,
-        }
+        sent
     }
 
     /// Says that nothing follows.
