@@ -14,6 +14,7 @@ MACHINES, LEASES = 50_000, 100_000
 FEW_LEASES, MANY_LEASES = 1_000, 1_000_000
 # Of a core: four times what a server carries then is less than half of what the generator can do.
 SLOWED_TO = 0.15
+OVERLOADS = (("twice", 2), ("four times", 4))
 
 
 def load(options, seconds, **flags):
@@ -60,7 +61,7 @@ def best(options, server):
 
 def overloaded(options, server, top):
     """It is offered twice and four times the most that it completed: yields measures with their reports."""
-    for name, factor in (("twice", 2), ("four times", 4)):
+    for name, factor in OVERLOADS:
         report = at_rate(options, server, top["most"] * factor)
         yield name, report | {"goodput": report["per_second"] / max(top["most"], 1)}
 
@@ -96,14 +97,16 @@ def floor(options, rate):
 
 def overload(options, server):
     """What is left at two and four times the best, where the generator could not do so much: the
-    server has a part of its core."""
+    server has a part of its core. In turn with what it does when nobody asks for more."""
     server.start_empty()
     first_offer(server, 60)
     with server.slowed_to(SLOWED_TO):
         top = best(options, server)
         yield "slowed", top
-        for name, report in overloaded(options, server, top):
-            yield f"slowed, {name}", report
+        for turn in range(options.turns):
+            yield "slowed, closed", load(options, options.seconds, in_flight=128) | {"turn": turn}
+            for name, factor in OVERLOADS:
+                yield f"slowed, {name}", at_rate(options, server, top["most"] * factor) | {"turn": turn}
 
 
 def leases(options, server):
@@ -150,25 +153,55 @@ def fill(options, server, count):
 def many(options, server):
     """What a million leases change: the rate, the restart, and the tail of latencies while the store
     works, also beside another program that keeps the disk busy."""
-    server.start_empty(servers.HUGE)
+    few = servers.Pxed("pxed-few")
+    filled_with(options, few, FEW_LEASES)
+    few.stop()
+    memory = filled_with(options, server, MANY_LEASES)
     try:
-        first_offer(server, 60)
-        empty = server.memory()
-        fill(options, server, FEW_LEASES)
-        few = load(options, options.seconds, in_flight=128, machines=FEW_LEASES)
-        yield "few leases", few | {"leases_before": FEW_LEASES}
-        filled = fill(options, server, MANY_LEASES)
-        rate = load(options, options.seconds, in_flight=128, machines=MANY_LEASES)
-        yield "many leases", rate | {"leases_before": MANY_LEASES,
-                                     "share": rate["per_second"] / few["per_second"]}
-        half = rate["per_second"] / 2
+        half = load(options, options.seconds, in_flight=128, machines=MANY_LEASES)["per_second"] / 2
         yield "tail", at_rate(options, server, half, machines=MANY_LEASES)
         with busy_disk(server):
             yield "tail, busy disk", at_rate(options, server, half, machines=MANY_LEASES)
         size = sum(path.stat().st_size for path in server.directory.rglob("leases.db*"))
     finally:
         server.stop()
-    yield "million", restart(options, server, MANY_LEASES, (empty, filled)) | {"database": size}
+    yield "million", restart(options, server, MANY_LEASES, memory) | {"database": size}
+    for turn in range(options.turns):
+        for name, which, count in (("few leases", few, FEW_LEASES), ("many leases", server, MANY_LEASES)):
+            which.start()
+            try:
+                first_offer(which, 60)
+                which.settle()
+                load(options, 1, in_flight=128, machines=count)
+                report = load(options, options.seconds, in_flight=128, machines=count)
+                yield name, report | {"leases_before": count, "turn": turn}
+            finally:
+                which.stop()
+
+
+def filled_with(options, server, count):
+    """Has it give so many leases; its memory without and with them. It runs on."""
+    server.start_empty(servers.HUGE)
+    try:
+        first_offer(server, 60)
+        return server.memory(), fill(options, server, count)
+    except Exception:
+        server.stop()
+        raise
+
+
+def tails(options, there, tops):
+    """OFFERs at half of the own best rate, of several servers in turn: yields servers with reports."""
+    for turn in range(options.turns):
+        for name, top in tops.items():
+            server = there[name]
+            server.start_empty()
+            try:
+                first_offer(server, 60)
+                load(options, options.seconds / 2, in_flight=128)
+                yield server, at_rate(options, server, top / 2) | {"turn": turn}
+            finally:
+                server.stop()
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""The table in docs/benchmarks.md, from the raw results."""
+"""The tables in docs/benchmarks.md, from the raw results."""
 import report
 from report import spread
 
@@ -11,7 +11,7 @@ def short(name, result):
     if name in ("leases", "million"):
         return f"{result['per_lease']:.0f} B a lease, first OFFER after {result['restart']:.3f} s"
     offer, own = result["offer"], result["generator"]
-    if "leases_before" in result:
+    if "rate" not in result:
         return f"{result['per_second']:.0f}/s, as fast as answered"
     return (f"{result['rate']:.0f}/s: {result['per_second']:.0f}/s, {result['incomplete']:.2%} "
             f"incomplete, {result['cpu_us']:.1f} µs CPU, OFFER {offer['p50']:.0f} {offer['p99']:.0f} "
@@ -29,12 +29,52 @@ def tables(run, lines):
            f"{run['exact']:.0%}, options of `{run['firmware']}`")
     out = [report.head(run, lines, how), ""]
     there = {line.get("measure") for line in lines}
-    parts = [rates(names, lines, run), *([floor(lines)] if "floor" in there else []), memory(names, lines)]
+    parts = [bars(lines, run), rates(names, lines, run), *([floor(lines)] if "floor" in there else []), memory(names, lines)]
     parts += [overload(lines)] if "slowed" in there else []
     parts += [many(lines)] if "many leases" in there else []
     for part in (*parts, validation(lines)):
         out += [*part, ""]
     return "\n".join(out + report.failures(lines)).rstrip() + "\n"
+
+
+def bars(lines, run):
+    """What was asked for, and what was seen: of what was measured in turn, the ratios of the turns."""
+    def values(server, measure, read):
+        return {(line["round"], line.get("turn", 0)): read(line) for line in lines
+                if line["server"] == server and line.get("measure") == measure}
+
+    def against(ours, others):
+        """The ratios of the rounds, or of the turns."""
+        both = [ours[when] / others[when] for when in ours if others.get(when)]
+        return spread(both, "{:.2f}")
+
+    def ratio(other, measure, read):
+        return against(values("pxed", measure, read), values(other, measure, read))
+
+    def rate(line):
+        return line["rate"] * line["found"]
+
+    def done(line):
+        return line["per_second"]
+
+    def p99(line):
+        return line["offer"]["p99"]
+
+    closed, few = (values("pxed", measure, done) for measure in ("slowed, closed", "few leases"))
+    yield from ("| measure | bar | seen |", "|---|---|---|")
+    yield f"| durable exchanges a second, against Kea memfile, which syncs nothing | 3 | {ratio('kea', 'best', rate)} |"
+    yield f"| CPU for each exchange, against Kea | 0.33 | {ratio('kea', 'half', lambda line: line['cpu_us'])} |"
+    for other in ("dnsmasq", "isc-dhcpd"):
+        yield f"| exchanges a second, against {other} | 50 | {ratio(other, 'best', rate)} |"
+    yield f"| with 1,000,000 leases, against 1,000 | 0.8 | {against(values('pxed', 'many leases', done), few)} |"
+    for name in ("twice", "four times"):
+        yield (f"| goodput when {name} the most is offered, on a part of a core, against what 128 at once get | "
+               f"0.9 | {against(values('pxed', f'slowed, {name}', done), closed)} |")
+    yield ("| OFFER p99 at half of the own best, against Kea's at half of Kea's, in turn | 1.0 | "
+           f"{ratio('kea', 'half, in turn', p99)} |")
+    yield f"| OFFER p99, both at {run['busy']} a second | - | {ratio('kea', 'busy', p99)} |"
+    per_lease = values("pxed", "leases", lambda line: line["per_lease"])
+    yield f"| octets a lease, of 100,000 | 200 | {spread(list(per_lease.values()))} |"
 
 
 def rates(names, lines, run):
@@ -82,16 +122,11 @@ def memory(names, lines):
 
 
 def overload(lines):
-    yield from ("| pxed with a part of its core | offered | exchanges/s | most exchanges/s | of these |",
-                "|---|---|---|---|---|")
-    best = spread([line['most'] for line in lines if line.get("measure") == "slowed"])
-    for measure in ("slowed", "slowed, twice", "slowed, four times"):
+    yield from ("| pxed with a part of its core | offered | exchanges/s |", "|---|---|---|")
+    for measure in ("slowed, closed", "slowed", "slowed, twice", "slowed, four times"):
         found = [line for line in lines if line.get("measure") == measure]
-        if found:
-            goodput = [100 * line["goodput"] for line in found if "goodput" in line]
-            yield (f"| {measure} | {spread([line['rate'] for line in found])} | "
-                   f"{spread([line['per_second'] for line in found])} | {best} | "
-                   f"{spread(goodput) + ' %' if goodput else '-'} |")
+        offered = spread([line["rate"] for line in found]) if measure != "slowed, closed" else "128 at once"
+        yield f"| {measure} | {offered} | {spread([line['per_second'] for line in found])} |"
 
 
 def many(lines):
