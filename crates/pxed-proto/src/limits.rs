@@ -152,6 +152,9 @@ pub const DISCOVER_PATIENCE: Duration = Duration::from_secs(4);
 /// 8 MB. What has no room is counted, and not told one by one.
 pub const EVENTS_QUEUE: usize = 16_384;
 
+/// For how many of them room is kept once they are told: more than wait as a rule, half a MB.
+pub const EVENTS_ROOM: usize = 1024;
+
 /// How long one file of the commit log is, in octets: 60,000 leases without names. A group of the
 /// largest leases fits several times.
 pub const LOG_SEGMENT: u64 = 4 << 20;

@@ -186,6 +186,7 @@ impl Journal {
             state.machines.has_leased(address, mac);
         }
         waiting.entries.drain(..).for_each(|entry| self.take(&mut state, entry));
+        waiting.give_back_room();
         let lost = mem::take(&mut waiting.lost);
         if lost > 0 {
             let text = format_args!(

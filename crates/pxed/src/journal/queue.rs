@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use pxed_proto::Timestamp;
 use pxed_proto::dhcp::{Arrival, Shed, Transmit};
 use pxed_proto::event::Event;
-use pxed_proto::limits::EVENTS_QUEUE;
+use pxed_proto::limits::{EVENTS_QUEUE, EVENTS_ROOM};
 use pxed_proto::net::Mac;
 
 use super::counters::done;
@@ -68,6 +68,12 @@ impl Queue {
 }
 
 impl Waiting {
+    /// Of the memory that a burst took no more is kept, once it is empty, than is used every day.
+    pub(super) fn give_back_room(&mut self) {
+        self.entries.shrink_to(EVENTS_ROOM);
+        self.holders.shrink_to(EVENTS_ROOM);
+    }
+
     fn append(&mut self, entries: &mut Vec<Entry>) {
         let room = EVENTS_QUEUE.saturating_sub(self.entries.len()).min(entries.len());
         let now = wall_clock();

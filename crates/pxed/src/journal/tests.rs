@@ -79,6 +79,9 @@ fn what_has_no_room_is_counted_and_who_has_an_address_is_kept() {
     let (history, _) = journal.listen();
     assert_eq!(number(history.last().unwrap()), max - 1);
     assert_eq!(journal.state().machines.at(address), Some(MAC));
+    // The memory of the burst is given back.
+    let kept = [&journal.state().empty, &*journal.queue.hold()].map(|it| it.entries.capacity());
+    assert!(kept.iter().all(|kept| *kept <= limits::EVENTS_ROOM), "{kept:?}");
 }
 
 #[test]
