@@ -14,7 +14,7 @@ use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
@@ -57,6 +57,8 @@ pub struct OpenFile {
     pub len: u64,
     /// When its content last changed.
     pub modified: SystemTime,
+    /// Its number in its file system: another one's if it was replaced.
+    pub inode: u64,
 }
 
 /// Why a name is not served.
@@ -260,7 +262,8 @@ fn regular(file: File) -> Result<OpenFile, OpenError> {
     if !metadata.is_file() {
         return Err(OpenError::NotFound);
     }
-    Ok(OpenFile { len: metadata.len(), modified: metadata.modified()?, file })
+    let (len, modified, inode) = (metadata.len(), metadata.modified()?, metadata.ino());
+    Ok(OpenFile { file, len, modified, inode })
 }
 
 #[cfg(test)]

@@ -54,8 +54,8 @@ pub(super) async fn answer(http: &Arc<Http>, peer: Peer, target: Target, head: &
             let Peer { client, web } = peer;
             let asker = Asker { machine: target.machine, client, at: At::Web(web) };
             match open(http, name, asker).await {
-                Ok(Opened::File(open, validators)) => file(open, &validators, content_type, head),
-                Ok(Opened::Text(text)) => Response::text(200, text),
+                Ok(Found::File(open)) => file(open, content_type, head),
+                Ok(Found::Text(text)) => Response::text(200, text),
                 Err(error) => failure(&error),
             }
         }
@@ -91,38 +91,22 @@ fn failure(error: &OpenError) -> Response {
 
 /// Opens on a blocking thread, unless the kernel knows the file: the boot directory may be on a disk that
 /// sleeps, or on a network.
-async fn open(http: &Http, name: Vec<u8>, asker: Asker) -> Result<Opened, OpenError> {
+async fn open(http: &Http, name: Vec<u8>, asker: Asker) -> Result<Found, OpenError> {
     if let Some(open) = http.served.open_at_hand(&name, asker.machine) {
-        return Opened::file(open);
+        return Ok(Found::File(open));
     }
     let served = http.served.clone();
-    let opening = spawn_blocking(move || match served.open(&name, &asker)? {
-        Found::File(open) => Opened::file(open),
-        Found::Text(text) => Ok(Opened::Text(text)),
-    });
+    let opening = spawn_blocking(move || served.open(&name, &asker));
     opening.await.map_err(|error| OpenError::Io(io::Error::other(error)))?
 }
 
-/// What a name was found to be.
-enum Opened {
-    File(OpenFile, Validators),
-    Text(String),
-}
-
-impl Opened {
-    fn file(open: OpenFile) -> Result<Self, OpenError> {
-        let validators = Validators::of(&open)?;
-        Ok(Self::File(open, validators))
-    }
-}
-
-fn file(open: OpenFile, validators: &Validators, content_type: &str, head: &Head) -> Response {
-    let len = open.len;
+fn file(open: OpenFile, content_type: &str, head: &Head) -> Response {
+    let (len, validators) = (open.len, Validators::of(&open));
     let nothing = Content::Text(Vec::new());
     let (status, content, range) = match validators.stands(head) {
         Standing::Failed => (412, nothing, None),
         Standing::NotModified => (304, nothing, None),
-        Standing::Wanted => match part(head, validators, len) {
+        Standing::Wanted => match part(head, &validators, len) {
             Part::Whole => (200, Content::File(open, 0..len), None),
             Part::Octets(range) => {
                 let said = format!("bytes {}-{}/{len}", range.start, range.end - 1);

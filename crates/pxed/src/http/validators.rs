@@ -1,8 +1,6 @@
 //! What tells one version of a file from another, and the requests that ask for it (RFC 9110
 //! section 13).
 
-use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use httpdate::HttpDate;
@@ -21,11 +19,11 @@ pub(super) struct Validators {
 }
 
 impl Validators {
-    pub(super) fn of(open: &OpenFile) -> io::Result<Self> {
+    pub(super) fn of(open: &OpenFile) -> Self {
         let since_epoch = open.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (nanos, inode) = (since_epoch.as_nanos(), open.file.metadata()?.ino());
-        let etag = format!("\"{:x}-{nanos:x}-{inode:x}\"", open.len);
-        Ok(Self { etag, modified: http_date(open.modified) })
+        let (len, nanos, inode) = (open.len, since_epoch.as_nanos(), open.inode);
+        let etag = format!("\"{len:x}-{nanos:x}-{inode:x}\"");
+        Self { etag, modified: http_date(open.modified) }
     }
 
     /// What a request's conditions come to, in the order of RFC 9110 section 13.2.2.

@@ -288,8 +288,8 @@ mod tests {
     fn open(path: &Path) -> Opened {
         let file = File::open(path).unwrap();
         let metadata = file.metadata().unwrap();
-        let (len, modified) = (metadata.len(), metadata.modified().unwrap());
-        Opened::new(OpenFile { file, len, modified }).unwrap()
+        let (len, modified, inode) = (metadata.len(), metadata.modified().unwrap(), metadata.ino());
+        Opened::new(OpenFile { file, len, modified, inode }).unwrap()
     }
 
     fn file(dir: &TempDir, name: &str, len: usize, first: u8) -> Opened {
