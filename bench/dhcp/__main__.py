@@ -27,7 +27,8 @@ def arguments():
     parser.add_argument("--patience", type=float, default=300,
                         help="seconds that a server may take until it serves again")
     parser.add_argument("--firmware", default="pxe", help="whose options: plain, pxe, ipxe")
-    parser.add_argument("--skip", default="", help="kinds of measurement: rates, leases, overload, many, validate, tails")
+    parser.add_argument("--skip", default="",
+                        help="kinds of measurement: rates, leases, overload, many, validate, tails (which needs rates)")
     parser.add_argument("--quick", action="store_true", help="one round of 3 s, best rates to 15 %%, Kea by raw sockets only")
     parser.add_argument("--table", action="store_true", help="write the last run's table only")
     options = parser.parse_args()
@@ -59,8 +60,11 @@ def main():
                     tops.setdefault(name, []).append(result["rate"])
     if "tails" not in options.skip.split(","):
         tops = {name: statistics.median(tops[name]) for name in ("pxed", "kea") if name in tops}
-        for server, result in measures.tails(options, there, tops):
-            keep(0, server, "half, in turn", result)
+        try:
+            for server, result in measures.tails(options, there, tops):
+                keep(0, server, "half, in turn", result)
+        except Exception as error:  # what was measured before is not lost by it
+            failed(0, " and ".join(tops), "tails", error)
 
 
 def measure_all(options, number, server):
@@ -74,9 +78,12 @@ def measure_all(options, number, server):
                 keep(number, server, name, result)
                 yield name, result
         except Exception as error:  # one server's failure is not the others'
-            print(f"round {number} {server.name}: {kind}: {error!r}", file=sys.stderr)
-            report.record({"round": number, "server": server.name, "failed": kind,
-                           "why": repr(error)})
+            failed(number, server.name, kind, error)
+
+
+def failed(number, name, kind, error):
+    print(f"round {number} {name}: {kind}: {error!r}", file=sys.stderr)
+    report.record({"round": number, "server": name, "failed": kind, "why": repr(error)})
 
 
 def keep(number, server, name, result):

@@ -174,7 +174,7 @@ def many(options, server):
                 which.settle()
                 load(options, 1, in_flight=128, machines=count)
                 report = load(options, options.seconds, in_flight=128, machines=count)
-                yield name, report | {"leases_before": count, "turn": turn}
+                yield name, report | {"turn": turn}
             finally:
                 which.stop()
 

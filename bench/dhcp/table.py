@@ -29,7 +29,9 @@ def tables(run, lines):
            f"{run['exact']:.0%}, options of `{run['firmware']}`")
     out = [report.head(run, lines, how), ""]
     there = {line.get("measure") for line in lines}
-    parts = [bars(lines, run), rates(names, lines, run), *([floor(lines)] if "floor" in there else []), memory(names, lines)]
+    parts = [bars(lines, run), rates(names, lines, run)]
+    parts += [floor(lines)] if "floor" in there else []
+    parts += [memory(names, lines)]
     parts += [overload(lines)] if "slowed" in there else []
     parts += [many(lines)] if "many leases" in there else []
     for part in (*parts, validation(lines)):
@@ -62,7 +64,8 @@ def bars(lines, run):
 
     closed, few = (values("pxed", measure, done) for measure in ("slowed, closed", "few leases"))
     yield from ("| measure | bar | seen |", "|---|---|---|")
-    yield f"| durable exchanges a second, against Kea memfile, which syncs nothing | 3 | {ratio('kea', 'best', rate)} |"
+    yield ("| durable exchanges a second, against Kea memfile, which syncs nothing | 3 | "
+           f"{ratio('kea', 'best', rate)} |")
     yield f"| CPU for each exchange, against Kea | 0.33 | {ratio('kea', 'half', lambda line: line['cpu_us'])} |"
     for other in ("dnsmasq", "isc-dhcpd"):
         yield f"| exchanges a second, against {other} | 50 | {ratio(other, 'best', rate)} |"
@@ -92,7 +95,8 @@ def rates(names, lines, run):
                               for p in ("p50", "p99", "p999"))
         yield (f"| {name} | {of('best', lambda line: line['rate'] * line['found'])} | "
                f"{of('half', lambda line: line['cpu_us'], '{:.1f}')} | {latency('half')} | "
-               f"{latency('busy')} | {latency('common')} | {of('best', lambda line: line['most'])} | {of('twice', lambda line: 100 * line['goodput'])} % | "
+               f"{latency('busy')} | {latency('common')} | {of('best', lambda line: line['most'])} | "
+               f"{of('twice', lambda line: 100 * line['goodput'])} % | "
                f"{of('four times', lambda line: 100 * line['goodput'])} % |")
 
 

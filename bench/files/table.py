@@ -72,7 +72,8 @@ def bars(lines):
                       found(lines, "tftp", case, "pxed"), found(lines, "tftp", case, best))
     # tftpd-hpa refuses windows, so its own way is what it has to offer.
     yield compare("TFTP, windowsize 16, CPU s/GiB, against tftpd-hpa without", "0.33",
-                  "cpu_per_gib", found(lines, "tftp", w1 | {"window": 16}, "pxed"), found(lines, "tftp", w1, "tftpd-hpa"))
+                  "cpu_per_gib", found(lines, "tftp", w1 | {"window": 16}, "pxed"),
+                  found(lines, "tftp", w1, "tftpd-hpa"))
     for window in (1, 4, 16):
         slow = [ratio(line) for line in found(lines, "tftp", w1 | {"clients": 200, "window": window}, "pxed")]
         yield f"| TFTP, 200 clients, windowsize {window}, slowest / median | | | 1.5 | {spread(slow, '{:.2f}')} |"

@@ -118,3 +118,33 @@ pub(super) async fn read(file: &Arc<OpenFile>, at: u64, len: usize) -> io::Resul
     });
     reading.await.map_err(io::Error::other)?
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::UNIX_EPOCH;
+
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    /// The runtime knows when a socket is full, also where the last call has sent something.
+    #[tokio::test]
+    async fn a_full_socket_is_known_to_be_full() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let _far = listener.accept().await.unwrap();
+        let (file, len) = (tempfile::tempfile().unwrap(), 1 << 30);
+        file.set_len(len).unwrap();
+        let file = Arc::new(OpenFile { file, len, modified: UNIX_EPOCH, inode: 0 });
+        let stream = Stream::Plain(near);
+        stream.tcp().writable().await.unwrap();
+        for _ in 0..1000 {
+            let _ = stream.send(&file, 0, 1 << 30).await;
+            if !is_writable(stream.tcp()) {
+                break;
+            }
+        }
+        let known = stream.tcp().try_io(Interest::WRITABLE, || Ok(()));
+        assert_eq!(known.unwrap_err().kind(), io::ErrorKind::WouldBlock);
+    }
+}
