@@ -16,7 +16,8 @@ impl Files {
     /// somebody might have to wait for a disk, or where there is more to say.
     pub fn open_at_hand(&self, name: &[u8], machine: Option<Mac>) -> Option<OpenFile> {
         let roots = self.roots();
-        let names = names::of_machine(&normalized(name).ok()?, machine);
+        let name = normalized(name).ok()?;
+        let names = names::of_machine(&name, machine);
         let mut found = names.iter().map(|name| roots.open_at_hand(name));
         found.find(|found| !matches!(found, Err(Errno::ENOENT)))?.ok()
     }

@@ -1,5 +1,7 @@
 //! What a name from the network may mean.
 
+use std::borrow::Cow;
+
 use pxed_proto::limits;
 use pxed_proto::net::Mac;
 
@@ -34,21 +36,21 @@ pub fn normalized(name: &[u8]) -> Result<Vec<u8>, OpenError> {
 /// Where what a machine asks for as `name`, which is [`normalized`], is looked for, in order: in a
 /// directory of its own, where it says, and without the directory that a Raspberry Pi asks for
 /// first, so that such a directory need only have what is different there.
-pub fn of_machine(name: &[u8], machine: Option<Mac>) -> Vec<Vec<u8>> {
+pub fn of_machine(name: &[u8], machine: Option<Mac>) -> Vec<Cow<'_, [u8]>> {
     let mut names = Vec::new();
     if let Some(mac) = machine.filter(|_| !name.starts_with(PROFILE_PREFIX)) {
         let own = mac.to_string().replace(':', "-");
         // pxelinux writes the hardware type, Ethernet's, in front.
         for directory in [own.clone(), format!("01-{own}")] {
-            names.push([directory.as_bytes(), name].join(&b'/'));
+            names.push([directory.as_bytes(), name].join(&b'/').into());
         }
     }
-    names.push(name.to_vec());
+    names.push(name.into());
     let mut parts = name.splitn(2, |byte| *byte == b'/');
     if let (Some(directory), Some(rest)) = (parts.next(), parts.next())
         && is_of_one_machine(directory)
     {
-        names.push(rest.to_vec());
+        names.push(rest.into());
     }
     names
 }
@@ -83,7 +85,7 @@ mod tests {
             ("dc-a6-32-00-00-0g/a", None, &["dc-a6-32-00-00-0g/a"]),
             ("dc-a6-32-00-00001/a", None, &["dc-a6-32-00-00001/a"]),
         ] {
-            let expected: Vec<Vec<u8>> = names.iter().map(|name| name.as_bytes().into()).collect();
+            let expected: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
             assert_eq!(of_machine(name.as_bytes(), machine), expected, "{name}");
         }
     }

@@ -118,11 +118,11 @@ fn file(open: OpenFile, content_type: &str, head: &Head) -> Response {
     let mut response = Response::new(status, content_type, content);
     response.field("Accept-Ranges", "bytes");
     if let Some(range) = range {
-        response.field("Content-Range", range);
+        response.field("Content-Range", &range);
     }
     response.field("ETag", &validators.etag);
     if let Some(date) = validators.modified {
-        response.field("Last-Modified", date);
+        response.field("Last-Modified", &date.to_string());
     }
     response
 }

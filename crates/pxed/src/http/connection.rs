@@ -1,6 +1,7 @@
 //! One connection: requests in turn, each answered before the next is looked at.
 
 use std::io;
+use std::mem::take;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -126,9 +127,9 @@ impl Connection {
         }
     }
 
-    async fn exchange(&mut self, head: Head) -> Result<Next, BrokenOff> {
+    async fn exchange(&mut self, mut head: Head) -> Result<Next, BrokenOff> {
         let target = Target::of(&head.target);
-        let asked = (head.method.clone(), head.target.clone());
+        let asked = (head.method.clone(), take(&mut head.target));
         let exchange = Exchange::begin(&self.http, self.who(), target.machine, asked);
         let response = answer(&self.http, self.peer, target, &head).await;
         let next = match (head.keep_alive && !head.has_body, head.is_old) {

@@ -3,7 +3,9 @@
 //! Nothing here waits or allocates more than the head is long. What two readers of one connection
 //! could understand differently is refused: that is what request smuggling is made of.
 
-use httparse::{EMPTY_HEADER, Error, Header, Status};
+use std::mem::MaybeUninit;
+
+use httparse::{Error, Header, Status};
 use pxed_proto::limits::{
     HTTP_FIELDS_MAX as FIELDS_MAX, HTTP_HEAD_MAX as HEAD_MAX, HTTP_TARGET_MAX as TARGET_MAX,
 };
@@ -61,15 +63,15 @@ pub struct Refusal {
 
 /// Reads what came of a connection.
 pub fn parse(octets: &[u8]) -> Parsed {
-    let mut fields = [EMPTY_HEADER; FIELDS_MAX];
-    let mut request = httparse::Request::new(&mut fields);
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut request = httparse::Request::new(&mut []);
     // One octet more than a head may have tells an overlong one from one that is whole.
     let within = octets.get(..=HEAD_MAX).unwrap_or(octets);
-    let parsed = request.parse(within);
-    let method = request.method.unwrap_or_default().to_owned();
-    let target = request.path.unwrap_or_default().to_owned();
+    let parsed = request.parse_with_uninit_headers(within, &mut fields);
+    let method = request.method.unwrap_or_default();
+    let target = request.path.unwrap_or_default();
     let refused = |(status, why)| {
-        let (method, target) = (method.clone(), target.clone());
+        let (method, target) = (method.to_owned(), target.to_owned());
         Parsed::Refused(Refusal { status, why, method, target })
     };
     if target.len() > TARGET_MAX {
@@ -78,7 +80,7 @@ pub fn parse(octets: &[u8]) -> Parsed {
     match parsed {
         Ok(Status::Complete(len)) if len <= HEAD_MAX => {
             let is_old = request.version == Some(0);
-            match understood(&method, &target, is_old, request.headers) {
+            match understood(method, target, is_old, request.headers) {
                 Ok(head) => Parsed::Head(head, len),
                 Err(why) => refused((400, why)),
             }
@@ -112,8 +114,8 @@ fn understood(
     check_target(target)?;
     let value = |name| list(fields, name);
     let (wishes, close) = (value("Connection").unwrap_or_default(), "close");
-    let wishes: Vec<&str> = wishes.split(',').map(str::trim).collect();
-    let says = |wish: &str| wishes.iter().any(|said| said.eq_ignore_ascii_case(wish));
+    let wishes = wishes.split(',').map(str::trim);
+    let says = |wish: &str| wishes.clone().any(|said| said.eq_ignore_ascii_case(wish));
     Ok(Head {
         method: method.to_owned(),
         target: target.to_owned(),

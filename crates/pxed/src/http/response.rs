@@ -61,9 +61,8 @@ impl Response {
 
     /// One header field more. U-Boot looks for `Content-Length` in this spelling alone, so names are
     /// written as the RFCs write them.
-    pub(super) fn field(&mut self, name: &str, value: impl std::fmt::Display) {
-        // Writing to a String can not fail.
-        let _ = write!(self.fields, "{name}: {value}\r\n");
+    pub(super) fn field(&mut self, name: &str, value: &str) {
+        self.fields.extend([name, ": ", value, "\r\n"]);
     }
 
     /// The head, as it stands before GET's content, and for HEAD alone.
@@ -71,6 +70,7 @@ impl Response {
         let Self { status, fields, content } = self;
         let (reason, date) = (reason(*status), HttpDate::from(now));
         let mut head = String::with_capacity(fields.len() + FIELDS);
+        // Writing to a String can not fail.
         let _ = write!(head, "HTTP/1.1 {status} {reason}\r\n{fields}");
         if *status != 304 {
             let _ = write!(head, "Content-Length: {}\r\n", content.len());

@@ -1,8 +1,11 @@
 //! An answer on its way to the client, at a pace that is worth a connection.
 
+use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use pxed_proto::event::BrokenOff;
 use pxed_proto::limits;
@@ -24,7 +27,7 @@ pub(super) async fn send(
     exchange: &mut Exchange,
     place: &mut Place,
 ) -> Result<(), BrokenOff> {
-    let mut sending = Sending { pace: Pace::new(stream), stream, exchange, place };
+    let mut sending = Sending { pace: Pace::default(), stream, exchange, place };
     match content {
         Content::Text(text) => {
             head.extend(text);
@@ -42,27 +45,35 @@ struct Sending<'a> {
 }
 
 impl Sending<'_> {
-    /// A file's range behind `head`. Its last octets leave when the file is found to be the one that it
-    /// was, so that a client whose file has changed meanwhile gets no whole.
+    /// A file's range behind `head`. What one call does not hand over whole has its last octets leave when
+    /// the file is found to be the one that it was, so that a client whose file has changed meanwhile gets
+    /// no whole.
     async fn file(
         &mut self,
         mut head: Vec<u8>,
         file: Arc<OpenFile>,
         Range { start, end }: Range<u64>,
     ) -> Result<(), BrokenOff> {
-        let (mut last, is_long) = (start, end - start >= limits::HTTP_LONG);
-        let (short, held_back) = match self.stream.is_secure() {
+        let (len, is_secure) = (end - start, self.stream.is_secure());
+        let is_long = len >= limits::HTTP_LONG;
+        let (short, held_back) = match is_secure {
             true => (limits::TLS_PART, limits::TLS_PART),
             false => (limits::HTTP_SHORT, limits::HTTP_LAST),
         };
-        if end - start > short {
-            last = end - held_back;
+        let mut last = start;
+        if len > short {
             if is_long {
                 self.stream.gather(true);
             }
             self.write(&head, true).await?;
             head.clear();
-            self.most(&file, start..last).await?;
+            let is_one_call = !is_secure && len <= limits::HTTP_AT_ONCE;
+            let at = start + if is_one_call { self.part(&file, start..end).await? } else { 0 };
+            if at == end {
+                return check(&file);
+            }
+            last = at.max(end - held_back);
+            self.most(&file, at..last).await?;
         }
         head.extend(octets(&file, last..end).await?);
         check(&file)?;
@@ -82,9 +93,11 @@ impl Sending<'_> {
                 at += part.len() as u64;
             } else {
                 at += self.part(file, at..range.end.min(at + limits::HTTP_PART)).await?;
-                // Others who can take something have their turn: a socket is never full whose client
-                // empties it meanwhile.
-                yield_now().await;
+                if at < range.end {
+                    // Others who can take something have their turn: a socket is never full whose client
+                    // empties it meanwhile.
+                    yield_now().await;
+                }
             }
         }
         Ok(())
@@ -154,23 +167,23 @@ fn broken_off(error: &io::Error) -> BrokenOff {
     }
 }
 
-/// Measures what a client takes. What counts is what it acknowledges: a socket holds megabytes, and
-/// takes nothing for minutes while a slow client empties it.
+/// Measures what a client takes, once it has us wait. What counts is what it acknowledges: a socket holds
+/// megabytes, and takes nothing for minutes while a slow client empties it.
+#[derive(Default)]
 struct Pace {
-    /// Octets that the socket was given, with what it had before.
+    /// Octets that the socket was given.
     given: u64,
-    /// Octets that the client had when it was looked at last.
-    taken: u64,
-    /// When it is looked at next.
+    watch: Option<Watch>,
+}
+
+/// How far a client was, and when it is looked at next.
+struct Watch {
+    /// Octets that it had of those given; less than none, if it has not had an earlier answer yet.
+    taken: i64,
     until: Instant,
 }
 
 impl Pace {
-    fn new(stream: &Stream) -> Self {
-        let given = unacknowledged(stream.tcp()).unwrap_or(0);
-        Self { given, taken: 0, until: Instant::now() + limits::HTTP_SEND_TIMEOUT }
-    }
-
     /// Takes a step, for as long as the client takes what it was sent, and, if it has taken nothing for
     /// a while, nobody else needs its place. What is not done when that is looked at is begun anew.
     async fn keep(
@@ -179,34 +192,64 @@ impl Pace {
         place: &mut Place,
         step: Step<'_>,
     ) -> Result<usize, BrokenOff> {
-        let stalled = Instant::now() + limits::HTTP_STALL;
-        if let Ok(done) = timeout_at(stalled.min(self.until), step.take(stream)).await {
-            return done.map_err(|_| BrokenOff::ClientGone);
+        let done = match at_once(step.take(stream)).await {
+            Poll::Ready(done) => done,
+            Poll::Pending => self.wait(stream, place, step).await?,
+        };
+        done.map_err(|_| BrokenOff::ClientGone)
+    }
+
+    async fn wait(
+        &mut self,
+        stream: &mut Stream,
+        place: &mut Place,
+        step: Step<'_>,
+    ) -> Result<io::Result<usize>, BrokenOff> {
+        let (given, stalled) = (self.given, Instant::now() + limits::HTTP_STALL);
+        let watch = self.watch.get_or_insert_with(|| Watch::new(taken(given, stream)));
+        if let Ok(done) = timeout_at(stalled.min(watch.until), step.take(stream)).await {
+            return Ok(done);
         }
         place.waits();
         let done = loop {
             tokio::select! {
-                done = timeout_at(self.until, step.take(stream)) => if let Ok(done) = done {
+                done = timeout_at(watch.until, step.take(stream)) => if let Ok(done) = done {
                     break done;
                 },
                 () = place.is_lost() => return Err(BrokenOff::GaveWay),
             }
-            let waiting = unacknowledged(stream.tcp()).unwrap_or(self.given);
-            self.look(self.given.saturating_sub(waiting))?;
+            watch.look(taken(given, stream))?;
         };
         place.works();
-        done.map_err(|_| BrokenOff::ClientGone)
+        Ok(done)
+    }
+}
+
+/// How many octets of those given a client has.
+fn taken(given: u64, stream: &Stream) -> i64 {
+    let waiting = unacknowledged(stream.tcp()).unwrap_or(given);
+    given.cast_signed().saturating_sub(waiting.cast_signed())
+}
+
+impl Watch {
+    fn new(taken: i64) -> Self {
+        Self { taken, until: Instant::now() + limits::HTTP_SEND_TIMEOUT }
     }
 
     /// So much has the client now.
-    fn look(&mut self, taken: u64) -> Result<(), BrokenOff> {
-        if taken - self.taken.min(taken) < limits::HTTP_SLOWEST {
+    fn look(&mut self, taken: i64) -> Result<(), BrokenOff> {
+        if taken.saturating_sub(self.taken) < limits::HTTP_SLOWEST {
             return Err(BrokenOff::TooSlow);
         }
-        self.taken = taken;
-        self.until = Instant::now() + limits::HTTP_SEND_TIMEOUT;
+        *self = Self::new(taken);
         Ok(())
     }
+}
+
+/// What comes of `future` without waiting.
+async fn at_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    let mut future = pin!(future);
+    poll_fn(|context| Poll::Ready(future.as_mut().poll(context))).await
 }
 
 /// What depends on the client's taking what it was sent.
@@ -232,11 +275,11 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_may_be_slow_but_not_slower() {
-        let mut pace = Pace { given: 0, taken: 0, until: Instant::now() };
+        let mut watch = Watch::new(-5);
         for times in 1..5 {
-            assert_eq!(pace.look(times * limits::HTTP_SLOWEST), Ok(()));
-            assert_eq!(pace.until - Instant::now(), limits::HTTP_SEND_TIMEOUT);
+            assert_eq!(watch.look(times * limits::HTTP_SLOWEST - 5), Ok(()));
+            assert_eq!(watch.until - Instant::now(), limits::HTTP_SEND_TIMEOUT);
         }
-        assert_eq!(pace.look(5 * limits::HTTP_SLOWEST - 1), Err(BrokenOff::TooSlow));
+        assert_eq!(watch.look(5 * limits::HTTP_SLOWEST - 6), Err(BrokenOff::TooSlow));
     }
 }

@@ -21,8 +21,8 @@ pub(super) struct Validators {
 impl Validators {
     pub(super) fn of(open: &OpenFile) -> Self {
         let since_epoch = open.modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let (len, nanos, inode) = (open.len, since_epoch.as_nanos(), open.inode);
-        let etag = format!("\"{len:x}-{nanos:x}-{inode:x}\"");
+        let (seconds, nanos) = (since_epoch.as_secs(), since_epoch.subsec_nanos());
+        let etag = format!("\"{:x}-{seconds:x}.{nanos:x}-{:x}\"", open.len, open.inode);
         Self { etag, modified: http_date(open.modified) }
     }
 

@@ -1,6 +1,7 @@
 //! Events on their way to the journal: whoever has one leaves it here and goes on.
 
 use std::io;
+use std::iter;
 use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 
@@ -74,18 +75,21 @@ impl Waiting {
         self.holders.shrink_to(EVENTS_ROOM);
     }
 
-    fn append(&mut self, entries: &mut Vec<Entry>) {
-        let room = EVENTS_QUEUE.saturating_sub(self.entries.len()).min(entries.len());
-        let now = wall_clock();
-        let stamped = entries.drain(..room).map(|entry| Entry { time: now, ..entry });
-        self.entries.extend(stamped);
-        entries.drain(..).for_each(|entry| self.lose(entry.fact));
+    fn append(&mut self, facts: impl Iterator<Item = Fact>) {
+        let time = wall_clock();
+        for fact in facts {
+            if self.entries.len() < EVENTS_QUEUE {
+                self.entries.push(Entry { time, fact });
+            } else {
+                self.lose(&fact);
+            }
+        }
     }
 
     /// Who has an address is kept: TFTP and HTTP know their clients by it.
-    fn lose(&mut self, fact: Fact) {
+    fn lose(&mut self, fact: &Fact) {
         self.lost += 1;
-        if let Fact::Event(event) = &fact
+        if let Fact::Event(event) = fact
             && self.holders.len() < EVENTS_QUEUE
         {
             self.holders.extend(machines::holder(event));
@@ -97,14 +101,13 @@ impl Journal {
     /// Counts an event, and has it told. Waits for nobody but others that leave one.
     pub fn record(&self, event: Event) {
         self.counters.event(&event);
-        let mut entry = vec![Entry { time: Timestamp::EPOCH, fact: Fact::Event(event) }];
-        self.hand_over(&mut self.queue.lock(), &mut entry);
+        self.hand_over(&mut self.queue.lock(), iter::once(Fact::Event(event)));
         self.wake();
     }
 
-    fn hand_over(&self, waiting: &mut Waiting, entries: &mut Vec<Entry>) {
+    fn hand_over(&self, waiting: &mut Waiting, facts: impl Iterator<Item = Fact>) {
         let lost = waiting.lost;
-        waiting.append(entries);
+        waiting.append(facts);
         self.counters.count_many(done!("events lost"), waiting.lost - lost);
     }
 }
@@ -113,7 +116,7 @@ impl Journal {
 #[derive(Debug)]
 pub struct Notebook {
     journal: Arc<Journal>,
-    entries: Vec<Entry>,
+    facts: Vec<Fact>,
     /// Something was shed since the last hand-over.
     has_shed: bool,
 }
@@ -121,7 +124,7 @@ pub struct Notebook {
 impl Notebook {
     /// An empty one.
     pub fn new(journal: Arc<Journal>) -> Self {
-        Self { journal, entries: Vec::new(), has_shed: false }
+        Self { journal, facts: Vec::new(), has_shed: false }
     }
 
     /// Counts an event, and notes it.
@@ -172,7 +175,7 @@ impl Notebook {
         if std::mem::take(&mut self.has_shed) {
             self.note(Fact::Overload);
         }
-        if self.entries.is_empty() {
+        if self.facts.is_empty() {
             return true;
         }
         let mut waiting = match self.journal.queue.0.try_lock() {
@@ -180,15 +183,15 @@ impl Notebook {
             Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
             Err(TryLockError::WouldBlock) => return false,
         };
-        self.journal.hand_over(&mut waiting, &mut self.entries);
+        self.journal.hand_over(&mut waiting, self.facts.drain(..));
         drop(waiting);
         self.journal.wake();
         true
     }
 
     fn note(&mut self, fact: Fact) {
-        if self.entries.len() < EVENTS_QUEUE {
-            self.entries.push(Entry { time: Timestamp::EPOCH, fact });
+        if self.facts.len() < EVENTS_QUEUE {
+            self.facts.push(fact);
         } else {
             self.journal.counters.count(done!("events lost"));
         }
@@ -199,6 +202,6 @@ impl Drop for Notebook {
     /// The last page is not lost, also by a panic of its thread.
     fn drop(&mut self) {
         let mut waiting = self.journal.queue.lock();
-        self.journal.hand_over(&mut waiting, &mut self.entries);
+        self.journal.hand_over(&mut waiting, self.facts.drain(..));
     }
 }

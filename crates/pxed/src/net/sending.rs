@@ -18,16 +18,19 @@ pub fn send_file(socket: &impl AsFd, file: &File, at: u64, len: usize) -> io::Re
     Ok(sendfile64(socket, file, Some(&mut offset), len)?)
 }
 
+/// As many octets as the kernel reads ahead at once, if nobody tells it otherwise.
+const READ_AHEAD: usize = 128 * 1024;
+
 /// Are these octets in the kernel's memory, so that reading them waits for no disk? It looks at the
-/// first and the last one: the kernel reads files ahead in order, so there is seldom a gap between
-/// them, and who meets one waits for one read of the disk. "No" also where the file system does not
-/// tell.
+/// last one, and where there are more than are read at once at the first: the kernel reads files ahead in
+/// order, so there is seldom a gap before them, and who meets one waits for one read of the disk. "No" also
+/// where the file system does not tell.
 pub fn is_at_hand(file: &File, at: u64, len: usize) -> bool {
     let last = at.saturating_add(len as u64).saturating_sub(1).max(at);
     let mut octet = [0];
     // An octet behind the file's end is nothing to wait for.
     let mut there = |at| read_at_hand(file, &mut octet, at).is_ok();
-    there(last) && (last == at || there(at))
+    there(last) && (len <= READ_AHEAD || there(at))
 }
 
 /// Reads what the kernel has of `file` at this offset.

@@ -68,6 +68,24 @@ fn a_file_that_changes_ends_the_connection() {
     }
 }
 
+/// Also one that a socket often takes whole, when it does not.
+#[test]
+fn a_shorter_file_that_changes_ends_the_connection() {
+    let server = Server::start();
+    let file = File::create(server.path("shorter")).unwrap();
+    file.set_len(limits::HTTP_AT_ONCE).unwrap();
+    let mut stream = server.connect();
+    let request = "GET /files/shorter HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request.repeat(300).as_bytes()).unwrap();
+    // Until the sockets are full.
+    while server.events.recv_timeout(Duration::from_millis(500)).is_ok() {}
+    assert_eq!(server.http.running(), 1);
+    file.set_modified(SystemTime::UNIX_EPOCH).unwrap();
+    let (_, orderly) = read_until_broken(stream);
+    assert_eq!((server.event().broken_off, orderly), (Some(BrokenOff::FileChanged), false));
+    server.end();
+}
+
 #[test]
 fn a_file_that_is_replaced_is_sent_as_it_was() {
     let server = Server::start();
