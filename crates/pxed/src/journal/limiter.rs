@@ -47,8 +47,8 @@ impl Limiter {
     pub fn admits(&mut self, what: What, source: Source, now: Instant) -> bool {
         self.end_windows(now);
         let kind = (what, Source::Anybody);
-        if self.kinds.are_full(kind, LOG_LINES_OF_KIND) {
-            return self.kinds.count(kind, LOG_LINES_OF_KIND, now);
+        if self.kinds.count_beyond(&kind, LOG_LINES_OF_KIND) {
+            return false;
         }
         if self.sources.ends.len() >= LOG_SOURCES_MAX {
             self.over.extend(self.sources.end_first());
@@ -98,16 +98,18 @@ struct Windows {
 }
 
 impl Windows {
-    fn are_full(&self, key: Key, most: u64) -> bool {
-        self.lines.get(&key).is_some_and(|(lines, _)| *lines >= most)
+    /// Counts a line that is none of the first `most`, if it is none.
+    fn count_beyond(&mut self, key: &Key, most: u64) -> bool {
+        let full = self.lines.get_mut(key).filter(|(lines, _)| *lines >= most);
+        full.map(|(lines, _)| *lines += 1).is_some()
     }
 
     /// Counts a line: is it one of the first `most`?
     fn count(&mut self, key: Key, most: u64, now: Instant) -> bool {
-        if !self.lines.contains_key(&key) {
+        let (lines, _) = self.lines.entry(key).or_insert_with(|| {
             self.ends.push_back((now + LOG_WINDOW, key));
-        }
-        let (lines, _) = self.lines.entry(key).or_insert((0, most));
+            (0, most)
+        });
         *lines += 1;
         *lines <= most
     }
