@@ -50,38 +50,49 @@ impl Sending<'_> {
     /// no whole.
     async fn file(
         &mut self,
-        mut head: Vec<u8>,
+        head: Vec<u8>,
         file: Arc<OpenFile>,
         Range { start, end }: Range<u64>,
     ) -> Result<(), BrokenOff> {
         let (len, is_secure) = (end - start, self.stream.is_secure());
-        let is_long = len >= limits::HTTP_LONG;
         let (short, held_back) = match is_secure {
             true => (limits::TLS_PART, limits::TLS_PART),
             false => (limits::HTTP_SHORT, limits::HTTP_LAST),
         };
-        let mut last = start;
-        if len > short {
-            if is_long {
-                self.stream.gather(true);
-            }
-            self.write(&head, true).await?;
-            head.clear();
-            let is_one_call = !is_secure && len <= limits::HTTP_AT_ONCE;
-            let at = start + if is_one_call { self.part(&file, start..end).await? } else { 0 };
+        if len <= short {
+            return self.end(head, &file, start..end).await;
+        }
+        let is_long = len >= limits::HTTP_LONG;
+        if is_long {
+            self.stream.gather(true);
+        }
+        self.write(&head, true).await?;
+        let mut at = start;
+        if !is_secure && len <= limits::HTTP_AT_ONCE {
+            at += self.part(&file, start..end).await?;
             if at == end {
                 return check(&file);
             }
-            last = at.max(end - held_back);
-            self.most(&file, at..last).await?;
         }
-        head.extend(octets(&file, last..end).await?);
-        check(&file)?;
-        self.write(&head, false).await?;
+        let last = at.max(end - held_back);
+        self.most(&file, at..last).await?;
+        self.end(Vec::new(), &file, last..end).await?;
         if is_long {
             self.stream.gather(false);
         }
         Ok(())
+    }
+
+    /// The last octets of a file, behind what stands before them.
+    async fn end(
+        &mut self,
+        mut before: Vec<u8>,
+        file: &Arc<OpenFile>,
+        last: Range<u64>,
+    ) -> Result<(), BrokenOff> {
+        before.extend(octets(file, last).await?);
+        check(file)?;
+        self.write(&before, false).await
     }
 
     async fn most(&mut self, file: &Arc<OpenFile>, range: Range<u64>) -> Result<(), BrokenOff> {
