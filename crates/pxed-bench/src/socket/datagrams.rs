@@ -20,7 +20,8 @@ const PIECE_MAX: usize = 1 << 16;
 /// One client's socket.
 pub struct Datagrams(OwnedFd);
 
-/// Room for what comes in, for all clients.
+/// Room for what comes in, for all clients. By default there is none, which costs nothing.
+#[derive(Default)]
 pub struct Room {
     octets: Vec<u8>,
     control: Vec<u8>,
@@ -35,12 +36,6 @@ impl Room {
     /// The piece that came last.
     pub fn octets(&self) -> &[u8] {
         &self.octets
-    }
-}
-
-impl Default for Room {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
