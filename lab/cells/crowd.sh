@@ -83,12 +83,23 @@ cell_http_few_files() {
     on c2 ip addr add 192.168.77.12/24 dev c2
     files
     serve_with_files 160 --boot-dir "$FILES"
+    local before after
+    step "6000 connections, 600 at once: most of them give way or find no place"
+    crowded 600 10
+    end_crowd
+    before=$(resident)
+    step "24,000 more"
+    crowded 600 40
+    end_crowd
+    after=$(resident)
+    ((after < before + 2048)) || fail "memory grows: $before kB, and $after kB after 24,000 connections more"
+    step "600 that stay"
     crowded 600
     # who reads nothing gives way after 5 s
     wait_for 15 on c2 curl -sS -f --max-time 3 -o "$GOT/file" "$FILES_URL/even" || fail "not served beside the crowd"
     others_are_served 10
     end_crowd
-    fact "160 files, 600 connections: slowest of 10 after $SLOWEST ms"
+    fact "160 files, 600 connections: slowest of 10 after $SLOWEST ms; resident $before kB, $after kB after 24,000 more"
 }
 
 # downloads that end in the middle, and go on

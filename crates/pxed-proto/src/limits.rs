@@ -376,7 +376,7 @@ pub const HTTP_SEND_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The least that a client has to take of an HTTP response in that time, in octets: who takes less
 /// than a thousand a second boots nothing, and only holds a connection.
-pub const HTTP_SLOWEST: i64 = 64 * 1000;
+pub const HTTP_SLOWEST: u64 = 64 * 1000;
 
 /// How long an HTTP client may take nothing of its response before it counts as one that waits, and may
 /// have to give way to a newcomer.

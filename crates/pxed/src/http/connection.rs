@@ -129,6 +129,7 @@ impl Connection {
 
     async fn exchange(&mut self, mut head: Head) -> Result<Next, BrokenOff> {
         let target = Target::of(&head.target);
+        // What the target says is understood: as it came it is the event's.
         let asked = (head.method.clone(), take(&mut head.target));
         let exchange = Exchange::begin(&self.http, self.who(), target.machine, asked);
         let response = answer(&self.http, self.peer, target, &head).await;

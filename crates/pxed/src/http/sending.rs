@@ -249,7 +249,7 @@ impl Watch {
 
     /// So much has the client now.
     fn look(&mut self, taken: i64) -> Result<(), BrokenOff> {
-        if taken.saturating_sub(self.taken) < limits::HTTP_SLOWEST {
+        if taken.saturating_sub(self.taken) < limits::HTTP_SLOWEST.cast_signed() {
             return Err(BrokenOff::TooSlow);
         }
         *self = Self::new(taken);
@@ -286,11 +286,12 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_client_may_be_slow_but_not_slower() {
+        let slowest = limits::HTTP_SLOWEST.cast_signed();
         let mut watch = Watch::new(-5);
         for times in 1..5 {
-            assert_eq!(watch.look(times * limits::HTTP_SLOWEST - 5), Ok(()));
+            assert_eq!(watch.look(times * slowest - 5), Ok(()));
             assert_eq!(watch.until - Instant::now(), limits::HTTP_SEND_TIMEOUT);
         }
-        assert_eq!(watch.look(5 * limits::HTTP_SLOWEST - 6), Err(BrokenOff::TooSlow));
+        assert_eq!(watch.look(5 * slowest - 6), Err(BrokenOff::TooSlow));
     }
 }

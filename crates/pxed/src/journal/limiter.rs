@@ -100,8 +100,13 @@ struct Windows {
 impl Windows {
     /// Counts a line that is none of the first `most`, if it is none.
     fn count_beyond(&mut self, key: &Key, most: u64) -> bool {
-        let full = self.lines.get_mut(key).filter(|(lines, _)| *lines >= most);
-        full.map(|(lines, _)| *lines += 1).is_some()
+        match self.lines.get_mut(key) {
+            Some((lines, _)) if *lines >= most => {
+                *lines += 1;
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Counts a line: is it one of the first `most`?
